@@ -1,0 +1,402 @@
+"""The words every room speaks: frozen values, standard library only."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal, Protocol
+
+Role = Literal["system", "user", "assistant"]
+Outcome = Literal["correct", "incorrect", "unscored", "error"]
+UnscoredReason = Literal["truncated", "empty", "unparsed", "refused", "judge_failed", "undecided"]
+Placement = Literal["after_instruction", "after_input", "before", "system"]
+Mode = Literal["oracle", "verifier-free"]
+
+OUTCOMES: tuple[Outcome, ...] = ("correct", "incorrect", "unscored", "error")
+UNSCORED_REASONS: tuple[UnscoredReason, ...] = (
+    "truncated",
+    "empty",
+    "unparsed",
+    "refused",
+    "judge_failed",
+    "undecided",
+)
+PLACEMENTS: tuple[Placement, ...] = ("after_instruction", "after_input", "before", "system")
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One turn of a conversation."""
+
+    role: Role
+    content: str
+
+
+# --- What is asked -----------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """What a method may know of one item: never the gold.
+
+    Attributes:
+        id: unique and stable within its task (the data set's own id where it has one).
+        task: the task's full name, for example ``bigbench/snarks``.
+        index: 0-based row in the task's data, after duplicates are dropped.
+        instruction: what is to be done; may be empty.
+        input: the item itself, with the task's own prefixes already applied.
+        demos: rendered demonstrations, in order, placed between instruction and input.
+        answer_format: last line of the prompt that fixes the form of the answer; may be empty.
+        separator: what joins the parts that are not empty.
+        system: a system message of the task's own, or None.
+        history: earlier turns of a dialogue task, placed before the user message.
+        choices: the choices shown to the model, in order; empty where there are none.
+        cluster: what items that are not independent share (a conversation, a table).
+        meta: further public facts for analysis (subfield, stage, length); never the gold.
+    """
+
+    id: str
+    task: str
+    index: int
+    input: str
+    instruction: str = ""
+    demos: tuple[str, ...] = ()
+    answer_format: str = ""
+    separator: str = "\n\n"
+    system: str | None = None
+    history: tuple[Message, ...] = ()
+    choices: tuple[str, ...] = ()
+    cluster: str | None = None
+    meta: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Gold:
+    """The accepted answers of one question, and how they are to be read.
+
+    Attributes:
+        question: the question's id.
+        answers: accepted answers, best first; any of them is right unless params say otherwise.
+        params: what the verifier needs beside them (``answer_type``, ``unit``, ``tolerance``,
+            ``multiple``, ``target_scores``, ``range``, ``incorrect`` …).
+    """
+
+    question: str
+    answers: tuple[str, ...]
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- What is said ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Stimulus:
+    """A phrase with an identity: set and id name it, the hash of its text pins it.
+
+    Attributes:
+        id: ``EP02``; unique within its set.
+        set: the card it comes from, ``emotionprompt``.
+        text: the exact words.
+        sha256: hex digest of the text's UTF-8 bytes.
+        valence: ``positive``, ``negative``, ``critical``, ``encouraging`` or ``neutral``.
+        demand: what it asks to be done: ``none``, ``verification``, ``persistence``, ``format`` …
+        emotion: Ekman's name for a HEART cue, else empty.
+        joiner: what joins it to the text before it.
+        placement: where it goes unless the arm says otherwise.
+        of: the stimulus that this one is a control or paraphrase of, ``emotionprompt:EP02``.
+        kind: ``stimulus``, ``placebo``, ``demand-only``, ``affect-only``, ``shuffled``,
+            ``paraphrase``, ``neutral``, ``cot``.
+    """
+
+    id: str
+    set: str
+    text: str
+    sha256: str
+    source: str = ""
+    theory: str = ""
+    valence: str = "neutral"
+    demand: str = "none"
+    emotion: str = ""
+    joiner: str = " "
+    placement: Placement = "after_instruction"
+    of: str = ""
+    kind: str = "stimulus"
+
+    @property
+    def name(self) -> str:
+        """The full name, ``emotionprompt:EP02``."""
+        return f"{self.set}:{self.id}"
+
+
+@dataclass(frozen=True, slots=True)
+class Arm:
+    """A cell of the experiment: method + stimulus + parameters, everything resolved.
+
+    Attributes:
+        name: unique within a run; what tables print.
+        method: name in the registry of ``heartloop.methods``.
+        stimuli: the phrases added to the first prompt, joined in order; empty for none.
+        placement: where they go.
+        cues: the feedback phrases a loop may say, for the method's schedule to choose from.
+        params: the method's own parameters (rounds, candidates, schedule, history, …).
+        role: ``treatment``, or what it controls for: ``none``, ``again``, ``placebo``,
+            ``resample``, ``reflect``, ``neutral`` …
+    """
+
+    name: str
+    method: str = "single"
+    stimuli: tuple[Stimulus, ...] = ()
+    placement: Placement = "after_instruction"
+    cues: tuple[Stimulus, ...] = ()
+    params: Mapping[str, Any] = field(default_factory=dict)
+    role: str = "treatment"
+
+
+# --- One call ----------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where a draw stands in the experiment (invariant 3). The arm is not part of it."""
+
+    task: str
+    question: str
+    model: str
+    round: int
+    draw: int
+    seed: int = 0  # the run seed (--seeds), not the seed sent
+
+
+@dataclass(frozen=True, slots=True)
+class Sampling:
+    """How a completion is to be drawn; None leaves a field out of the request."""
+
+    temperature: float | None = None
+    max_tokens: int | None = None
+    top_p: float | None = None
+    stop: tuple[str, ...] = ()
+    logprobs: bool = False
+    reasoning_effort: str | None = None
+    response_format: Mapping[str, Any] | None = None
+    continue_final_message: bool = False
+    extra: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One completion to be asked for.
+
+    Attributes:
+        address: opaque to providers (replay alone looks it up).
+        messages: the whole conversation.
+        sampling: sampling parameters without the seed.
+        extends: key of the call whose messages and answer this conversation begins with.
+        purpose: ``answer``, ``feedback``, ``synthesis``, ``select``, ``judge``, ``probe``.
+        arm: the arm that asks first; for the record only, never part of the key.
+        seed: the seed to send, derived by the client; None sends none.
+    """
+
+    address: Address
+    messages: tuple[Message, ...]
+    sampling: Sampling = Sampling()
+    extends: str | None = None
+    purpose: str = "answer"
+    arm: str = ""
+    seed: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """Tokens of one call or a sum of calls. ``completion`` includes ``reasoning``."""
+
+    prompt: int = 0
+    completion: int = 0
+    reasoning: int = 0
+    cached: int = 0
+
+    @property
+    def total(self) -> int:
+        """Prompt and completion tokens, reasoning included."""
+        return self.prompt + self.completion
+
+    def __add__(self, other: Usage) -> Usage:
+        return Usage(
+            self.prompt + other.prompt,
+            self.completion + other.completion,
+            self.reasoning + other.reasoning,
+            self.cached + other.cached,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Completion:
+    """One answer of a model.
+
+    Attributes:
+        text: the visible answer; reasoning is never part of it.
+        reasoning: thinking that the model showed apart from the answer, or None.
+        finish_reason: ``stop``, ``length``, ``content_filter`` or the server's own word.
+            An unclosed think block is ``length`` with an empty text.
+        usage: tokens as reported; ``estimated`` says they were counted from characters.
+        logprob: mean log-probability a token, in nats, where asked for and given.
+        key: set by the client: the call's identity in the journal.
+        started, finished: Unix seconds, UTC.
+        attempts: tries it took; endpoint: the server that answered.
+        shared: it came from the journal or from another arm's call, nothing was paid now.
+    """
+
+    text: str
+    finish_reason: str = "stop"
+    usage: Usage = Usage()
+    reasoning: str | None = None
+    logprob: float | None = None
+    logprob_tokens: int = 0
+    estimated: bool = False
+    key: str = ""
+    started: float = 0.0
+    finished: float = 0.0
+    attempts: int = 1
+    endpoint: str = ""
+    shared: bool = False
+    cost: float | None = None  # US dollars where the provider or a price list gives it
+
+
+# --- What came of it ---------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """The judgement of one answer text.
+
+    Attributes:
+        outcome: ``correct``, ``incorrect`` or ``unscored`` (``error`` is for calls).
+        reason: why unscored; None otherwise.
+        answer: what was extracted, or None.
+        score: in [0, 1] for metrics with partial credit (F1), else 1.0, 0.0 or None.
+        detail: one line a person can read: what was compared, and how.
+    """
+
+    outcome: Outcome
+    reason: UnscoredReason | None = None
+    answer: str | None = None
+    score: float | None = None
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Graded:
+    """Both readings of one answer: the strict chain decides, the lenient one is shown beside."""
+
+    strict: Verdict
+    lenient: Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """One candidate answer of a trace.
+
+    Attributes:
+        round, draw: its address within the question.
+        completion: the answer, or None where the call ended in an error.
+        cue: name of the stimulus that led to it; empty in round 0.
+        checked: what ``check`` said, where it was asked (oracle mode).
+        error: class of the call's error, else None.
+        purpose: ``answer`` or ``synthesis``; only these are graded.
+    """
+
+    round: int
+    draw: int
+    completion: Completion | None
+    cue: str = ""
+    checked: bool | None = None
+    error: str | None = None
+    purpose: str = "answer"
+
+
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """All attempts on one question under one arm.
+
+    Attributes:
+        selected: index into ``attempts`` of the answer that the arm hands in; None when no
+            attempt has a completion.
+        calls, usage: everything the arm used for this question, shared calls included, calls
+            that are no answers (feedback, votes) included: what it would cost alone.
+        notes: method-specific facts for diagnostics (ties, stop reason, schedule state).
+    """
+
+    question: str
+    arm: str
+    attempts: tuple[Attempt, ...]
+    selected: int | None
+    calls: int = 0
+    usage: Usage = Usage()
+    cost: float | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- The contracts between rooms ---------------------------------------------------------
+
+
+class Model(Protocol):
+    """A provider: one attempt at one completion, no retry, no cache, no journal."""
+
+    name: str
+
+    async def complete(self, request: Request) -> Completion:
+        """Make one attempt; raises CallError."""
+        ...
+
+    async def close(self) -> None:
+        """Release connections, processes and memory."""
+        ...
+
+
+class Reader(Protocol):
+    """Reads and compares answers without any gold: what a verifier-free selector may use."""
+
+    def extract(self, text: str) -> str | None:
+        """The final answer in a text (strict chain), or None."""
+        ...
+
+    async def same(self, first: str, second: str) -> bool:
+        """Whether two extracted answers are equivalent under the task's verifier."""
+        ...
+
+
+class Ask(Protocol):
+    """How a method asks: bound by the runner to one question, one model and one run seed."""
+
+    reader: Reader
+
+    async def __call__(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        round: int = 0,
+        draw: int = 0,
+        purpose: str = "answer",
+        extends: Completion | None = None,
+        **sampling: Any,
+    ) -> Completion:
+        """Ask for one completion; keyword arguments override the task's sampling.
+
+        Raises:
+            CallError: this call ended without a completion, after all retries.
+            Stopped: the run is being stopped; let it pass.
+        """
+        ...
+
+
+Check = Callable[[str], Awaitable[bool]]
+"""Oracle mode only: is this text right? Nothing else of the gold is ever told."""
+
+
+class Method(Protocol):
+    """How calls are combined: the same four arguments for every method."""
+
+    async def __call__(
+        self, question: Question, arm: Arm, ask: Ask, check: Check | None = None
+    ) -> Trace:
+        """Work on one question; ``check`` exists in oracle mode only."""
+        ...
