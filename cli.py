@@ -1,0 +1,3 @@
+from heartloop.cli import main
+
+main()

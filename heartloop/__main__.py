@@ -1,0 +1,5 @@
+"""``python -m heartloop`` is the same as ``heartloop``."""
+
+from heartloop.cli import main
+
+main()

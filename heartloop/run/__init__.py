@@ -1,0 +1,1 @@
+"""Plan → runner → traces → verdicts → summary; resume and re-scoring."""
