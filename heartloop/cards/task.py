@@ -1,0 +1,257 @@
+"""Task cards: what may be asked, where the data come from and how answers are judged."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from heartloop.cards._yaml import Table
+from heartloop.cards.find import find_card, list_cards, load_root, member_keys
+from heartloop.types import Sampling
+
+FAMILIES = (
+    "custom",
+    "bigbench",
+    "bbh",
+    "instruction_induction",
+    "olympiad",
+    "simpleqa",
+    "truthfulqa",
+    "esconv",
+    "hub",
+    "practice",
+)
+FORMATS = ("jsonl", "json", "csv", "bigbench", "bbh", "instruction_induction")
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """Where a data set stands on the Hugging Face hub.
+
+    Attributes:
+        path: ``owner/name``; config, split: as ``datasets.load_dataset`` takes them.
+        revision: the pinned commit, or None where it is resolved and recorded at first fetch.
+        file: one file of the repository to read instead of the data set's own builder.
+        gated: what the user must accept, and where; empty where access is free.
+        fields: field mapping where hub rows differ from the local file's.
+    """
+
+    path: str
+    config: str | None = None
+    split: str = "test"
+    revision: str | None = None
+    file: str = ""
+    gated: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where a task's rows come from.
+
+    Attributes:
+        local: paths relative to the data folder (or to the card, for a workspace's own data).
+        format: how the files are laid out.
+        sha256: expected hash of the first local file, or empty where none is known.
+        hub: the hub data set, or None.
+        practice: name of the generated practice set, or empty.
+    """
+
+    local: tuple[str, ...] = ()
+    format: str = "jsonl"
+    sha256: str = ""
+    hub: Hub | None = None
+    practice: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Prompt:
+    """How a row becomes a Question; templates name row fields in braces.
+
+    Attributes:
+        system: system message, or None.
+        instruction, answer_format, separator: as in Question.
+        input: template of the item.
+        demo: template of one demonstration.
+    """
+
+    system: str | None = None
+    instruction: str = ""
+    input: str = "{question}"
+    answer_format: str = ""
+    separator: str = "\n\n"
+    demo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class TaskCard:
+    """A task, or a suite of tasks.
+
+    Attributes:
+        name: full name, ``bigbench/snarks``; path: its file; sha256: hash of the card's bytes.
+        family: which reader of ``heartloop.data`` builds the questions.
+        suite: name of the suite that it is a member of, or empty.
+        members: full names of a suite's tasks; empty for a task.
+        aggregate: how a suite's tasks become one figure: ``mean`` of tasks or ``pooled`` items.
+        fields: what the reader needs → the row's field, ``{question: problem}``.
+        sampling: the same for every arm.
+        verifier: name of the verifier card; params: laid over the verifier's own.
+        metric: what is printed beside accuracy, ``accuracy`` where nothing else is.
+        chance: expected score of guessing, in [0, 1]; None where the items say it or it is 0.
+        baselines: trivial baselines worth printing (``echo``, ``majority``, ``chance`` …).
+        cluster: row field that items which are not independent share; empty for none.
+        options: whatever else the family's reader needs.
+    """
+
+    name: str
+    path: Path
+    sha256: str
+    title: str = ""
+    description: str = ""
+    family: str = "custom"
+    suite: str = ""
+    members: tuple[str, ...] = ()
+    aggregate: str = "mean"
+    source: Source = Source()
+    licence: str = ""
+    citation: str = ""
+    url: str = ""
+    fields: Mapping[str, str] = field(default_factory=dict)
+    prompt: Prompt = Prompt()
+    sampling: Sampling = Sampling()
+    verifier: str = "exact"
+    params: Mapping[str, Any] = field(default_factory=dict)
+    metric: str = "accuracy"
+    chance: float | None = None
+    baselines: tuple[str, ...] = ()
+    cluster: str = ""
+    notes: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+
+def load_task(name: str) -> TaskCard:
+    """Load a task or suite by name, or by the path of its card.
+
+    Raises:
+        UsageError: no such card.
+        CardError: the card does not validate; names file, line and field.
+    """
+    ref = find_card("tasks", name)
+    document = load_root("tasks", ref)
+    table = Table(document.root)
+    declared: str = table.string("name", ref.name)
+    if ref.origin != "file" and declared != ref.name:
+        raise table.error("name", f'"{declared}" differs from "{ref.name}"; make them the same')
+    members = _members(table, declared, document.root)
+    card = TaskCard(
+        name=declared,
+        path=ref.path,
+        sha256=document.sha256,
+        title=table.string("title", ""),
+        description=table.string("description", ""),
+        family=table.one_of("family", FAMILIES, "custom"),
+        suite=table.string("suite", ref.name.rpartition("/")[0] if ref.member else ""),
+        members=members,
+        aggregate=table.one_of("aggregate", ("mean", "pooled"), "mean"),
+        source=_source(table),
+        licence=table.string("licence", ""),
+        citation=table.string("citation", ""),
+        url=table.string("url", ""),
+        fields=table.string_map("fields", {}),
+        prompt=_prompt(table),
+        sampling=_sampling(table),
+        verifier=table.string("verifier", "exact"),
+        params=table.mapping("params", {}),
+        metric=table.string("metric", "accuracy"),
+        chance=table.number("chance", None, least=0.0, most=1.0),
+        baselines=table.strings("baselines", ()),
+        cluster=table.string("cluster", ""),
+        notes=table.string("notes", ""),
+        options=table.mapping("options", {}),
+    )
+    table.finish()
+    source = card.source
+    if not members and not (source.local or source.hub or source.practice):
+        raise table.error("source", "says no place to read from; give local, hub or practice")
+    return card
+
+
+def _members(table: Table, name: str, root: Any) -> tuple[str, ...]:
+    keys = member_keys(root)
+    if keys:
+        table.table("members")
+        return tuple(f"{name}/{key}" for key in keys)
+    patterns = table.strings("members", ())
+    known = [ref.name for ref in list_cards("tasks")] if patterns else []
+    found: list[str] = []
+    for pattern in patterns:
+        hits = [n for n in known if fnmatch.fnmatchcase(n, pattern) and n != name]
+        if not hits:
+            raise table.error("members", f'"{pattern}" matches no task card')
+        found.extend(hit for hit in hits if hit not in found)
+    return tuple(found)
+
+
+def _source(table: Table) -> Source:
+    inner = table.table("source", None)
+    if inner is None:
+        return Source()
+    source = Source(
+        local=inner.strings("local", ()),
+        format=inner.one_of("format", FORMATS, "jsonl"),
+        sha256=inner.string("sha256", ""),
+        hub=_hub(inner),
+        practice=inner.string("practice", ""),
+    )
+    inner.finish()
+    return source
+
+
+def _hub(table: Table) -> Hub | None:
+    inner = table.table("hub", None)
+    if inner is None:
+        return None
+    hub = Hub(
+        path=inner.text("path"),
+        config=inner.string("config", None),
+        split=inner.string("split", "test"),
+        revision=inner.string("revision", None),
+        file=inner.string("file", ""),
+        gated=inner.string("gated", ""),
+        fields=inner.string_map("fields", {}),
+    )
+    inner.finish()
+    return hub
+
+
+def _prompt(table: Table) -> Prompt:
+    inner = table.table("prompt", None)
+    if inner is None:
+        return Prompt()
+    prompt = Prompt(
+        system=inner.string("system", None),
+        instruction=inner.string("instruction", ""),
+        input=inner.string("input", "{question}"),
+        answer_format=inner.string("answer_format", ""),
+        separator=inner.string("separator", "\n\n"),
+        demo=inner.string("demo", ""),
+    )
+    inner.finish()
+    return prompt
+
+
+def _sampling(table: Table) -> Sampling:
+    inner = table.table("sampling", None)
+    if inner is None:
+        return Sampling()
+    sampling = Sampling(
+        temperature=inner.number("temperature", None, least=0.0),
+        max_tokens=inner.integer("max_tokens", None, least=1),
+        top_p=inner.number("top_p", None, least=0.0, most=1.0),
+        stop=inner.strings("stop", ()),
+    )
+    inner.finish()
+    return sampling
