@@ -172,7 +172,7 @@ class _Converter:
 def _scalar(node: Any) -> Any:
     """Value of a scalar: `no`, `on`, dates and `12:30` stay text, `1e-8` is a number."""
     text: str = node.value
-    if node.style is not None:  # quoted or block: text, whatever it looks like
+    if node.style in ("'", '"', "|", ">"):  # quoted or block: text, whatever it looks like
         return text
     tag = node.tag.rsplit(":", 1)[-1]
     if tag == "null":
