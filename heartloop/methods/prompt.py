@@ -1,0 +1,99 @@
+"""The first prompt of a question: its parts, and where a stimulus goes among them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Sequence
+from functools import partial
+
+from heartloop.types import Message, Placement, Question, Stimulus
+
+_ANSWER_PREFIX = re.compile(r"\n[^\n]{1,24}:[ \t]*\Z")
+
+
+def join(text: str, joiner: str, addition: str) -> str:
+    """Put ``addition`` after ``text`` so that the two never run together.
+
+    A joiner with a comma takes the place of a full stop at the end of the text (EP01 is joined
+    that way in its paper), and becomes a space after any other closing mark. A joiner without
+    white space gets a space behind it.
+    """
+    if not text or not addition:
+        return text or addition
+    mark = joiner.strip()
+    if mark == "," and text[-1] in ".?!:;,":
+        text, joiner = (text[:-1], joiner) if text[-1] == "." else (text, " ")
+    if not joiner[-1:].isspace() and not (not joiner and text[-1].isspace()):
+        joiner += " "
+    return text + joiner + addition
+
+
+def phrase(stimuli: Sequence[Stimulus]) -> str:
+    """The stimuli as one text, each joined to the one before it by its own joiner."""
+    text = ""
+    for stimulus in stimuli:
+        text = join(text, stimulus.joiner, stimulus.text)
+    return text
+
+
+def render(
+    question: Question,
+    stimuli: Sequence[Stimulus] = (),
+    placement: Placement = "after_instruction",
+    *,
+    notes: Sequence[str] = (),
+) -> tuple[Message, ...]:
+    """The messages of round 0: system, history, and one user message of the question's parts.
+
+    The parts are instruction, demonstrations, input and answer format, those that are not empty
+    joined by ``question.separator``. A stimulus goes
+
+    - ``after_instruction``: behind the instruction, before the demonstrations (the published
+      placement). Without an instruction it stands in the instruction's place, as a part of its
+      own: behind the input it could follow a bare ``A:`` and be read as the answer.
+    - ``after_input``: behind the input, before the answer format; a last line of the input that
+      is a bare prefix of the answer (``A:``) stays last.
+    - ``before``: in front of everything, a space before the instruction.
+    - ``system``: behind the task's system message, or as the system message.
+
+    Args:
+        question: what is asked.
+        stimuli: the arm's phrases, in order; none leaves the prompt as the task has it.
+        placement: where they go.
+        notes: further paragraphs of a method's own (`cot`, `knowledge`), after the input.
+    """
+    words = phrase(stimuli)
+    joiner = stimuli[0].joiner if stimuli else " "
+    instruction, body, system = question.instruction, question.input, question.system or ""
+    if words and placement == "before":
+        instruction = join(words, " ", instruction)
+    elif words and placement == "after_instruction":
+        instruction = join(instruction, joiner, words)
+    elif words and placement == "after_input":
+        body = _before_prefix(body, lambda text: join(text, joiner, words))
+    elif words:
+        system = join(system, joiner, words)
+    for note in notes:
+        body = _before_prefix(body, partial(_paragraph, addition=note))
+    parts = (instruction, *question.demos, body, question.answer_format)
+    content = question.separator.join(part for part in parts if part)
+    head = (Message("system", system),) if system else ()
+    return (*head, *question.history, Message("user", content))
+
+
+def append_to_last(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:
+    """The same conversation with a further paragraph at the end of its last message."""
+    last = messages[-1]
+    return (*messages[:-1], Message(last.role, _paragraph(last.content, text)))
+
+
+def _paragraph(text: str, addition: str) -> str:
+    return f"{text}\n\n{addition}" if text else addition
+
+
+def _before_prefix(body: str, change: Callable[[str], str]) -> str:
+    """Change a text in front of its last line where that line only announces the answer."""
+    found = _ANSWER_PREFIX.search(body)
+    if found is None or found.start() == 0:
+        return change(body)
+    return change(body[: found.start()]) + body[found.start() :]

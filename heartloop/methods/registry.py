@@ -1,0 +1,307 @@
+"""The registry of methods and their parameters: what exists, what it takes, what it defaults to.
+
+Every parameter of every method is declared here once (`PARAMS`), with its default and what it
+means; a method lists the names it takes. `settings` merges an arm's own values over the defaults,
+`validate_arm` refuses what does not exist.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from heartloop.errors import UsageError
+from heartloop.types import Arm, Method
+
+
+@dataclass(frozen=True, slots=True)
+class Param:
+    """A parameter of a method.
+
+    Attributes:
+        default: its value where the arm says nothing.
+        doc: what it means, for people.
+        check: returns the value in its final form; raises ValueError with the remedy.
+    """
+
+    default: Any
+    doc: str
+    check: Callable[[Any], Any]
+
+
+def _whole(least: int) -> Callable[[Any], int]:
+    def check(value: Any) -> int:
+        if isinstance(value, bool) or not isinstance(value, int) or value < least:
+            raise ValueError(f"give a whole number of at least {least}")
+        return value
+
+    return check
+
+
+def _number(low: float, high: float, *, open_low: bool = False) -> Callable[[Any], float]:
+    def check(value: Any) -> float:
+        right = isinstance(value, (int, float)) and not isinstance(value, bool)
+        if not right or not low <= value <= high or (open_low and value == low):
+            span = f"{low:g} to {high:g}" if high < 1e9 else f"at least {low:g}"
+            raise ValueError(f"give a number, {'above ' if open_low else ''}{span}")
+        return float(value)
+
+    return check
+
+
+def _one_of(*choices: str) -> Callable[[Any], str]:
+    def check(value: Any) -> str:
+        if value not in choices:
+            near = difflib.get_close_matches(str(value), choices, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"give one of {', '.join(choices)}"
+            raise ValueError(hint)
+        return str(value)
+
+    return check
+
+
+def _flag(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise ValueError("give true or false")
+    return value
+
+
+def _temperatures(value: Any) -> tuple[float, ...]:
+    values = value if isinstance(value, (list, tuple)) else [value]
+    return tuple(_number(0.0, 10.0)(one) for one in values)
+
+
+def _schedule(value: Any) -> str:
+    from heartloop.methods.schedules import check_schedule
+
+    return check_schedule(value)
+
+
+def _texts(value: Any) -> str | dict[str, str]:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, Mapping) and all(isinstance(text, str) for text in value.values()):
+        return {str(key): text for key, text in value.items()}
+    raise ValueError("give one text for all questions, or a mapping from question id to text")
+
+
+def _optional(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    return lambda value: None if value is None else check(value)
+
+
+def _text(value: Any) -> str:
+    if not isinstance(value, str):
+        raise ValueError("give a text")
+    return value
+
+
+def _tables(value: Any) -> dict[str, dict[str, tuple[float, ...]]]:
+    try:
+        return {
+            str(table): {str(row): tuple(map(float, point)) for row, point in rows.items()}
+            for table, rows in value.items()
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError("give tables of rows of three numbers") from error
+
+
+PARAMS: dict[str, Param] = {
+    "draw": Param(0, "which draw of round 0 is asked for (the `again` control is 1)", _whole(0)),
+    "draws": Param(
+        5,
+        "independent draws; a fraction gives that share of the questions one draw more, picked "
+        "by question id, so that a budget of tokens is met on average",
+        _number(1, 1e9),
+    ),
+    "rounds": Param(5, "feedback rounds after round 0", _whole(0)),
+    "candidates": Param(1, "draws in every round", _whole(1)),
+    "schedule": Param(
+        "alternate",
+        "how cues are chosen: alternate, static:EMOTION, cycle:A,B,…, random, state, contextual "
+        "or bandit (oracle mode only)",
+        _schedule,
+    ),
+    "first_valence": Param(
+        "critical", "side that `alternate` begins with", _one_of("critical", "encouraging")
+    ),
+    "history": Param(
+        "full",
+        "what the model is shown of earlier rounds: all, the last answer, or none",
+        _one_of("full", "last", "none"),
+    ),
+    "told_wrong": Param(
+        True,
+        "oracle mode: the model is told that its answer was wrong; verifier-free mode never does",
+        _flag,
+    ),
+    "temperatures": Param(
+        (), "temperature of rounds 1, 2, …; the last goes on; none keeps the task's", _temperatures
+    ),
+    "stop": Param(
+        "auto",
+        "when to end before the last round: solved (oracle mode), stable (an answer that came "
+        "twice in a row ends it, too), never; auto is solved with a verifier and never without",
+        _one_of("auto", "solved", "stable", "never"),
+    ),
+    "cues": Param(None, "card of the cues where it is not the method's own", _optional(_text)),
+    "order": Param(1, "`state`: order of the dynamics, 1 or 2", _whole(1)),
+    "alpha": Param(0.5, "`state`, first order: weight of the newest attempt", _number(0, 1)),
+    "mu": Param(
+        0.6,
+        "`state`, second order: momentum; 0.95 and more is reported not to recover",
+        _number(0, 1),
+    ),
+    "gain": Param(0.5, "`state`, second order: pull of the newest attempt", _number(0, 10)),
+    "tables": Param(
+        None, "`state`: valence-arousal-dominance points in place of ours", _optional(_tables)
+    ),
+    "lag": Param(
+        32,
+        "`bandit`: a question learns from those at least this many places before it, whatever "
+        "the concurrency, so that a resumed run takes the same decisions",
+        _whole(1),
+    ),
+    "force": Param(
+        "turn",
+        "`budget_force`: ask in a further turn, or continue the model's own last message (the "
+        "server must know continue_final_message)",
+        _one_of("turn", "continue"),
+    ),
+    "threshold": Param(
+        0.95,
+        "`adaptive`: probability that the leading answer stays ahead at which to stop",
+        _number(0.5, 1),
+    ),
+    "window": Param(4, "`adaptive`: draws asked for ahead of the decision", _whole(1)),
+    "plan": Param(
+        None, "`planner`: the plan, one text or one a question; none asks for it", _optional(_texts)
+    ),
+    "knowledge": Param(
+        None, "`knowledge`: background, one text or one a question", _optional(_texts)
+    ),
+}
+"""Every parameter there is: the one place where defaults stand."""
+
+
+@dataclass(frozen=True, slots=True)
+class MethodSpec:
+    """What is known of a method without running it.
+
+    Attributes:
+        name: in the registry and on the command line.
+        function: the method itself.
+        params: names of the parameters it takes.
+        defaults: defaults that differ from those of `PARAMS`.
+        cues: kind of cue set it needs: ``heart``, ``neutral``, ``neutral-varied`` or empty.
+        calls: maps (settings, oracle) to the least and the most calls a question takes.
+        summary: one line for people.
+    """
+
+    name: str
+    function: Method
+    params: tuple[str, ...] = ()
+    defaults: Mapping[str, Any] = field(default_factory=dict)
+    cues: str = ""
+    calls: Callable[[Mapping[str, Any], bool], tuple[int, int]] = lambda _settings, _oracle: (1, 1)
+    summary: str = ""
+
+
+METHODS: dict[str, Method] = {}
+"""Name → method. Filled by `register`; integrations add their own."""
+
+SPECS: dict[str, MethodSpec] = {}
+"""Name → what is known of the method."""
+
+
+def register(
+    name: str,
+    *,
+    params: tuple[str, ...] = (),
+    defaults: Mapping[str, Any] | None = None,
+    cues: str = "",
+    calls: Callable[[Mapping[str, Any], bool], tuple[int, int]] | None = None,
+    summary: str = "",
+) -> Callable[[Method], Method]:
+    """Register a method under a name; use as a decorator.
+
+    ``calls`` gives least and most calls a question from the settings and whether a verifier is
+    at hand; without it a method counts as one call. Parameters that are not in `PARAMS` cannot
+    be declared: an integration adds its own there first.
+
+    Raises:
+        ValueError: the name is taken, or a parameter is not declared.
+    """
+
+    def add(function: Method) -> Method:
+        if name in METHODS:
+            raise ValueError(f"a method named {name!r} is registered already")
+        missing = [param for param in params if param not in PARAMS]
+        if missing:
+            raise ValueError(f"{name}: parameters {missing} are not declared in PARAMS")
+        known: dict[str, Any] = {"calls": calls} if calls else {}
+        SPECS[name] = MethodSpec(
+            name, function, params, dict(defaults or {}), cues, summary=summary, **known
+        )
+        METHODS[name] = function
+        return function
+
+    return add
+
+
+def settings(arm: Arm) -> dict[str, Any]:
+    """An arm's parameters, checked, over the defaults of its method.
+
+    Raises:
+        UsageError: unknown method or parameter, or a value that cannot be.
+    """
+    spec = SPECS.get(arm.method)
+    if spec is None:
+        raise UsageError(f"arm {arm.name!r}: no method {arm.method!r}{_hint(arm.method, SPECS)}")
+    merged = {name: spec.defaults.get(name, PARAMS[name].default) for name in spec.params}
+    for name, value in arm.params.items():
+        if name not in merged:
+            raise UsageError(
+                f"arm {arm.name!r}: {arm.method} takes no parameter {name!r}{_hint(name, merged)}"
+            )
+        try:
+            merged[name] = PARAMS[name].check(value)
+        except ValueError as error:
+            raise UsageError(f"arm {arm.name!r}: {name}: {value!r}: {error}") from None
+    return merged
+
+
+def validate_arm(arm: Arm, mode: str | None = None) -> None:
+    """Refuse an arm that cannot run, before anything is asked.
+
+    Args:
+        arm: with its cues resolved, if its method needs any.
+        mode: ``oracle`` or ``verifier-free`` where it is known.
+
+    Raises:
+        UsageError: unknown method or parameter, a value that cannot be, cues missing, or a
+            schedule that needs a verifier.
+    """
+    values = settings(arm)
+    spec = SPECS[arm.method]
+    if spec.cues and not arm.cues:
+        raise UsageError(
+            f"arm {arm.name!r}: {arm.method} needs cues; name a stimulus card with the parameter "
+            "cues, for example cues=heart"
+        )
+    if values.get("order", 1) > 2:
+        raise UsageError(f"arm {arm.name!r}: order: {values['order']}: give 1 or 2")
+    if "schedule" in values:
+        from heartloop.methods.schedules import check_cues
+
+        check_cues(values, arm, mode)
+    if arm.method == "knowledge" and values["knowledge"] is None:
+        raise UsageError(f"arm {arm.name!r}: knowledge: missing; give a text or a file of them")
+
+
+def _hint(name: str, known: Mapping[str, Any]) -> str:
+    near = difflib.get_close_matches(str(name), list(known), n=1)
+    if near:
+        return f"; did you mean {near[0]!r}?"
+    return f"; it knows {', '.join(sorted(known))}" if known else "; it takes none"

@@ -1,0 +1,109 @@
+"""Every sentence that a method says to a model, beside the stimuli: heartloop's own words.
+
+They stand in one place so that a reader can judge them and a manifest can pin them
+(`wordings_sha256`). None is taken from a paper: HEART did not publish its prompts, and the
+other methods are written anew so that no loop profits from a better worded instruction.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+VERDICT_WRONG = "Your answer was checked, and it is not correct."
+"""Oracle mode only: the one bit that a verifier gives."""
+
+CHECK_AGAIN = "Please go over your answer once more."
+"""Said in the verdict's place where no verdict may be told: verifier-free mode."""
+
+REFLECT = (
+    "Look back at how you reached it: go through the steps, the assumptions and the form of the "
+    "answer. Then work on the task again and give your final answer in the form that was asked for."
+)
+"""The reflection instruction, the same in `heart`, `reflect`, `neutral` and `neutral-varied`."""
+
+NO_HISTORY_WRONG = "An earlier answer to this was checked, and it is not correct."
+NO_HISTORY_AGAIN = "This has been answered before; please go over it once more."
+NO_HISTORY_WORK = (
+    "Go through the steps, the assumptions and the form of the answer with care. Then give your "
+    "final answer in the form that was asked for."
+)
+"""History ``none``: the earlier answer is not shown, so the words do not point to it."""
+
+EMPTY_ANSWER = "(no answer)"
+"""Stands for an empty answer in a history: several servers refuse empty turns."""
+
+STEP_BY_STEP = (
+    "Work through this in small steps, writing each of them down, before you give your final "
+    "answer."
+)
+"""`cot`."""
+
+GIVE_FEEDBACK = (
+    "Act as the reviewer of the answer above. List what is right, what is wrong or missing, and "
+    "what should change. Do not write a new answer yet."
+)
+USE_FEEDBACK = (
+    "Now use this review: write an improved answer to the task and end with the final answer in "
+    "the form that was asked for."
+)
+"""`self_refine` and `critique`."""
+
+CRITIC_TASK = "Here is a task and an answer that was given to it."
+"""`critique`: how the second model is shown the work of the first."""
+
+KEEP_THINKING = (
+    "Wait. Do not settle yet: keep thinking about the task from where you stopped, then give your "
+    "final answer in the form that was asked for."
+)
+CONTINUE_THINKING = "\n\nWait, let me keep thinking about this."
+"""`budget_force`: as a further turn, or as the words that the model's own turn goes on from."""
+
+DIRECT_REFINE = (
+    "Improve this answer where it can be improved. Keep the form that was asked for, and write the "
+    "whole answer again."
+)
+
+FEELING_FIRST = (
+    "First say in one or two sentences how the person feels and what they may need right now. "
+    "Then do what is asked above, in the form that was asked for."
+)
+"""`emotional_cot`."""
+
+PLANNED = "Follow this plan: {plan}"
+ASK_PLAN = (
+    "Do not answer yet. Say in one short line which approach the answer should take, and nothing "
+    "else."
+)
+"""`planner`."""
+
+KNOWLEDGE = "Background that may help:\n{knowledge}"
+"""`knowledge`."""
+
+SYNTHESIS_HEAD = "Here are {count} answers that were given to the task above."
+SYNTHESIS_TASK = (
+    "They may be right or wrong, whole or in part. Weigh them against one another, keep what "
+    "holds, and write one answer of your own. End with the final answer in the form that was "
+    "asked for."
+)
+CANDIDATE = "--- Answer {number} ---\n{text}"
+CANDIDATES_END = "--- End of the answers ---"
+
+SCORE_HEAD = "Here is an answer that was given to the task above."
+SCORE_TASK = (
+    "How likely is it that its final result is right? Reply with one whole number from 0 (surely "
+    "wrong) to 100 (surely right), written as: Score: NUMBER"
+)
+COMPARE_HEAD = "Here are two answers that were given to the task above."
+COMPARE_TASK = (
+    "Which of them is more likely to have the right final result? Reply with one digit, written "
+    "as: Better: 1 or Better: 2"
+)
+
+
+def wordings_sha256() -> str:
+    """Identity of all wordings above: hex SHA-256 over names and texts."""
+    digest = hashlib.sha256()
+    for name, text in sorted(globals().items()):
+        if name.isupper() and isinstance(text, str):
+            digest.update(f"{name}\0{text}\0".encode())
+    return digest.hexdigest()
