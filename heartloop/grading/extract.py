@@ -1,0 +1,581 @@
+"""Extraction chains: takes the final answer out of a text, step by step as a card declares it."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from heartloop.cards.verifier import Step
+from heartloop.errors import CardError
+from heartloop.types import Question
+
+MAX_TEXT = 200_000
+"""Characters of a text that extraction looks at: the last ones, where answers stand."""
+
+_THINK_CLOSE = ("</think>", "</thinking>", "</reasoning>", "</thought>", "<|end_of_thought|>")
+_THINK_OPEN = ("<think>", "<thinking>", "<reasoning>", "<thought>", "<|begin_of_thought|>")
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a chain found.
+
+    Attributes:
+        answer: the extracted text, stripped, not empty.
+        step: name of the step that found it.
+        closed: the answer is complete even if the text was cut right behind what was read:
+            it stands between marks, or something follows it.
+    """
+
+    answer: str
+    step: str
+    closed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Context:
+    """What a step may look at beside the text: choices and labels, never the gold."""
+
+    choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+
+def visible_text(text: str) -> tuple[str, bool]:
+    """The part of a text that may be graded: what stands behind the last closed think block.
+
+    Returns:
+        The visible text, and whether a think block was left open (then the text is empty).
+    """
+    if len(text) > MAX_TEXT:
+        text = text[-MAX_TEXT:]
+    if "<" not in text:
+        return text, False
+    cut = -1
+    for mark in _THINK_CLOSE:
+        at = text.rfind(mark)
+        if at >= 0:
+            cut = max(cut, at + len(mark))
+    if cut >= 0:
+        text = text[cut:]
+    for mark in _THINK_OPEN:
+        at = text.find(mark)
+        if at >= 0:
+            return "", True
+    return text, False
+
+
+# --- marked answers ----------------------------------------------------------------------
+
+_BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\b\s*|\\boxed(?=\d)")
+_SIMPLE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{(?P<in>[^{}$\\\n]{1,200})\}|(?P<bare>\d+))")
+_GLUE = re.compile(
+    r"(?:\s|\\[,;:! ]|\\q?quad|\\text(?:rm|bf|it)?\s*\{[^{}]{0,40}\}|\\(?:text)?rm|and|or|"
+    r"[,;&.$~]|\\\(|\\\)|\\\[|\\\])*",
+    re.I,
+)
+
+
+def _balanced(text: str, start: int) -> int:
+    """Index just behind the brace that closes the one at ``start``, or -1."""
+    depth = 0
+    i = start
+    end = len(text)
+    while i < end:
+        char = text[i]
+        if char == "\\":
+            i += 2
+            continue
+        if char == "{":
+            depth += 1
+        elif char == "}":
+            depth -= 1
+            if depth == 0:
+                return i + 1
+        i += 1
+    return -1
+
+
+def boxed(text: str) -> str | None:
+    r"""Content of the last ``\boxed``, with the boxes right beside it: ``\boxed{1}, \boxed{2}``."""
+    if "box" not in text:
+        return None
+    spans: list[tuple[int, int, str]] = []
+    for match in _BOX.finditer(text):
+        at = match.end()
+        if at < len(text) and text[at] == "[":  # \framebox[width]{…}
+            close = text.find("]", at)
+            at = close + 1 if 0 <= close < at + 40 else at
+        if at < len(text) and text[at] == "{":
+            end = _balanced(text, at)
+            if end > 0 and text[at + 1 : end - 1].strip():
+                spans.append((match.start(), end, text[at + 1 : end - 1].strip()))
+        elif at < len(text) and not text[at].isspace():
+            word = re.match(r"[-+]?[\d.,]*\d|[A-Za-z]\b", text[at:])
+            if word:
+                spans.append((match.start(), at + word.end(), word.group()))
+    # a box in a box (\boxed{\boxed{7}}) is one answer: keep the outer one
+    outer: list[tuple[int, int, str]] = []
+    for span in spans:
+        if not outer or span[0] >= outer[-1][1]:
+            outer.append(span)
+    if not outer:
+        return None
+    group = [outer[-1]]
+    for span in reversed(outer[:-1]):
+        gap = text[span[1] : group[0][0]]
+        if len(gap) > 60 or not _GLUE.fullmatch(gap):
+            break
+        group.insert(0, span)
+    answers = [answer for _, _, answer in group]
+    if len(set(answers)) == 1:  # "\boxed{4}. \boxed{4}": said twice, not two values
+        answers = answers[:1]
+    answer = ", ".join(answers)
+    return boxed(answer) or answer if "box" in answer else answer
+
+
+_SENTENCE_END = re.compile(
+    r"(?<!\d)\.(?=\s|$|\*|\"|<)|(?<=\d)\.(?=\s+\D|\s*$|\*|\"|<)|[!?](?=\s|$)(?!\s*[=+\-*/])|\n"
+)
+_ENVIRONMENT = re.compile(
+    r"\$\$(?P<a>.+?)\$\$|\\\[(?P<b>.+?)\\\]|\\\((?P<c>.+?)\\\)|"
+    r"(?<!\\)\$(?P<d>(?:\\.|[^$\\])+?)(?<!\\)\$",
+    re.S,
+)
+_ONE_LINE = re.compile(
+    r"\$\$(?P<a>.+?)\$\$|\\\[(?P<b>[\s\S]+?)\\\]|\\\((?P<c>[^\n]+?)\\\)|"
+    r"(?<!\\)\$(?P<d>(?:\\.|[^$\\\n])+?)(?<!\\)\$"
+)
+_LEADING = re.compile(
+    r"[\s:=*_`>\-–—]*(?:\"|“|')?\s*(?:therefore|thus|simply|just|:)?\s*[:*_`]*\s*", re.I
+)
+
+
+def _clause(text: str, start: int) -> tuple[str, bool]:
+    """The clause that begins at ``start``: up to the end of its sentence, maths kept whole."""
+    lead = _LEADING.match(text, start)
+    at = lead.end() if lead else start
+    tail = text[at : at + 2000]
+    spans = [match.span() for match in _ENVIRONMENT.finditer(tail)]
+    braces = _brace_spans(tail)
+    end = len(tail)
+    closed = False
+    for stop in _SENTENCE_END.finditer(tail):
+        if any(a < stop.start() < b for a, b in spans) or any(
+            a < stop.start() < b for a, b in braces
+        ):
+            continue
+        if not tail[: stop.start()].strip():
+            continue
+        end, closed = stop.start(), stop.end() < len(tail) or stop.group() in ".!?\n"
+        break
+    clause = tail[:end].strip().strip("*_`").strip()
+    hope = clause.find("I hope it is correct")
+    if hope > 0:
+        clause = clause[:hope].strip().rstrip(".").strip()
+    return clause, closed
+
+
+def _brace_spans(text: str) -> list[tuple[int, int]]:
+    spans, stack = [], []
+    for i, char in enumerate(text):
+        if char == "{":
+            stack.append(i)
+        elif char == "}" and stack:
+            spans.append((stack.pop(), i))
+    return spans
+
+
+def after(text: str, marker: str) -> tuple[str, bool] | None:
+    """The clause behind the last occurrence of a marker, whatever its case."""
+    at = text.lower().rfind(marker.lower())
+    if at < 0 or not marker:
+        return None
+    clause, closed = _clause(text, at + len(marker))
+    return (clause, closed) if clause else None
+
+
+_FINAL = re.compile(
+    r"final\s+(?:answer|result|solution)\b[\s*_:`]*(?:\s(?:is|are|equals|would be|=)\b)?[\s*_:`]*",
+    re.I,
+)
+_ANSWER_IS = re.compile(
+    r"\b(?:(?:the|my|our|its|correct|right|best|required|desired)\s+)*"
+    r"(?:answer|result|solution)s?\b(?:\s+(?:to|for|of)\s[^.\n:]{1,80}?)?"
+    r"(?:\s*[*_`]*\s*(?:is|are|equals|would be|must be|will be|should be|was)\b"
+    r"(?!\s+(?:that|because|not\b))"
+    r"(?:\s+(?:therefore|thus|then|simply|equal to|given by))?|\s*[*_`]*\s*[:=](?!=))[\s*_:`]*",
+    re.I,
+)
+_ANSWER_LABEL = re.compile(r"(?:^|\n)[\s*_#>`]*(?:answer|ans|a)\s*[:=][\s*_`]*", re.I)
+
+
+def _after_last(text: str, patterns: Iterable[re.Pattern[str]]) -> tuple[str, bool] | None:
+    for pattern in patterns:
+        matches = list(pattern.finditer(text))
+        for match in reversed(matches[-4:]):
+            clause, closed = _clause(text, match.end())
+            if clause and not clause.lower().startswith(("i hope", "please")):
+                return clause, closed
+    return None
+
+
+def final_answer(text: str) -> tuple[str, bool] | None:
+    """The clause behind the last “final answer is”."""
+    return _after_last(text, (_FINAL,))
+
+
+def answer_is(text: str) -> tuple[str, bool] | None:
+    """The clause behind the last “(final) answer is”, “answer:”, “A:”."""
+    best: tuple[int, re.Match[str]] | None = None
+    for pattern in (_FINAL, _ANSWER_IS, _ANSWER_LABEL):
+        for match in pattern.finditer(text):
+            if text[match.end() :].strip() and (best is None or match.end() > best[0]):
+                best = (match.end(), match)
+    if best is None:
+        return None
+    clause, closed = _clause(text, best[0])
+    return (clause, closed) if clause else None
+
+
+# --- positional answers ------------------------------------------------------------------
+
+
+def final_line(text: str) -> str | None:
+    """The last line that says something, without list marks, emphasis and an “Answer:” label."""
+    for line in reversed(text.splitlines()):
+        line = re.sub(r"^[\s>#*_`\-]+(?=\D)|[\s*_`]+$", "", line).strip()
+        line = re.sub(r"^(?:final\s+)?answer\s*[:=]\s*", "", line, flags=re.I).strip().strip("*_` ")
+        if line and not re.fullmatch(r"[-=*_~`$\\\[\]()\s]+", line):
+            return line
+    return None
+
+
+def first_line(text: str) -> str | None:
+    """The first line that says something."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), None)
+
+
+def last_latex(text: str, one_line: bool = False) -> str | None:
+    """The last formula between dollars or LaTeX brackets."""
+    found = None
+    for match in (_ONE_LINE if one_line else _ENVIRONMENT).finditer(text):
+        content = next((g for g in match.groups() if g is not None), "").strip()
+        if content:
+            found = content
+    return found
+
+
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+−]?[$€£]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))"
+    r"(?:[eE][-+]?\d+)?(?:\s*/\s*\d+)?\s?(?:\\?%)?"
+)
+
+
+def last_number(text: str) -> str | None:
+    """The last number of a text, with sign, thousands separators, fraction and percent sign."""
+    found = None
+    for match in _NUMBER.finditer(text):
+        if any(char.isdigit() for char in match.group()):
+            found = match.group().strip()
+    return found
+
+
+def json_field(text: str, name: str) -> str | None:
+    """A field of the last JSON object in the text that has it."""
+    decoder = json.JSONDecoder()
+    at = text.rfind("{")
+    tries = 0
+    while at >= 0 and tries < 200:
+        tries += 1
+        try:
+            value, _ = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict) and value.get(name) is not None:
+            found = value[name]
+            answer = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+            return answer.strip() or None
+        at = text.rfind("{", 0, at) if at else -1
+    return None
+
+
+_QUOTED = re.compile(r"\"([^\"\n]{1,500})\"|“([^”\n]{1,500})”|«([^»\n]{1,500})»|`([^`\n]{1,500})`")
+
+
+def quoted(text: str) -> str | None:
+    """The last span between quotation marks."""
+    found = None
+    for match in _QUOTED.finditer(text):
+        content = next(g for g in match.groups() if g is not None).strip()
+        found = content or found
+    return found
+
+
+_LETTER_ALONE = re.compile(
+    r"[\s(\[{*_`\"'$]*(?:option|choice)?\s*\\?(?:text|mathrm|textbf|mathbf)?"
+    r"[({\[\s*]*([A-Z])[)}\]*_`\"'$\s]*(?:[.:)\]]|\s*$)",
+    re.I,
+)
+_LETTER_MARK = re.compile(
+    r"\(([A-Z])\)|(?:option|choice|answer)\s*:?\s*\(?([A-Z])\b\)?|"
+    r"\*\*\(?([A-Z])\)?[.:]?\*\*|\\(?:text|mathrm|textbf|mathbf)\{\(?([A-Z])\)?\}"
+)
+
+
+def choice_letter(text: str, count: int = 0) -> str | None:
+    """The letter that a text settles on: alone, in brackets, or behind “option”.
+
+    Args:
+        text: an answer, not a whole derivation.
+        count: number of choices; letters beyond are not read (0: any letter).
+    """
+    allowed = {chr(65 + i) for i in range(count)} if 0 < count <= 26 else None
+
+    def ok(letter: str | None) -> bool:
+        return bool(letter) and (allowed is None or str(letter).upper() in allowed)
+
+    bare = text.strip()
+    match = _LETTER_ALONE.match(bare)
+    if match and ok(match.group(1)) and (len(bare) <= 3 or not match.group(1).islower()):
+        alone = match.end() >= len(bare) or not bare[match.end() :][:1].isalpha()
+        if alone and not re.match(r"[aAI]\s+[a-z]", bare):
+            return match.group(1).upper()
+    found = [next(g for g in m.groups() if g) for m in _LETTER_MARK.finditer(bare)]
+    found = [letter for letter in found if ok(letter)]
+    if found and len(set(found)) == 1:
+        return found[0]
+    return None
+
+
+def find_label(text: str, labels: Sequence[str], *, strict: bool = True) -> str | None:
+    """A label named in a text.
+
+    Args:
+        text: what is searched.
+        labels: the labels, in their canonical spelling.
+        strict: the text must be the label (case, punctuation and a leading article aside);
+            else the label that is named last is taken, where no longer label covers it.
+
+    Returns:
+        The canonical label, or None.
+    """
+    folded = {_fold(label): label for label in labels if _fold(label)}
+    if strict:
+        return folded.get(_fold(text))
+    best: tuple[int, int] | None = None
+    winner = None
+    lowered = " " + _fold(text) + " "
+    for key, label in folded.items():
+        at = lowered.rfind(" " + key + " ")
+        if at >= 0:
+            place = (at + len(key) + 1, len(key))
+            if best is None or place > best:
+                best, winner = place, label
+    return winner
+
+
+def _fold(text: str) -> str:
+    text = re.sub(r"[^\w\s%+-]", " ", text.lower())
+    text = re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"^(?:the|a|an) ", "", text)
+
+
+# --- chains ------------------------------------------------------------------------------
+
+_Extractor = Callable[[str, Any, Context], "tuple[str, bool] | None"]
+
+
+def _marked(function: Callable[[str], str | None]) -> _Extractor:
+    def run(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+        answer = function(text)
+        return None if answer is None else (answer, True)
+
+    return run
+
+
+def _placed(function: Callable[[str], str | None]) -> _Extractor:
+    def run(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+        answer = function(text)
+        return None if answer is None else (answer, False)
+
+    return run
+
+
+def _after(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+    markers = value if isinstance(value, list) else [value]
+    for marker in markers:
+        found = after(text, str(marker))
+        if found:
+            return found
+    return None
+
+
+def _after_exact(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+    """All text behind the last marker, case-sensitive, one final full stop dropped."""
+    at = text.rfind(str(value))
+    if at < 0:
+        return None
+    answer = text[at + len(str(value)) :]
+    answer = answer[:-1] if answer.endswith(".") else answer
+    return (answer, False) if answer else None
+
+
+def _regex(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+    options = value if isinstance(value, Mapping) else {"pattern": value}
+    pattern = compiled(str(options.get("pattern", "")), str(options.get("flags", "")))
+    matches = list(pattern.finditer(text))
+    if not matches:
+        return None
+    match = matches[0] if options.get("which") == "first" else matches[-1]
+    group = options.get("group", 1 if pattern.groups else 0)
+    found = match.group(group)
+    return None if found is None else (found, match.end() < len(text))
+
+
+_COMPILED: dict[tuple[str, str], re.Pattern[str]] = {}
+
+
+def compiled(pattern: str, flags: str = "") -> re.Pattern[str]:
+    """A compiled pattern of a card; flags are the letters i, m, s.
+
+    Raises:
+        CardError: not a regular expression.
+    """
+    key = (pattern, flags)
+    if key not in _COMPILED:
+        bits = 0
+        for letter in flags:
+            bits |= {"i": re.I, "m": re.M, "s": re.S}.get(letter, 0)
+        try:
+            _COMPILED[key] = re.compile(pattern, bits)
+        except re.error as error:
+            raise CardError(f"regex {pattern!r} is not valid ({error}); mend the card") from error
+    return _COMPILED[key]
+
+
+def _choice(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+    letter = choice_letter(text, len(context.choices))
+    return None if letter is None else (letter, False)
+
+
+def _choice_answer(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+    """The letter in the box, behind “answer is”, or in the final line."""
+    for found in (boxed(text), (answer_is(text) or ("", False))[0], final_line(text), text):
+        if found:
+            letter = choice_letter(found, len(context.choices))
+            if letter:
+                return letter, True
+    return None
+
+
+def _label(strict: bool) -> _Extractor:
+    def run(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+        labels = context.labels or context.choices
+        if isinstance(value, list):
+            labels = tuple(str(label) for label in value)
+        places = [boxed(text), (answer_is(text) or (None,))[0], text, final_line(text)]
+        for place in places:
+            found = find_label(place, labels) if place else None
+            if found:
+                return found, True
+        if strict:
+            return None
+        found = find_label(text, labels, strict=False)
+        return None if found is None else (found, True)
+
+    return run
+
+
+def _json(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+    found = json_field(text, str(value or "answer"))
+    return None if found is None else (found, True)
+
+
+STEPS: dict[str, _Extractor] = {
+    "boxed": _marked(boxed),
+    "final_answer": lambda text, value, context: final_answer(text),
+    "answer_is": lambda text, value, context: answer_is(text),
+    "after": _after,
+    "after_exact": _after_exact,
+    "json_field": _json,
+    "choice_letter": _choice,
+    "choice_answer": _choice_answer,
+    "label": _label(True),
+    "label_anywhere": _label(False),
+    "regex": _regex,
+    "quoted": _marked(quoted),
+    "latex": _marked(last_latex),
+    "number": _placed(last_number),
+    "final_line": _placed(final_line),
+    "first_line": _placed(first_line),
+    "single_line": _placed(
+        lambda text: text if text.strip() and "\n" not in text.strip() else None
+    ),
+    "whole_text": _placed(lambda text: text),
+    "raw": _placed(lambda text: text),
+}
+"""Every extractor a card may name."""
+
+VERBATIM = {"raw", "after_exact"}
+"""Steps whose answer is not stripped: exact reproductions of published scorers."""
+
+
+def check_steps(steps: Iterable[Step], where: str) -> None:
+    """Refuse a chain with an unknown step.
+
+    Raises:
+        CardError: names the step and the known ones.
+    """
+    for step in steps:
+        if step.name not in STEPS:
+            raise CardError(
+                f'{where}: extract: unknown step "{step.name}"; one of: {", ".join(sorted(STEPS))}'
+            )
+        if step.name == "regex":
+            _regex("", step.value, Context())
+
+
+def run_chain(chain: Sequence[Step], text: str, context: Context) -> Found | None:
+    """The first step that finds an answer gives it.
+
+    Args:
+        chain: steps of a verifier card.
+        text: the visible text (see ``visible_text``).
+        context: choices and labels of the question.
+    """
+    for step in chain:
+        found = STEPS[step.name](text, step.value, context)
+        if found is None:
+            continue
+        answer = found[0] if step.name in VERBATIM else found[0].strip()
+        if answer.strip():
+            return Found(answer, step.name, found[1])
+    return None
+
+
+def context_for(question: Question | None, params: Mapping[str, Any]) -> Context:
+    """Choices of the question and labels of the card, for the steps that need them."""
+    labels = params.get("labels") or ()
+    return Context(question.choices if question is not None else (), tuple(map(str, labels)))
+
+
+# --- refusals ----------------------------------------------------------------------------
+
+_REFUSAL = re.compile(
+    r"\b(?:i(?:'m| am) (?:sorry|afraid|unable|not able)|i (?:can(?:'|no)?t|cannot|won't|will not)"
+    r"|i apologi[sz]e|as an ai\b|i (?:must|have to) (?:decline|refuse)|i(?:'d| would) rather not"
+    r"|(?:can(?:'|no)t|cannot|unable to|not able to) (?:help|assist|comply|provide|answer|fulfil))",
+    re.I,
+)
+
+
+def is_refusal(text: str) -> bool:
+    """Whether a text declines to answer: an opening of refusal in its first 200 characters.
+
+    Own patterns, used only where no answer could be extracted; documented in docs/grading.md.
+    """
+    head = text.strip()[:200].replace("’", "'")
+    return len(text.strip()) < 1500 and bool(_REFUSAL.search(head))

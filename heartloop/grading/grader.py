@@ -1,0 +1,263 @@
+"""The Grader: one answer text in, a strict and a lenient verdict out; equal pairs compared once."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from heartloop.cards.verifier import Step, VerifierCard, load_verifier
+from heartloop.errors import CardError
+from heartloop.grading import extract as ex
+from heartloop.grading.comparators import COMPARATORS, Judgement
+from heartloop.grading.math import compare_maths
+from heartloop.grading.pool import MathPool
+from heartloop.types import Completion, Gold, Graded, Question, Verdict
+
+JudgeAsk = Callable[..., Awaitable[Completion]]
+"""``judge_ask(messages, **sampling) -> Completion``: how a judge model is asked."""
+
+_DEFAULT_CHAINS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
+    "math": (
+        ("final_answer", "boxed", "answer_is"),
+        ("final_answer", "boxed", "answer_is", "latex", "number", "final_line"),
+    ),
+    "choice": (("choice_answer",), ("choice_answer",)),
+    "label": (("label",), ("label_anywhere",)),
+    "exact": (("single_line",), ("answer_is", "final_line")),
+}
+
+
+class Grader:
+    """Grades answers under one verifier card.
+
+    Comparisons of equal (gold, answer, params) are made once and kept in a bounded cache. Maths
+    that plain logic does not decide goes to a pool of worker processes, which is started by the
+    first pair that needs it and stopped by ``close``.
+    """
+
+    def __init__(
+        self,
+        verifier: VerifierCard,
+        *,
+        pool: MathPool | None = None,
+        judge_ask: JudgeAsk | None = None,
+        params: Mapping[str, Any] | None = None,
+        cache: int = 50_000,
+    ) -> None:
+        """Describe a grader; nothing is started.
+
+        Args:
+            verifier: the card.
+            pool: a pool to share; it is then not closed here. Made when needed by default.
+            judge_ask: asks the judge model; needed by judge verifiers.
+            params: laid over the card's params (``{"compat": "official"}``).
+            cache: number of comparisons remembered.
+
+        Raises:
+            CardError: the card names an unknown step or lacks what its kind needs.
+        """
+        self.verifier = verifier
+        self.params: dict[str, Any] = {**verifier.params, **(params or {})}
+        strict, lenient = _DEFAULT_CHAINS.get(verifier.kind, (("whole_text",), ("whole_text",)))
+        self.strict = verifier.strict or tuple(Step(name) for name in strict)
+        self.lenient = verifier.lenient or (
+            verifier.strict if verifier.strict else tuple(Step(name) for name in lenient)
+        )
+        ex.check_steps((*self.strict, *self.lenient), verifier.name)
+        self.judge_ask = judge_ask
+        self._pool = pool
+        self._own_pool = pool is None
+        self._cache: OrderedDict[tuple[Any, ...], Verdict] = OrderedDict()
+        self._cache_size = cache
+        self.hits = 0
+        self.misses = 0
+
+    @property
+    def pool(self) -> MathPool:
+        """The maths workers; described here, started by the first task."""
+        if self._pool is None:
+            self._pool = MathPool()
+        return self._pool
+
+    # --- reading -----------------------------------------------------------------------
+
+    def extract(self, text: str, question: Question | None = None) -> str | None:
+        """The final answer in a text under the strict chain, or None. Sees no gold."""
+        visible, _ = ex.visible_text(text)
+        found = ex.run_chain(self.strict, visible, ex.context_for(question, self.params))
+        return None if found is None else found.answer
+
+    async def same(self, first: str, second: str, question: Question | None = None) -> bool:
+        """Whether two extracted answers are equivalent. Sees no gold."""
+        if first.strip() == second.strip():
+            return True
+        if self.verifier.kind == "judge":
+            return _fold(first) == _fold(second)
+        params = {**self.params, "symmetric": True}
+        gold = Gold(question.id if question is not None else "", (first,), params)
+        verdict = await self._compare(gold, params, second, question)
+        return verdict.outcome == "correct"
+
+    # --- grading -----------------------------------------------------------------------
+
+    async def grade(self, question: Question, gold: Gold, completion: Completion) -> Graded:
+        """Judge one completion under the strict and the lenient chain.
+
+        Reasoning is never graded: only what stands behind the last closed think block counts.
+
+        Args:
+            question: gives choices and, to judges, the question's text.
+            gold: accepted answers; its params are laid over the card's.
+            completion: the answer.
+
+        Returns:
+            Both verdicts. ``unscored`` reasons: ``truncated`` (cut by the token limit before a
+            complete answer), ``empty``, ``refused``, ``unparsed``, ``undecided``,
+            ``judge_failed``.
+        """
+        params = {**self.params, **gold.params} if gold.params else self.params
+        text, unclosed = ex.visible_text(completion.text)
+        early = _unanswered(text, unclosed, completion.finish_reason)
+        if early is not None:
+            return Graded(early, early)
+        context = ex.context_for(question, params)
+        strict = await self._read(self.strict, text, completion, context, gold, params, question)
+        if self.lenient == self.strict:
+            return Graded(strict, strict)
+        lenient = await self._read(self.lenient, text, completion, context, gold, params, question)
+        return Graded(strict, lenient)
+
+    async def check(self, question: Question, gold: Gold, completion: Completion) -> bool:
+        """Whether the strict verdict is ``correct``: all that oracle mode may know."""
+        return (await self.grade(question, gold, completion)).strict.outcome == "correct"
+
+    async def grade_answer(self, question: Question | None, gold: Gold, answer: str) -> Verdict:
+        """Judge an answer that was extracted elsewhere (no chain is run)."""
+        params = {**self.params, **gold.params}
+        if not answer.strip():
+            return Verdict("unscored", "empty", None, None, "the answer is empty")
+        return await self._compare(gold, params, answer, question)
+
+    async def close(self) -> None:
+        """Stop the workers that this grader started."""
+        if self._own_pool and self._pool is not None:
+            await self._pool.close()
+            self._pool = None
+
+    # --- inside ------------------------------------------------------------------------
+
+    async def _read(
+        self,
+        chain: tuple[Step, ...],
+        text: str,
+        completion: Completion,
+        context: ex.Context,
+        gold: Gold,
+        params: Mapping[str, Any],
+        question: Question | None,
+    ) -> Verdict:
+        found = ex.run_chain(chain, text, context)
+        cut = completion.finish_reason == "length"
+        if found is None:
+            if cut:
+                return Verdict(
+                    "unscored", "truncated", None, None, "cut by the token limit, no answer yet"
+                )
+            if ex.is_refusal(text):
+                return Verdict("unscored", "refused", None, None, "the text declines to answer")
+            steps = ", ".join(step.name for step in chain)
+            return Verdict("unscored", "unparsed", None, None, f"no answer found by: {steps}")
+        if cut and not found.closed:
+            return Verdict(
+                "unscored",
+                "truncated",
+                found.answer,
+                None,
+                f"cut by the token limit; the answer read by {found.step} may be incomplete",
+            )
+        return await self._compare(gold, params, found.answer, question)
+
+    async def _compare(
+        self, gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
+    ) -> Verdict:
+        kind = self.verifier.kind
+        key: tuple[Any, ...] = (gold.answers, answer, _params_key(params))
+        if kind in ("judge", "choice", "choice_text", "choice_loglik"):
+            key = (*key, question.task if question else "", question.id if question else "")
+        known = self._cache.get(key)
+        if known is not None:
+            self.hits += 1
+            self._cache.move_to_end(key)
+            return known
+        self.misses += 1
+        judgement = await self._judge(kind, gold, params, answer, question)
+        verdict = Verdict(
+            judgement.outcome,
+            judgement.reason,
+            judgement.answer if judgement.answer is not None else answer,
+            judgement.score,
+            judgement.detail,
+        )
+        if verdict.reason not in ("undecided", "judge_failed"):  # those may go better next time
+            self._cache[key] = verdict
+            if len(self._cache) > self._cache_size:
+                self._cache.popitem(last=False)
+        return verdict
+
+    async def _judge(
+        self,
+        kind: str,
+        gold: Gold,
+        params: Mapping[str, Any],
+        answer: str,
+        question: Question | None,
+    ) -> Judgement:
+        if kind == "math":
+            return await compare_maths(self, gold, params, answer, question)
+        compare = COMPARATORS.get(kind)
+        if compare is None:
+            raise CardError(f'{self.verifier.name}: kind: "{kind}" cannot grade a text')
+        return compare(gold, params, answer, question)
+
+
+def _unanswered(text: str, unclosed: bool, finish_reason: str) -> Verdict | None:
+    """The verdict of a completion without any visible text, or None."""
+    if unclosed:
+        return Verdict("unscored", "truncated", None, None, "the think block was never closed")
+    if finish_reason == "content_filter":
+        return Verdict("unscored", "refused", None, None, "stopped by a content filter")
+    if not text.strip():
+        if finish_reason == "length":
+            return Verdict("unscored", "truncated", None, None, "cut before any visible answer")
+        return Verdict("unscored", "empty", None, None, "the answer is empty")
+    return None
+
+
+def _fold(text: str) -> str:
+    return " ".join(text.lower().split()).strip(" .!?\"'")
+
+
+def _params_key(params: Mapping[str, Any]) -> str:
+    return repr(sorted(params.items(), key=lambda item: item[0])) if params else ""
+
+
+def open_grader(card_or_name: VerifierCard | str, **options: Any) -> Grader:
+    """Make a grader from a verifier card or its name.
+
+    Args:
+        card_or_name: a card, or the name or path of one.
+        **options: as for ``Grader``.
+
+    Raises:
+        UsageError: no such card.
+        CardError: the card does not validate.
+    """
+    card = load_verifier(card_or_name) if isinstance(card_or_name, str) else card_or_name
+    return Grader(card, **options)
+
+
+def with_params(card: VerifierCard, params: Mapping[str, Any]) -> VerifierCard:
+    """A card with further params laid over its own."""
+    return replace(card, params={**card.params, **params})

@@ -1,0 +1,249 @@
+"""The killable maths pool: worker processes that cost at most one time limit and one worker."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import json
+import os
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from heartloop.grading.caps import MAX_LENGTH
+
+_ROOT = str(Path(__file__).resolve().parents[2])
+_MAIN = (
+    "import sys; sys.path.insert(0, sys.argv[1]); "
+    "from heartloop.grading.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStats:
+    """What a pool has done so far.
+
+    Attributes:
+        tasks: comparisons sent to a worker; killed: workers stopped for time;
+        died: workers that ended by themselves (memory, crash); seconds: wall time waited for
+        workers, summed over tasks.
+    """
+
+    tasks: int = 0
+    killed: int = 0
+    died: int = 0
+    seconds: float = 0.0
+
+
+class _Worker:
+    """One child process that answers one line of JSON with one line of JSON."""
+
+    def __init__(self) -> None:
+        self.process: asyncio.subprocess.Process | None = None
+        self.starting: asyncio.Task[None] | None = None
+        self.done = 0
+
+    async def start(self, memory_mb: int, cpu_seconds: int) -> None:
+        self.process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            "-c",
+            _MAIN,
+            _ROOT,
+            str(memory_mb),
+            str(cpu_seconds),
+            stdin=asyncio.subprocess.PIPE,
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.DEVNULL,
+            limit=1 << 22,
+            start_new_session=True,  # a Ctrl-C in the terminal is the parent's to handle
+        )
+        assert self.process.stdout is not None
+        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
+        if line.strip() != b"ready":
+            self.kill()
+            raise RuntimeError("a maths worker did not start; see `heartloop doctor`")
+        self.done = 0
+
+    def alive(self) -> bool:
+        return self.process is not None and self.process.returncode is None
+
+    async def ask(self, payload: bytes) -> bytes:
+        process = self.process
+        assert process is not None and process.stdin is not None and process.stdout is not None
+        process.stdin.write(payload)
+        await process.stdin.drain()
+        self.done += 1
+        return await process.stdout.readline()
+
+    def kill(self) -> None:
+        if self.process is not None and self.process.returncode is None:
+            with contextlib.suppress(ProcessLookupError):
+                self.process.kill()
+
+
+class MathPool:
+    """Worker processes for comparisons that may never end.
+
+    A task costs at most ``timeout`` seconds and one worker: the process is killed and replaced,
+    the other workers go on. Workers start when the first task comes, have a memory limit
+    (RLIMIT_AS) and a CPU limit (RLIMIT_CPU), and end when their pipe closes or their parent dies.
+    The pool belongs to the event loop that uses it; used from another loop it starts anew.
+    """
+
+    def __init__(
+        self,
+        workers: int | None = None,
+        *,
+        timeout: float = 2.0,
+        memory_mb: int = 1536,
+        recycle: int = 20_000,
+    ) -> None:
+        """Describe a pool; nothing is started yet.
+
+        Args:
+            workers: number of processes; half of the cores (at least one) by default.
+            timeout: seconds a task may take before its worker is killed.
+            memory_mb: address space of a worker, in MiB.
+            recycle: tasks after which a worker is replaced, so that nothing can grow.
+        """
+        self.workers = workers or max(1, (os.cpu_count() or 2) // 2)
+        self.timeout = timeout
+        self.memory_mb = memory_mb
+        self.recycle = recycle
+        self.stats = PoolStats()
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._idle: asyncio.Queue[_Worker] | None = None
+        self._all: list[_Worker] = []
+        self._pid = os.getpid()
+
+    async def run(self, task: dict[str, Any]) -> dict[str, Any]:
+        """Have one task done.
+
+        Args:
+            task: JSON-able; ``gold`` and ``answer`` texts over the length cap are refused.
+
+        Returns:
+            The worker's reply, or ``{"outcome": "undecided", "detail": …}`` where the task was
+            refused, ran out of time or memory, or broke the worker.
+        """
+        payload = json.dumps(task).encode() + b"\n"
+        if len(payload) > 16 * MAX_LENGTH:
+            return _undecided(f"the texts are longer than {MAX_LENGTH} characters")
+        idle = self._queue()
+        worker = await idle.get()
+        started = time.perf_counter()
+        try:
+            try:
+                await self._ready(worker)
+            except (OSError, RuntimeError, asyncio.TimeoutError) as error:
+                return _undecided(f"no maths worker could be started ({error})")
+            started = time.perf_counter()
+            try:
+                line = await asyncio.wait_for(worker.ask(payload), self.timeout)
+            except asyncio.TimeoutError:
+                self._count(killed=1)
+                self._replace(worker)
+                return _undecided(f"the comparison took longer than {self.timeout:g} s")
+            except (OSError, ValueError) as error:
+                self._count(died=1)
+                self._replace(worker)
+                return _undecided(f"the worker failed ({type(error).__name__})")
+            except asyncio.CancelledError:
+                self._replace(worker)
+                raise
+            if not line:
+                self._count(died=1)
+                self._replace(worker)
+                return _undecided("the comparison needed more memory or time than a worker has")
+            reply: dict[str, Any] = json.loads(line)
+            if reply.pop("recycle", False) or worker.done >= self.recycle:
+                self._replace(worker)
+            return reply
+        finally:
+            self._count(tasks=1, seconds=time.perf_counter() - started)
+            idle.put_nowait(worker)
+
+    async def close(self) -> None:
+        """Stop all workers."""
+        workers, self._all = self._all, []
+        same = self._loop is asyncio.get_running_loop()
+        self._loop = self._idle = None
+        for worker in workers:
+            if worker.starting is not None and same:
+                worker.starting.cancel()
+                with contextlib.suppress(asyncio.CancelledError, Exception):
+                    await worker.starting
+            _kill(worker)
+            if same and worker.process is not None:
+                with contextlib.suppress(Exception):
+                    await asyncio.wait_for(worker.process.wait(), 5)
+                _close_transport(worker)
+
+    def _queue(self) -> asyncio.Queue[_Worker]:
+        loop = asyncio.get_running_loop()
+        if self._loop is not loop or self._pid != os.getpid() or self._idle is None:
+            if self._pid == os.getpid():  # after a fork the old workers are the parent's
+                for worker in self._all:
+                    _kill(worker)
+            self._pid = os.getpid()
+            self._loop = loop
+            self._all = [_Worker() for _ in range(self.workers)]
+            self._idle = asyncio.LifoQueue()  # the warm worker first: a light load starts one
+            for worker in self._all:
+                self._idle.put_nowait(worker)
+        return self._idle
+
+    async def _ready(self, worker: _Worker) -> None:
+        if worker.starting is not None:
+            starting, worker.starting = worker.starting, None
+            await starting
+        if not worker.alive():
+            await worker.start(self.memory_mb, _cpu_seconds(self.timeout))
+
+    def _replace(self, worker: _Worker) -> None:
+        """Kill a worker and start its successor beside the others."""
+        worker.kill()
+        _close_transport(worker)
+        worker.process = None
+        start = worker.start(self.memory_mb, _cpu_seconds(self.timeout))
+        worker.starting = asyncio.get_running_loop().create_task(start)
+        worker.starting.add_done_callback(_retrieve)
+
+    def _count(
+        self, *, tasks: int = 0, killed: int = 0, died: int = 0, seconds: float = 0.0
+    ) -> None:
+        old = self.stats
+        self.stats = PoolStats(
+            old.tasks + tasks, old.killed + killed, old.died + died, old.seconds + seconds
+        )
+
+
+def _cpu_seconds(timeout: float) -> int:
+    return int(timeout) + 2
+
+
+def _undecided(detail: str) -> dict[str, Any]:
+    return {"outcome": "undecided", "detail": detail}
+
+
+def _retrieve(task: asyncio.Task[None]) -> None:
+    """Look at a failed start, so that asyncio does not complain; the next use starts again."""
+    if not task.cancelled():
+        task.exception()
+
+
+def _kill(worker: _Worker) -> None:
+    """Kill by process id: works although the worker's event loop may be closed."""
+    process = worker.process
+    if process is not None and process.returncode is None:
+        with contextlib.suppress(OSError):
+            os.kill(process.pid, 9)
+
+
+def _close_transport(worker: _Worker) -> None:
+    transport = getattr(worker.process, "_transport", None)
+    if transport is not None:
+        with contextlib.suppress(Exception):
+            transport.close()
