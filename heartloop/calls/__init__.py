@@ -1,0 +1,1 @@
+"""Everything around an attempt: journal, sharing, retry, limits, budget behind ``Client.ask``."""

@@ -1,0 +1,107 @@
+"""When to stop asking: every request fails the same way, and the server says why."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+
+from heartloop.errors import CallError, CircuitOpen
+
+HOPELESS = frozenset({"auth", "not_found", "quota"})  # the next question will fail likewise
+OWN_FAULT = frozenset(
+    {"context_length", "too_large", "no_recording", "content_filter", "question_budget"}
+)
+BUSY = frozenset({"http_429", "http_503", "http_529"})
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How much failure is borne.
+
+    Attributes:
+        start: seconds a server that cannot be reached from the start is given.
+        start_sick: seconds one that answers with errors from the start is given.
+        gone: seconds a server that answered before may be away or overloaded.
+        hopeless: failures in a row that no other question would escape (key, model name).
+        alike: calls in a row that end in the same error of another kind.
+    """
+
+    start: float = 8.0
+    start_sick: float = 45.0
+    gone: float = 300.0
+    hopeless: int = 3
+    alike: int = 20
+
+
+class Breaker:
+    """Watches the attempts at one model and opens when going on is pointless.
+
+    Attributes:
+        problem: the reason it is open, else None.
+        answers: how many attempts were answered.
+    """
+
+    def __init__(self, patience: Patience | None = None) -> None:
+        self._patience = patience or Patience()
+        self.problem: CircuitOpen | None = None
+        self.answers = 0
+        self._failing_since: float | None = None
+        self._attempts = 0  # failed in a row
+        self._hopeless = 0
+        self._ended: tuple[str, int] = ("", 0)  # kind, calls that ended so in a row
+
+    def answered(self) -> None:
+        """Note an answered attempt: all is well."""
+        self.answers += 1
+        self._failing_since = None
+        self._attempts = self._hopeless = 0
+        self._ended = ("", 0)
+
+    def failed(self, error: CallError, now: float | None = None) -> None:
+        """Note a failed attempt."""
+        if error.kind in OWN_FAULT:
+            return
+        now = time.monotonic() if now is None else now
+        if self._failing_since is None:
+            self._failing_since = now
+        self._attempts += 1
+        patience = self._patience
+        if error.kind in HOPELESS:
+            self._hopeless += 1
+            if self._hopeless >= patience.hopeless * (1 if not self.answers else 4):
+                self._open(error)
+            return
+        if not error.retryable:
+            return
+        away = now - self._failing_since
+        if self.answers:
+            if away >= patience.gone and self._attempts >= 16:
+                self._open(error)
+        elif error.kind == "connection":
+            if away >= patience.start and self._attempts >= 4:
+                self._open(error)
+        elif error.kind in BUSY:
+            if away >= patience.gone and self._attempts >= 16:
+                self._open(error)
+        elif away >= patience.start_sick and self._attempts >= 16:
+            self._open(error)
+
+    def ended(self, error: CallError) -> None:
+        """Note a call that ended in an error, after its last attempt."""
+        if error.kind in OWN_FAULT:
+            return
+        kind, count = self._ended
+        self._ended = (error.kind, count + 1 if kind == error.kind else 1)
+        if self._ended[1] >= self._patience.alike * (1 if not self.answers else 5):
+            self._open(error)
+
+    def hold_on(self, kind: str) -> bool:
+        """Whether a call that keeps failing so should go on: nobody else fares better."""
+        return (kind == "connection" or kind in BUSY) and self._failing_since is not None
+
+    def _open(self, error: CallError) -> None:
+        if self.problem is None:
+            self.problem = CircuitOpen(
+                f"every request fails the same way ({error.kind}), stopped after "
+                f"{self._attempts} in a row. {error}"
+            )

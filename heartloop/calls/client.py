@@ -1,0 +1,339 @@
+"""``Client.ask``: one way to a completion, through journal, sharing, budget, limits and retries."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+from heartloop.calls.breaker import Patience
+from heartloop.calls.journal import Journal
+from heartloop.calls.keys import call_key
+from heartloop.calls.lane import Lane
+from heartloop.calls.ledger import Ledger
+from heartloop.calls.limits import Limits
+from heartloop.calls.retry import Retry
+from heartloop.errors import CallError, HeartloopError, NotInJournal, UsageError
+from heartloop.types import Completion, Model, Request, Usage
+
+PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first call
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStats:
+    """How one model is doing: calls in flight, their limit, and what waits."""
+
+    in_flight: int
+    limit: int
+    queued: int
+    backing_off: int
+    next_retry_in: float | None
+    request_seeds: bool
+    servers: int
+    servers_well: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """How the client is doing, for the screen.
+
+    Attributes:
+        in_flight, queued: calls being answered, and waiting for a place.
+        backing_off, next_retry_in: calls that wait after a failure, and the seconds until the
+            first of them goes on (None where there is none): "N waiting, next in s".
+        limit: calls that may be in flight, over all models.
+        calls: answered now and paid for; shared: answered from the journal or another's call.
+        errors: calls that ended in an error; cancelled: given up on by who asked.
+        retries: attempts beyond the first; tokens, cost: of what was paid now.
+        notes: what the user should know (seeds no longer sent, …), each said once.
+        lanes: the same by model.
+    """
+
+    in_flight: int
+    queued: int
+    backing_off: int
+    next_retry_in: float | None
+    limit: int
+    calls: int
+    shared: int
+    errors: int
+    cancelled: int
+    retries: int
+    tokens: Usage
+    cost: float | None
+    notes: tuple[str, ...]
+    lanes: Mapping[str, LaneStats]
+
+
+class _Flight:
+    """A call that is being made, and how many wait for it."""
+
+    __slots__ = ("task", "waiters")
+
+    def __init__(self, task: asyncio.Task[Completion]) -> None:
+        self.task = task
+        self.waiters = 0
+
+
+class Client:
+    """Asks models for completions; each distinct call is made and paid once.
+
+    Attributes:
+        journal: where every completion is written before it is returned.
+        ledger: what was spent.
+    """
+
+    def __init__(
+        self,
+        models: Mapping[str, Model],
+        journal: Journal,
+        *,
+        limits: Limits | None = None,
+        retry: Retry | None = None,
+        ledger: Ledger | None = None,
+        patience: Patience | None = None,
+        replay_only: bool = False,
+    ) -> None:
+        """Set up.
+
+        Args:
+            models: by the name that stands in addresses.
+            journal: of the run.
+            limits: calls in flight and a minute, for each model.
+            retry: how failed attempts are repeated.
+            ledger: caps and prices; None counts without caps.
+            patience: what the circuit breaker bears.
+            replay_only: answer from the journal alone; a call that is not there raises.
+        """
+        self.journal = journal
+        self.ledger = ledger or Ledger()
+        self._replay_only = replay_only
+        limits = limits or Limits()
+        self._lanes = {
+            name: Lane(model, limits, retry or Retry(), patience) for name, model in models.items()
+        }
+        self._flights: dict[str, _Flight] = {}
+        self._promises: deque[float] = deque()
+        self._room = asyncio.Event()
+        self._stopped: HeartloopError | None = None
+        self._calls = self._shared = self._errors = self._cancelled = 0
+        self._tokens = Usage()
+        self._cost = 0.0
+        self._priced = False
+
+    async def ask(self, request: Request) -> Completion:
+        """Answer a request: from the journal, from a call under way, or by asking the model.
+
+        The order is: journal, shared call, reserve, limits, attempts, journal, settle, return.
+        Cancelling one of several that wait for the same call leaves it running for the others;
+        cancelling the last aborts it.
+
+        Returns:
+            The completion with its ``key``; ``shared`` where nothing was paid for it now.
+
+        Raises:
+            CallError: the call ended without a completion, after all retries.
+            Stopped: a cap was reached or the run is being stopped; nothing was sent.
+            CircuitOpen: every request fails the same way.
+            NotInJournal: ``replay_only``, and the call was never made.
+            JournalError: the answer could not be written down.
+        """
+        if self._promises:
+            self._promises.popleft()
+        key = call_key(request)
+        known = self.journal.get(key)
+        if known is not None:
+            self._shared += 1
+            self.ledger.book_question(request, known.usage)
+            return known
+        flight = self._flights.get(key)
+        first = flight is None
+        if flight is None:
+            if self._replay_only:
+                raise self._missing(request, key)
+            if self._stopped is not None:
+                raise self._stopped
+            flight = _Flight(asyncio.ensure_future(self._fly(request, key)))
+            self._flights[key] = flight
+        flight.waiters += 1
+        try:
+            completion = await asyncio.shield(flight.task)
+        except asyncio.CancelledError:
+            if flight.waiters == 1:
+                flight.task.cancel()
+                # Let it book what it used before whoever cancelled goes on.
+                await asyncio.wait([flight.task])
+            raise
+        finally:
+            flight.waiters -= 1
+        self.ledger.book_question(request, completion.usage)
+        if first:
+            return completion
+        self._shared += 1
+        return replace(completion, shared=True)
+
+    async def hungry(self, model: str | None = None) -> None:
+        """Wait until a further unit of work may be opened.
+
+        It returns when fewer calls are wanted than may be in flight (of the model, or of any),
+        so that a runner which opens one unit a return keeps the number in flight at the limit.
+
+        Raises:
+            Stopped, CircuitOpen: no further unit should be opened at all.
+        """
+        lanes = list(self._lanes.values()) if model is None else [self._lane(model)]
+        loop = asyncio.get_running_loop()
+        while True:
+            self._raise_if_over(lanes)
+            now = loop.time()
+            while self._promises and self._promises[0] < now:
+                self._promises.popleft()
+            room = sum(max(0, lane.gate.limit - lane.wanted) for lane in lanes)
+            if room > len(self._promises):
+                self._promises.append(now + PROMISE_SECONDS)
+                return
+            self._room.clear()
+            # A promise that nobody takes up runs out; a limit may rise without a call ending.
+            timer = loop.call_later(PROMISE_SECONDS, self._room.set)
+            try:
+                await self._room.wait()
+            finally:
+                timer.cancel()
+
+    def stop(self, reason: HeartloopError) -> None:
+        """Refuse every further call with ``reason``; calls under way are finished and kept.
+
+        Calls that wait to be repeated or for a place end with ``reason`` at once.
+        """
+        self._stopped = self._stopped or reason
+        for lane in self._lanes.values():
+            lane.stop(self._stopped)
+        self._room.set()
+
+    def stats(self) -> Stats:
+        """How things stand; cheap enough for every frame of the screen."""
+        now = time.monotonic()
+        lanes = {name: lane.stats(now) for name, lane in self._lanes.items()}
+        waits = [lane.next_retry_in for lane in lanes.values() if lane.next_retry_in is not None]
+        return Stats(
+            in_flight=sum(lane.in_flight for lane in lanes.values()),
+            queued=sum(lane.queued for lane in lanes.values()),
+            backing_off=sum(lane.backing_off for lane in lanes.values()),
+            next_retry_in=min(waits, default=None),
+            limit=sum(lane.limit for lane in lanes.values()),
+            calls=self._calls,
+            shared=self._shared,
+            errors=self._errors,
+            cancelled=self._cancelled,
+            retries=sum(lane.retries for lane in self._lanes.values()),
+            tokens=self._tokens,
+            cost=self._cost if self._priced else None,
+            notes=tuple(note for lane in self._lanes.values() for note in lane.notes),
+            lanes=lanes,
+        )
+
+    async def close(self) -> None:
+        """Abort what is under way and release the models; the journal stays the caller's."""
+        tasks = [flight.task for flight in self._flights.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await asyncio.gather(*(lane.model.close() for lane in self._lanes.values()))
+
+    # --- Inside --------------------------------------------------------------------------
+
+    async def _fly(self, request: Request, key: str) -> Completion:
+        """Make the call and write down what came of it."""
+        try:
+            lane = self._lane(request.address.model)
+            lane.wanted += 1
+            try:
+                reservation = await self.ledger.reserve(request)
+                booked: Completion | None = None
+                try:
+                    trip = lane.trip(request)
+                    try:
+                        completion = await trip.go(reservation.tokens)
+                    except CallError as error:
+                        self._errors += 1
+                        self.journal.append_error(
+                            request,
+                            error,
+                            key=key,
+                            started=trip.started,
+                            finished=time.time(),
+                            attempts=trip.attempts,
+                        )
+                        lane.breaker.ended(error)
+                        raise
+                    except asyncio.CancelledError:
+                        if trip.asking:
+                            self._book_cancelled(request, key, reservation.prompt, trip.started)
+                        raise
+                    cost = completion.cost
+                    if cost is None:
+                        cost = self.ledger.price(request, completion.usage)
+                    completion = replace(
+                        completion,
+                        key=key,
+                        started=trip.started,
+                        attempts=trip.attempts,
+                        cost=cost,
+                    )
+                    booked = completion
+                    self.journal.append(trip.request, completion)
+                finally:
+                    self.ledger.settle(reservation, request, booked)
+                self._calls += 1
+                self._tokens += completion.usage
+                if completion.cost is not None:
+                    self._cost += completion.cost
+                    self._priced = True
+                lane.settle(reservation.tokens, completion.usage.total)
+                return completion
+            finally:
+                lane.wanted -= 1
+        finally:
+            del self._flights[key]
+            self._room.set()
+
+    def _book_cancelled(self, request: Request, key: str, prompt: int, started: float) -> None:
+        """Book a call that was aborted while the model worked on it: its prompt was read."""
+        usage = Usage(prompt=prompt)
+        self._cancelled += 1
+        self.ledger.book_cancelled(usage)
+        self._tokens += usage
+        self.journal.append_error(
+            request,
+            CallError("given up on before it was answered", kind="cancelled"),
+            key=key,
+            started=started,
+            finished=time.time(),
+            usage=usage,
+        )
+
+    def _missing(self, request: Request, key: str) -> HeartloopError:
+        """Why a call cannot be answered from the journal."""
+        error = self.journal.error(key)
+        if error is not None:
+            return error
+        address = request.address
+        return NotInJournal(
+            f"{self.journal.path}: no answer for {address.task} question {address.question}, "
+            f"round {address.round}, draw {address.draw} of {address.model}"
+        )
+
+    def _lane(self, model: str) -> Lane:
+        lane = self._lanes.get(model)
+        if lane is None:
+            raise UsageError(f"model {model!r}: not one of {', '.join(self._lanes) or 'none'}")
+        return lane
+
+    def _raise_if_over(self, lanes: list[Lane]) -> None:
+        if self._stopped is not None:
+            raise self._stopped
+        for lane in lanes:
+            if lane.breaker.problem is not None:
+                raise lane.breaker.problem

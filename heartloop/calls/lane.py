@@ -1,0 +1,218 @@
+"""The way to one model: its limits, its circuit breaker, its retries, its seeds."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from heartloop.calls.breaker import BUSY, Breaker, Patience
+from heartloop.calls.keys import derive_seed
+from heartloop.calls.limits import Bucket, Gate, Limits
+from heartloop.calls.retry import Retry, try_again
+from heartloop.errors import CallError, HeartloopError
+from heartloop.types import Completion, Model, Request
+
+if TYPE_CHECKING:
+    from heartloop.calls.client import LaneStats
+
+SEED_DEATH = "CPU Generator does not use offset"
+SEED_NOTE = (
+    "the server cannot bear seeded requests ({words}); going on without request seeds. "
+    "vLLM on CPU takes them with --max-num-batched-tokens 65536"
+)
+
+
+class Lane:
+    """Everything that calls to one model share.
+
+    Attributes:
+        model: the provider.
+        gate: places in flight.
+        breaker: opens when going on is pointless.
+        wanted: calls that are being made: in flight, queued or waiting for a share, not those
+            that wait after a failure.
+        retries: attempts beyond the first.
+        seeds: whether requests are sent their seed.
+        notes: what the user should know.
+    """
+
+    def __init__(
+        self, model: Model, limits: Limits, retry: Retry, patience: Patience | None
+    ) -> None:
+        self.model = model
+        self.gate = Gate(limits, getattr(model, "max_concurrency", None))
+        self.breaker = Breaker(patience)
+        self.retry = retry
+        self.wanted = 0
+        self.retries = 0
+        self.notes: list[str] = []
+        self._seed_choice = getattr(model, "request_seeds", "auto")
+        self.seeds = self._seed_choice != "off"
+        self.requests = None if limits.rpm is None else Bucket(limits.rpm)
+        self.tokens = None if limits.tpm is None else Bucket(limits.tpm)
+        self.stopped: HeartloopError | None = None
+        self._retry_at: dict[asyncio.Future[None], float] = {}
+
+    def trip(self, request: Request) -> Trip:
+        """Prepare a call."""
+        return Trip(self, request)
+
+    def stop(self, reason: HeartloopError) -> None:
+        """Let nobody in any more, and wake those that wait after a failure."""
+        self.stopped = reason
+        self._wake()
+
+    def settle(self, reserved: int, used: int) -> None:
+        """Correct the share of tokens a call took beforehand."""
+        if self.tokens is not None:
+            self.tokens.correct(used - reserved)
+
+    def check(self) -> None:
+        """Raise where no attempt should be made."""
+        if self.stopped is not None:
+            raise self.stopped
+        if self.breaker.problem is not None:
+            raise self.breaker.problem
+
+    async def pause(self, seconds: float) -> None:
+        """Wait after a failure; a stop or an open circuit ends the wait."""
+        self.check()
+        loop = asyncio.get_running_loop()
+        waiter = loop.create_future()
+        self._retry_at[waiter] = time.monotonic() + seconds
+        timer = loop.call_later(seconds, _resolve, waiter)
+        self.wanted -= 1
+        try:
+            await waiter
+        finally:
+            self.wanted += 1
+            timer.cancel()
+            del self._retry_at[waiter]
+        self.check()
+
+    def answered(self, latency: float) -> None:
+        """Note an answered attempt."""
+        self.breaker.answered()
+        if self.gate.pace is not None:
+            before = self.gate.limit
+            self.gate.pace.answered(latency, time.monotonic())
+            if self.gate.limit > before:
+                self.gate.admit()
+
+    def failed(self, error: CallError) -> None:
+        """Note a failed attempt."""
+        if self.gate.pace is not None and error.kind in BUSY:
+            self.gate.pace.congested(time.monotonic())
+        self.breaker.failed(error)
+        if self.breaker.problem is not None:
+            self._wake()
+        if self.seeds and self._seed_choice == "auto" and SEED_DEATH in str(error):
+            self.seeds = False
+            self.notes.append(SEED_NOTE.format(words=SEED_DEATH))
+
+    def stats(self, now: float) -> LaneStats:
+        """How it is doing."""
+        from heartloop.calls.client import LaneStats
+
+        pool = getattr(self.model, "pool", None)
+        return LaneStats(
+            in_flight=self.gate.in_flight,
+            limit=self.gate.limit,
+            queued=self.wanted - self.gate.in_flight,
+            backing_off=len(self._retry_at),
+            next_retry_in=max(0.0, min(self._retry_at.values()) - now) if self._retry_at else None,
+            request_seeds=self.seeds,
+            servers=len(pool.servers) if pool is not None else 1,
+            servers_well=pool.healthy() if pool is not None else 1,
+        )
+
+    def _wake(self) -> None:
+        for waiter in self._retry_at:
+            _resolve(waiter)
+
+
+class Trip:
+    """One call on its way: its attempts.
+
+    Attributes:
+        request: as last sent, with its seed.
+        attempts: made so far.
+        started: Unix seconds of the first attempt.
+        asking: an attempt is with the model at this moment.
+    """
+
+    __slots__ = ("_lane", "asking", "attempts", "request", "started")
+
+    def __init__(self, lane: Lane, request: Request) -> None:
+        self._lane = lane
+        self.request = request
+        self.attempts = 0
+        self.started = time.time()
+        self.asking = False
+
+    async def go(self, tokens: int) -> Completion:
+        """Make attempts until one is answered or it is time to give up.
+
+        Args:
+            tokens: what the call may take, for the limit of tokens a minute.
+
+        Raises:
+            CallError: how the last attempt failed.
+            Stopped, CircuitOpen: no attempt should be made any more.
+        """
+        lane = self._lane
+        if lane.tokens is not None:
+            delay = lane.tokens.take(tokens)
+            if delay:
+                await lane.pause(delay)
+        try:
+            return await self._attempt()
+        except CallError as error:
+            if not error.retryable:
+                raise
+            return await try_again(
+                error,
+                self._attempt,
+                retry=lane.retry,
+                sleep=lane.pause,
+                hold_on=lambda last: lane.breaker.hold_on(last.kind),
+            )
+
+    async def _attempt(self) -> Completion:
+        """Make one attempt, in its turn."""
+        lane = self._lane
+        if lane.requests is not None:
+            delay = lane.requests.take(1)
+            if delay:
+                await lane.pause(delay)
+        again = self.attempts > 0
+        await lane.gate.enter(first=again)
+        try:
+            lane.check()
+            self.attempts += 1
+            lane.retries += again
+            seed = derive_seed(self.request.address) if lane.seeds else None
+            if seed != self.request.seed:
+                self.request = replace(self.request, seed=seed)
+            self.asking = True
+            started = time.monotonic()
+            if not again:
+                self.started = time.time()
+            try:
+                completion = await lane.model.complete(self.request)
+            except CallError as error:
+                self.asking = False
+                lane.failed(error)
+                raise
+            self.asking = False
+            lane.answered(time.monotonic() - started)
+            return completion
+        finally:
+            lane.gate.leave()
+
+
+def _resolve(waiter: asyncio.Future[None]) -> None:
+    if not waiter.done():
+        waiter.set_result(None)

@@ -1,0 +1,200 @@
+"""How many calls may be in flight, and how fast: a limit that finds itself, and token buckets."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import Literal
+
+from heartloop.errors import UsageError
+
+START = 32  # in flight at first with ``auto``
+MOST = 1024  # in flight at most with ``auto``
+WINDOW_LEAST = 0.25  # seconds between two changes of the limit
+BACK_OFF = 0.7  # factor on 429 and 503
+EASE_OFF = 0.9  # factor on latency that grows without throughput
+GAIN = 1.05  # throughput a raised limit must bring to be kept
+SLOWER = 1.3  # latency, relative to the best window, that counts as queueing
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What the user allows.
+
+    Attributes:
+        concurrency: calls in flight for a model; ``auto`` finds the number.
+        rpm, tpm: requests and tokens a minute for a model; None for no limit.
+    """
+
+    concurrency: int | Literal["auto"] = "auto"
+    rpm: float | None = None
+    tpm: float | None = None
+
+    def __post_init__(self) -> None:
+        """Refuse limits that would let nothing through."""
+        if self.concurrency != "auto" and self.concurrency < 1:
+            raise UsageError("--concurrency: must be auto or at least 1")
+        for option, value in (("--rpm", self.rpm), ("--tpm", self.tpm)):
+            if value is not None and value <= 0:
+                raise UsageError(f"{option}: must be above 0")
+
+
+class Pace:
+    """Additive increase, multiplicative decrease of the number in flight.
+
+    The limit grows only while it is used (saturation gate): first doubling, as TCP's slow start
+    does, then by an eighth of its size a window. It falls by 30 % when the server says 429 or
+    503, once a window, and by 10 % when answers got slower without there being more of them: then
+    the server queues, and a longer queue wins nothing.
+    """
+
+    def __init__(self, start: int = START, most: int = MOST) -> None:
+        self.most = most
+        self.limit = float(min(start, most))
+        self._doubling = True
+        self._since: float | None = None
+        self._answers = 0
+        self._latency = 0.0
+        self._saturated = False
+        self._eased = 0.0
+        self._best_rate = 0.0
+        self._best_latency = 0.0
+
+    def saturate(self) -> None:
+        """Note that a call had to queue for a place in flight."""
+        self._saturated = True
+
+    def answered(self, latency: float, now: float) -> None:
+        """Take in an answer and, at the end of a window, change the limit."""
+        if self._since is None:
+            self._since = now - latency
+        self._answers += 1
+        self._latency += latency
+        length = now - self._since
+        if length < WINDOW_LEAST or self._answers < self.limit:
+            return
+        self._judge(self._answers / length, self._latency / self._answers)
+        self._start_window(now)
+
+    def congested(self, now: float) -> None:
+        """Take in a 429 or 503."""
+        if now - self._eased >= max(WINDOW_LEAST, 2 * self._best_latency):
+            self._doubling = False
+            self.limit = max(1.0, self.limit * BACK_OFF)
+            self._eased = now
+            self._start_window(now)
+
+    def _judge(self, rate: float, latency: float) -> None:
+        """Change the limit by what a window brought."""
+        if not self._saturated:
+            return
+        if not self._best_rate or rate > GAIN * self._best_rate:
+            self._best_rate, self._best_latency = rate, latency
+        elif latency > SLOWER * self._best_latency:
+            self._doubling = False
+            self.limit = max(1.0, self.limit * EASE_OFF)
+            # Let the mark fade, so that a server that became slower is measured afresh.
+            self._best_rate *= 0.98
+            self._best_latency *= 1.02
+            return
+        step = self.limit if self._doubling else max(1.0, self.limit / 8)
+        self.limit = min(float(self.most), self.limit + step)
+
+    def _start_window(self, now: float) -> None:
+        self._since = now
+        self._answers = 0
+        self._latency = 0.0
+        self._saturated = False
+
+
+class Gate:
+    """Places in flight; calls that come back from a failure go before new ones."""
+
+    def __init__(self, limits: Limits, most: int | None = None) -> None:
+        """Set up for one model.
+
+        Args:
+            limits: what the user allows.
+            most: what the model itself can take, or None.
+        """
+        ceiling = MOST if most is None else most
+        if limits.concurrency == "auto":
+            self.pace: Pace | None = Pace(min(START, ceiling), ceiling)
+            self._fixed = 0
+        else:
+            self.pace = None
+            self._fixed = limits.concurrency if most is None else min(limits.concurrency, most)
+        self.in_flight = 0
+        self._queue: deque[asyncio.Future[None]] = deque()
+
+    @property
+    def limit(self) -> int:
+        """How many calls may be in flight now."""
+        return self._fixed if self.pace is None else int(self.pace.limit)
+
+    @property
+    def queued(self) -> int:
+        """How many calls wait for a place."""
+        return len(self._queue)
+
+    async def enter(self, *, first: bool = False) -> None:
+        """Take a place; ``first`` goes to the head of the queue."""
+        if self.in_flight < self.limit and not self._queue:
+            self.in_flight += 1
+            if self.pace is not None and self.in_flight >= self.limit:
+                self.pace.saturate()
+            return
+        if self.pace is not None:
+            self.pace.saturate()
+        place = asyncio.get_running_loop().create_future()
+        if first:
+            self._queue.appendleft(place)
+        else:
+            self._queue.append(place)
+        try:
+            await place
+        except asyncio.CancelledError:
+            if place.done() and not place.cancelled():
+                self.leave()  # the place had been given already
+            else:
+                self._queue.remove(place)
+            raise
+
+    def leave(self) -> None:
+        """Give a place back, to those that wait as far as the limit allows."""
+        self.in_flight -= 1
+        self.admit()
+
+    def admit(self) -> None:
+        """Let in as many as the limit allows."""
+        while self._queue and self.in_flight < self.limit:
+            place = self._queue.popleft()
+            if not place.done():
+                self.in_flight += 1
+                place.set_result(None)
+
+
+class Bucket:
+    """So much a minute: whoever comes is told how long to wait for its share.
+
+    A token bucket in its virtual-scheduling form: shares are handed out in the order of asking,
+    and a share that turns out smaller or larger is corrected afterwards.
+    """
+
+    def __init__(self, per_minute: float, burst_seconds: float = 5.0) -> None:
+        self._rate = per_minute / 60.0
+        self._burst = burst_seconds
+        self._free_at = 0.0  # monotonic time at which everything handed out is earned
+
+    def take(self, amount: float, now: float | None = None) -> float:
+        """Take a share; returns the seconds to wait before using it."""
+        now = time.monotonic() if now is None else now
+        start = max(self._free_at, now - self._burst)
+        self._free_at = start + amount / self._rate
+        return max(0.0, start - now)
+
+    def correct(self, amount: float) -> None:
+        """Take ``amount`` more (or give back, where negative)."""
+        self._free_at += amount / self._rate

@@ -1,0 +1,167 @@
+"""How a call is written down: one JSON object a line of ``calls.jsonl``, and back again."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import orjson
+
+from heartloop.calls.keys import sampling_fields
+from heartloop.errors import CallError
+from heartloop.types import Completion, Message, Request, Usage
+
+CALL_FIELDS: dict[str, str] = {
+    "key": "identity of the call: hash of address, messages and sampling, 32 hex digits",
+    "address": "task, question, model, round, draw, seed (the run seed)",
+    "arm": "the arm that asked first; other arms may share the call",
+    "purpose": "answer, feedback, synthesis, select, judge or probe",
+    "request.model": "name of the model",
+    "request.sampling": "sampling parameters that were set",
+    "request.seed": "the seed sent with the request, or null",
+    "request.messages": "the conversation; with `extends`, only what follows the extended call",
+    "request.extends": "key of the call whose messages and answer this conversation begins with",
+    "text": "the visible answer, null where the call ended in an error",
+    "reasoning": "thinking shown apart from the answer, or null",
+    "finish_reason": "stop, length, content_filter or the server's own word",
+    "usage": "tokens: prompt, completion (reasoning included), reasoning, cached",
+    "estimated": "true where the tokens were counted from characters",
+    "logprob": "mean log-probability a token in nats, where asked for",
+    "logprob_tokens": "tokens that mean is over",
+    "cost": "US dollars, where known",
+    "started": "Unix seconds, UTC, of the first attempt",
+    "finished": "Unix seconds, UTC, of the end of the last attempt",
+    "attempts": "tries it took",
+    "endpoint": "the server that answered",
+    "error": "null, or class and message of the error it ended in",
+}
+"""Every field of a record, for the schema page."""
+
+
+def pack(
+    request: Request,
+    completion: Completion | None,
+    *,
+    key: str,
+    shared_messages: int = 0,
+    error: CallError | None = None,
+    started: float = 0.0,
+    finished: float = 0.0,
+    attempts: int = 1,
+    endpoint: str = "",
+    usage: Usage | None = None,
+) -> bytes:
+    """One line of the journal, newline included.
+
+    Args:
+        request: what was asked.
+        completion: what came back; None with an error.
+        key: the call's key.
+        shared_messages: how many leading messages are those of ``request.extends`` and its answer.
+        error: why there is no completion.
+        started: Unix seconds of the first attempt of a call without a completion.
+        finished: Unix seconds of the end of its last attempt.
+        attempts: how many were made.
+        endpoint: the server that was asked last, where known.
+        usage: what it is known to have used all the same.
+    """
+    address = request.address
+    messages = request.messages[shared_messages:] if shared_messages else request.messages
+    asked: dict[str, Any] = {
+        "model": address.model,
+        "sampling": sampling_fields(request.sampling),
+        "seed": request.seed,
+        "messages": messages,
+    }
+    if shared_messages:
+        asked["extends"] = request.extends
+    record: dict[str, Any] = {
+        "key": key,
+        "address": address,
+        "arm": request.arm,
+        "purpose": request.purpose,
+        "request": asked,
+    }
+    if completion is not None:
+        record["text"] = completion.text
+        record["reasoning"] = completion.reasoning
+        record["finish_reason"] = completion.finish_reason
+        record["usage"] = completion.usage
+        record["estimated"] = completion.estimated
+        record["logprob"] = completion.logprob
+        record["logprob_tokens"] = completion.logprob_tokens
+        record["cost"] = completion.cost
+        record["started"] = completion.started
+        record["finished"] = completion.finished
+        record["attempts"] = completion.attempts
+        record["endpoint"] = completion.endpoint
+        record["error"] = None
+    else:
+        record["text"] = None
+        record["usage"] = usage or Usage()
+        record["started"] = started
+        record["finished"] = finished
+        record["attempts"] = attempts
+        record["endpoint"] = endpoint
+        record["error"] = {
+            "class": error.kind if error else "unknown",
+            "message": str(error) if error else "",
+        }
+    try:
+        return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)
+    except (TypeError, orjson.JSONEncodeError):
+        # Half a surrogate pair cannot be written as UTF-8; everything else of the answer can.
+        return orjson.dumps(_clean(record), option=orjson.OPT_APPEND_NEWLINE)
+
+
+def completion_of(record: Mapping[str, Any]) -> Completion:
+    """The completion a record holds, marked as shared: nothing is paid for it again.
+
+    Raises:
+        CallError: the record is one of an error; nothing was completed.
+    """
+    if record.get("error"):
+        raise error_of(record)
+    usage = record["usage"]
+    return Completion(
+        text=record["text"],
+        finish_reason=record["finish_reason"],
+        usage=Usage(usage["prompt"], usage["completion"], usage["reasoning"], usage["cached"]),
+        reasoning=record["reasoning"],
+        logprob=record["logprob"],
+        logprob_tokens=record["logprob_tokens"],
+        estimated=record["estimated"],
+        key=record["key"],
+        started=record["started"],
+        finished=record["finished"],
+        attempts=record["attempts"],
+        endpoint=record["endpoint"],
+        shared=True,
+        cost=record["cost"],
+    )
+
+
+def error_of(record: Mapping[str, Any]) -> CallError:
+    """The error a record holds."""
+    error = record["error"]
+    return CallError(error["message"], kind=error["class"])
+
+
+def own_messages(record: Mapping[str, Any]) -> tuple[Message, ...]:
+    """The messages that stand in the record itself, after those of the call it extends."""
+    return tuple(Message(m["role"], m["content"]) for m in record["request"]["messages"])
+
+
+def _clean(value: Any) -> Any:
+    """The same value with characters that UTF-8 cannot hold replaced."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "replace").decode("utf-8")
+    if isinstance(value, Mapping):
+        return {str(_clean(name)): _clean(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_clean(item) for item in value]
+    if hasattr(value, "__dataclass_fields__"):
+        return {name: _clean(getattr(value, name)) for name in value.__dataclass_fields__}
+    if value is None or isinstance(value, (bool, int, float)):
+        return value
+    return str(value)

@@ -1,0 +1,109 @@
+"""Models: one attempt at one completion per provider; ``make_model`` opens one by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from heartloop.errors import UsageError
+from heartloop.types import Model
+
+RequestSeeds = Literal["auto", "on", "off"]
+
+__all__ = ["ModelOptions", "RequestSeeds", "make_model"]
+
+
+@dataclass(frozen=True, slots=True)
+class ModelOptions:
+    """How to reach a model; every provider takes from it what concerns it.
+
+    Attributes:
+        base_urls: roots of OpenAI-compatible servers, ``http://host:8000/v1``; several are
+            balanced. litellm takes the first as its ``api_base``.
+        api_key: sent as a bearer token; None looks into ``HEARTLOOP_API_KEY`` for ``server/``
+            and ``vllm/``, and leaves litellm to the provider's usual variables.
+        connect_timeout, first_byte_timeout, total_timeout: seconds an attempt may take to
+            connect, to hear anything, and altogether. Without streaming the first byte comes
+            with the last, so ``first_byte_timeout`` None adapts to the latencies seen.
+        extra_body: further fields of every request body, as the server spells them.
+        request_seeds: ``on`` sends every draw's derived seed, ``off`` none; ``auto`` sends them
+            until the server turns out not to bear it.
+        system_role: ``developer`` renames system messages for servers that want it.
+        per_server: most requests in flight at any one of ``base_urls``; None for no limit.
+        replay_fields: other names for the fields of a replay file
+            (``id``, ``index``, ``round``, ``draw``, ``text``).
+        vllm_args: passed through to every vLLM server that heartloop starts.
+        tensor_parallel: GPUs a vLLM server spans.
+        device, batch_size: for ``hf/`` models; None chooses.
+    """
+
+    base_urls: tuple[str, ...] = ()
+    api_key: str | None = field(default=None, repr=False)
+    connect_timeout: float = 10.0
+    first_byte_timeout: float | None = None
+    total_timeout: float = 900.0
+    extra_body: Mapping[str, Any] = field(default_factory=dict)
+    request_seeds: RequestSeeds = "auto"
+    system_role: Literal["system", "developer"] = "system"
+    per_server: int | None = None
+    replay_fields: Mapping[str, str] = field(default_factory=dict)
+    vllm_args: tuple[str, ...] = ()
+    tensor_parallel: int = 1
+    device: str | None = None
+    batch_size: int | None = None
+
+
+def make_model(spec: str, options: ModelOptions | None = None) -> Model:
+    """Open the model a name stands for.
+
+    Args:
+        spec: ``pocket``, ``server/NAME``, ``replay/FILE.jsonl``, ``hf/PATH-OR-ID``,
+            ``vllm/PATH-OR-ID``; anything else is handed to litellm unchanged.
+        options: how to reach it.
+
+    Returns:
+        A model whose ``name`` is the spec, as it stands in addresses and records.
+
+    Raises:
+        UsageError: the name is incomplete, or what it needs is not installed.
+    """
+    options = options or ModelOptions()
+    kind, slash, rest = spec.partition("/")
+    if kind in ("server", "replay", "hf", "vllm") and not rest:
+        needs = "a file" if kind == "replay" else "a name"
+        raise UsageError(f"--model {spec}: {kind}/ needs {needs} after the slash")
+    if spec == "pocket":
+        from heartloop.models.pocket import PocketModel
+
+        return PocketModel()
+    if kind == "server":
+        from heartloop.models.http import HttpModel
+
+        return HttpModel(spec, rest, options)
+    if kind == "replay":
+        from heartloop.models.replay import ReplayModel
+
+        return ReplayModel(spec, rest, options)
+    if kind == "hf":
+        try:
+            from heartloop.models.hf import HFModel
+        except ImportError as error:
+            raise UsageError(
+                f"--model {spec}: {error}; install heartloop[hf] for models in this process"
+            ) from error
+        return HFModel(spec, rest, options)
+    if kind == "vllm":
+        try:
+            from heartloop.models.vllm import VllmModel
+        except ImportError as error:
+            raise UsageError(
+                f"--model {spec}: {error}; start the server yourself and use "
+                "server/NAME with --base-url"
+            ) from error
+        return VllmModel(spec, rest, options)
+    if not spec.strip() or (not slash and kind in ("server", "replay", "hf", "vllm")):
+        raise UsageError("--model: a model needs a name, such as pocket or server/NAME")
+    from heartloop.models.litellm import LitellmModel
+
+    return LitellmModel(spec, options)

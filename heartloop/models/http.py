@@ -1,0 +1,322 @@
+"""``server/NAME``: any OpenAI-compatible server over aiohttp, raw dicts, one attempt a call."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from collections import deque
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+from urllib.parse import urlsplit
+
+import aiohttp
+import orjson
+
+from heartloop.errors import CallError, UsageError
+from heartloop.models import ModelOptions
+from heartloop.models.replies import clean_words, error_of, read_chat, read_choices
+from heartloop.models.servers import Server, ServerPool
+from heartloop.types import Completion, Message, Request, Sampling
+
+KEEP_ALIVE = 4.0  # seconds; uvicorn-based servers close idle connections after 5
+LOOK_SECONDS = 10.0  # for /models and /health
+PATIENCE_LEAST = 120.0  # seconds an adaptive first-byte time-out never goes below
+PATIENCE_FIRST = 600.0  # seconds before enough latencies are known
+PATIENCE_FACTOR = 10.0  # times the slowest of the recent answers
+RECENT_ANSWERS = 256
+ENOUGH_ANSWERS = 32
+
+
+class HttpModel:
+    """A model behind one or several OpenAI-compatible servers.
+
+    Attributes:
+        name: the spec, ``server/NAME``.
+        served_name: what the servers call it.
+        pool: the servers and how they are doing.
+        max_concurrency: most requests they may have in flight, or None.
+        request_seeds: whether draws are sent their seeds (``auto``, ``on``, ``off``).
+    """
+
+    def __init__(self, spec: str, served_name: str, options: ModelOptions) -> None:
+        """Prepare; nothing is sent before the first request.
+
+        Raises:
+            UsageError: a base URL is missing or is none.
+        """
+        self.name = spec
+        self.served_name = served_name
+        self.options = options
+        urls = options.base_urls or ("http://localhost:8000/v1",)
+        self.pool = ServerPool([Server(_checked(url)) for url in urls], options.per_server)
+        per_server = options.per_server
+        self.max_concurrency = None if per_server is None else per_server * len(urls)
+        self.request_seeds = options.request_seeds
+        self._key = options.api_key or os.environ.get("HEARTLOOP_API_KEY") or None
+        self._session: aiohttp.ClientSession | None = None
+        self._full: deque[asyncio.Future[None]] = deque()
+        self._latencies: deque[float] = deque(maxlen=RECENT_ANSWERS)
+        self._timeout: aiohttp.ClientTimeout | None = None
+        self._answers = 0
+        self._served: dict[str, list[str]] = {}
+
+    async def complete(self, request: Request) -> Completion:
+        """Make one attempt at one completion.
+
+        Raises:
+            CallError: classified, with the server's own words.
+        """
+        body = orjson.dumps(self._chat_body(request))
+        reply, started, url = await self._post("/chat/completions", body)
+        completion = read_chat(reply, request.messages)
+        return replace(completion, started=started, finished=time.time(), endpoint=url)
+
+    async def complete_many(self, request: Request, count: int) -> list[Completion]:
+        """Make one attempt at several draws of the same request with ``n``.
+
+        Returns:
+            As many completions as the server gave: a server that ignores ``n`` gives one, and the
+            caller must look.
+
+        Raises:
+            CallError: as ``complete``.
+        """
+        body = self._chat_body(request) | {"n": count}
+        reply, started, url = await self._post("/chat/completions", orjson.dumps(body))
+        finished = time.time()
+        return [
+            replace(completion, started=started, finished=finished, endpoint=url)
+            for completion in read_choices(reply, request.messages)[:count]
+        ]
+
+    async def models(self) -> list[str]:
+        """The names the first server that answers serves.
+
+        Raises:
+            CallError: no server answers.
+        """
+        problem: CallError | None = None
+        for server in self.pool.servers:
+            try:
+                return await self._models_at(server.url)
+            except CallError as error:
+                problem = error
+        assert problem is not None
+        raise problem
+
+    async def close(self) -> None:
+        """Close every connection."""
+        if self._session is not None:
+            await self._session.close()
+            self._session = None
+
+    # --- Inside --------------------------------------------------------------------------
+
+    def _chat_body(self, request: Request) -> dict[str, Any]:
+        return {
+            "model": self.served_name,
+            "messages": chat_messages(request.messages, self.options.system_role),
+            **sampling_body(request.sampling),
+            **({} if request.seed is None else {"seed": request.seed}),
+            **self.options.extra_body,
+            **request.sampling.extra,
+        }
+
+    async def _post(self, path: str, body: bytes) -> tuple[Any, float, str]:
+        """Send a body to a server; returns the parsed reply, when it was sent, and where."""
+        session = self._session or self._open()
+        server = self.pool.pick()
+        while server is None:
+            await self._wait_for_place()
+            server = self.pool.pick()
+        well: bool | None = None
+        started = time.time()
+        try:
+            async with session.post(
+                server.url + path, data=body, timeout=self._timeout, allow_redirects=False
+            ) as response:
+                content = await response.read()
+                status = response.status
+                if status == 200:
+                    try:
+                        reply = orjson.loads(content)
+                    except ValueError as error:
+                        well = False
+                        raise CallError(
+                            f"{server.url}: the reply is not valid JSON ({error})",
+                            kind="bad_response",
+                            retryable=True,
+                        ) from None
+                    well = True
+                    self._note_latency(time.time() - started)
+                    return reply, started, server.url
+                well = status < 500 and status != 429
+                problem = error_of(status, content, response.headers)
+            raise await self._explained(problem, server.url, status)
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+            well = False
+            raise self._classified(error, server.url) from error
+        finally:
+            self.pool.done(server, well=well)
+            if self._full:
+                waiter = self._full.popleft()
+                if not waiter.done():
+                    waiter.set_result(None)
+
+    async def _wait_for_place(self) -> None:
+        """Wait until a server gives a place back, or long enough for one to return."""
+        waiter = asyncio.get_running_loop().create_future()
+        self._full.append(waiter)
+        try:
+            await asyncio.wait_for(waiter, 1.0)
+        except asyncio.TimeoutError:
+            pass
+
+    def _open(self) -> aiohttp.ClientSession:
+        headers = {"Content-Type": "application/json"}
+        if self._key:
+            headers["Authorization"] = f"Bearer {self._key}"
+        self._session = aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
+            headers=headers,
+            cookie_jar=aiohttp.DummyCookieJar(),
+            skip_auto_headers=("User-Agent", "Accept-Encoding"),
+        )
+        self._set_timeout()
+        return self._session
+
+    def _set_timeout(self) -> None:
+        """Choose how long an attempt may be silent; adaptive unless it was set."""
+        options = self.options
+        silent = options.first_byte_timeout
+        if silent is None:
+            silent = PATIENCE_FIRST
+            if len(self._latencies) >= ENOUGH_ANSWERS:
+                slowest = max(self._latencies)
+                silent = min(PATIENCE_FIRST, max(PATIENCE_LEAST, PATIENCE_FACTOR * slowest))
+        self._timeout = aiohttp.ClientTimeout(
+            total=options.total_timeout,
+            sock_connect=options.connect_timeout,
+            sock_read=min(silent, options.total_timeout),
+        )
+
+    def _note_latency(self, seconds: float) -> None:
+        self._latencies.append(seconds)
+        self._answers += 1
+        if self._answers % ENOUGH_ANSWERS == 0:
+            self._set_timeout()
+
+    def _classified(self, error: Exception, url: str) -> CallError:
+        """The class of an error of the connection; its message names the server."""
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return CallError(f"{url}: no connection in time", kind="timeout", retryable=True)
+        if isinstance(error, (aiohttp.ServerTimeoutError, asyncio.TimeoutError)):
+            return CallError(
+                f"{url}: no answer in time; given up on", kind="timeout", retryable=True
+            )
+        if isinstance(error, aiohttp.ServerDisconnectedError):
+            # Usually an idle connection that the server had just closed: ask again at once.
+            return CallError(
+                f"{url}: the server closed the connection before it answered",
+                kind="connection",
+                retryable=True,
+                retry_after=0.0,
+            )
+        if isinstance(error, aiohttp.ClientConnectorCertificateError):
+            return CallError(f"{url}: {clean_words(str(error), self._key)}", kind="connection")
+        if isinstance(error, aiohttp.ClientPayloadError):
+            words = "the connection broke off within the answer"
+        elif isinstance(error, OSError) and error.strerror:
+            words = f"cannot be reached ({error.strerror})"
+            if isinstance(error, ConnectionResetError):
+                words = "the server reset the connection"
+        else:
+            words = clean_words(str(error), self._key) or type(error).__name__
+        return CallError(f"{url}: {words}", kind="connection", retryable=True)
+
+    async def _explained(self, problem: CallError, url: str, status: int) -> CallError:
+        """A refusal with the server named, and what to do where that can be said."""
+        words = clean_words(str(problem), self._key)
+        if problem.kind == "not_found":
+            if url not in self._served:
+                try:
+                    self._served[url] = await self._models_at(url)
+                except CallError:
+                    self._served[url] = []
+            served = self._served[url]
+            if served and self.served_name not in served:
+                more = f" and {len(served) - 8} more" if len(served) > 8 else ""
+                words = f"{words} It serves: {', '.join(served[:8])}{more}."
+            elif not served:
+                words = f"{words} Does the base URL end in /v1?"
+        elif problem.kind == "auth" and not self._key:
+            words = f"{words} No key was sent: set HEARTLOOP_API_KEY."
+        return CallError(
+            f"{url}: {status}: {words}",
+            kind=problem.kind,
+            retryable=problem.retryable,
+            retry_after=problem.retry_after,
+        )
+
+    async def _models_at(self, url: str) -> list[str]:
+        session = self._session or self._open()
+        try:
+            async with session.get(
+                f"{url}/models", timeout=aiohttp.ClientTimeout(total=LOOK_SECONDS)
+            ) as response:
+                content = await response.read()
+                if response.status != 200:
+                    problem = error_of(response.status, content, response.headers)
+                    raise CallError(
+                        f"{url}: {response.status}: {clean_words(str(problem), self._key)}",
+                        kind=problem.kind,
+                    )
+            return [str(entry["id"]) for entry in orjson.loads(content)["data"]]
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
+            raise self._classified(error, url) from error
+        except (ValueError, KeyError, TypeError) as error:
+            raise CallError(f"{url}/models: not a list of models", kind="bad_response") from error
+
+
+def chat_messages(messages: Sequence[Message], system_role: str = "system") -> Any:
+    """Messages as a chat body has them."""
+    if system_role == "system":
+        return messages  # orjson writes dataclasses as objects
+    return [
+        {"role": system_role if m.role == "system" else m.role, "content": m.content}
+        for m in messages
+    ]
+
+
+def sampling_body(sampling: Sampling) -> dict[str, Any]:
+    """Sampling parameters as fields of a request body; what is None is left out."""
+    body: dict[str, Any] = {}
+    if sampling.temperature is not None:
+        body["temperature"] = sampling.temperature
+    if sampling.max_tokens is not None:
+        body["max_tokens"] = sampling.max_tokens
+    if sampling.top_p is not None:
+        body["top_p"] = sampling.top_p
+    if sampling.stop:
+        body["stop"] = list(sampling.stop)
+    if sampling.logprobs:
+        body["logprobs"] = True
+    if sampling.reasoning_effort is not None:
+        body["reasoning_effort"] = sampling.reasoning_effort
+    if sampling.response_format is not None:
+        body["response_format"] = dict(sampling.response_format)
+    if sampling.continue_final_message:
+        body["continue_final_message"] = True
+        body["add_generation_prompt"] = False
+    return body
+
+
+def _checked(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.scheme not in ("http", "https") or not parts.netloc:
+        raise UsageError(f"--base-url {url}: must look like http://host:8000/v1")
+    if parts.username or parts.password:
+        raise UsageError("--base-url: keys do not belong into the URL; set HEARTLOOP_API_KEY")
+    return url.rstrip("/")
