@@ -7,13 +7,15 @@ import time
 from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from heartloop.calls.breaker import Patience
 from heartloop.calls.journal import Journal
 from heartloop.calls.keys import call_key
 from heartloop.calls.lane import Lane
-from heartloop.calls.ledger import Ledger
+from heartloop.calls.ledger import Caps, Ledger
 from heartloop.calls.limits import Limits
+from heartloop.calls.prices import Price, prices_for
 from heartloop.calls.retry import Retry
 from heartloop.errors import CallError, HeartloopError, NotInJournal, UsageError
 from heartloop.types import Completion, Model, Request, Usage
@@ -28,7 +30,7 @@ class LaneStats:
     in_flight: int
     limit: int
     queued: int
-    backing_off: int
+    waiting: int
     next_retry_in: float | None
     request_seeds: bool
     servers: int
@@ -41,19 +43,21 @@ class Stats:
 
     Attributes:
         in_flight, queued: calls being answered, and waiting for a place.
-        backing_off, next_retry_in: calls that wait after a failure, and the seconds until the
-            first of them goes on (None where there is none): "N waiting, next in s".
+        waiting, next_retry_in: calls that wait after a failure or for their share a minute, and
+            the seconds until the first of them goes on (None where there is none):
+            "N waiting, next in s".
         limit: calls that may be in flight, over all models.
         calls: answered now and paid for; shared: answered from the journal or another's call.
         errors: calls that ended in an error; cancelled: given up on by who asked.
-        retries: attempts beyond the first; tokens, cost: of what was paid now.
+        retries: attempts beyond the first.
+        tokens, usage, cost: of what was paid now; ``tokens`` is the total of ``usage``.
         notes: what the user should know (seeds no longer sent, …), each said once.
         lanes: the same by model.
     """
 
     in_flight: int
     queued: int
-    backing_off: int
+    waiting: int
     next_retry_in: float | None
     limit: int
     calls: int
@@ -61,7 +65,8 @@ class Stats:
     errors: int
     cancelled: int
     retries: int
-    tokens: Usage
+    tokens: int
+    usage: Usage
     cost: float | None
     notes: tuple[str, ...]
     lanes: Mapping[str, LaneStats]
@@ -92,7 +97,8 @@ class Client:
         *,
         limits: Limits | None = None,
         retry: Retry | None = None,
-        ledger: Ledger | None = None,
+        caps: Caps | None = None,
+        prices: Mapping[str, Price] | None = None,
         patience: Patience | None = None,
         replay_only: bool = False,
     ) -> None:
@@ -103,12 +109,18 @@ class Client:
             journal: of the run.
             limits: calls in flight and a minute, for each model.
             retry: how failed attempts are repeated.
-            ledger: caps and prices; None counts without caps.
+            caps: what the run may spend, earlier sessions in the journal included.
+            prices: the user's own, by model name; they go before those that litellm knows.
             patience: what the circuit breaker bears.
             replay_only: answer from the journal alone; a call that is not there raises.
+
+        Raises:
+            UsageError: dollars are capped and a model has no price.
         """
         self.journal = journal
-        self.ledger = ledger or Ledger()
+        caps = caps or Caps()
+        self.ledger = Ledger(caps, prices_for(models, prices, needed=caps.usd is not None))
+        self.ledger.carry_over(*journal.paid)
         self._replay_only = replay_only
         limits = limits or Limits()
         self._lanes = {
@@ -119,7 +131,7 @@ class Client:
         self._room = asyncio.Event()
         self._stopped: HeartloopError | None = None
         self._calls = self._shared = self._errors = self._cancelled = 0
-        self._tokens = Usage()
+        self._usage = Usage()
         self._cost = 0.0
         self._priced = False
 
@@ -220,7 +232,7 @@ class Client:
         return Stats(
             in_flight=sum(lane.in_flight for lane in lanes.values()),
             queued=sum(lane.queued for lane in lanes.values()),
-            backing_off=sum(lane.backing_off for lane in lanes.values()),
+            waiting=sum(lane.waiting for lane in lanes.values()),
             next_retry_in=min(waits, default=None),
             limit=sum(lane.limit for lane in lanes.values()),
             calls=self._calls,
@@ -228,11 +240,34 @@ class Client:
             errors=self._errors,
             cancelled=self._cancelled,
             retries=sum(lane.retries for lane in self._lanes.values()),
-            tokens=self._tokens,
+            tokens=self._usage.total,
+            usage=self._usage,
             cost=self._cost if self._priced else None,
             notes=tuple(note for lane in self._lanes.values() for note in lane.notes),
             lanes=lanes,
         )
+
+    def facts(self) -> dict[str, Any]:
+        """What a reader of the manifest should know of how this session was asked."""
+        stats = self.stats()
+        return {
+            "calls": stats.calls,
+            "shared": stats.shared,
+            "errors": stats.errors,
+            "cancelled": stats.cancelled,
+            "retries": stats.retries,
+            "notes": list(stats.notes),
+            "models": {
+                name: {
+                    "request_seeds": lane.seeds,
+                    "seeds_stopped": lane.seeds_stopped,
+                    "peak_in_flight": lane.gate.peak,
+                    "last_limit": lane.gate.limit,
+                    "servers": lane.server_facts(),
+                }
+                for name, lane in self._lanes.items()
+            },
+        }
 
     async def close(self) -> None:
         """Abort what is under way and release the models; the journal stays the caller's."""
@@ -287,7 +322,7 @@ class Client:
                 finally:
                     self.ledger.settle(reservation, request, booked)
                 self._calls += 1
-                self._tokens += completion.usage
+                self._usage += completion.usage
                 if completion.cost is not None:
                     self._cost += completion.cost
                     self._priced = True
@@ -304,7 +339,7 @@ class Client:
         usage = Usage(prompt=prompt)
         self._cancelled += 1
         self.ledger.book_cancelled(usage)
-        self._tokens += usage
+        self._usage += usage
         self.journal.append_error(
             request,
             CallError("given up on before it was answered", kind="cancelled"),

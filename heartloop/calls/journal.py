@@ -32,6 +32,7 @@ class Journal:
     Attributes:
         path: the file, ``calls.jsonl``.
         notes: what was found on opening, for the user: a torn last line that was dropped.
+        paid: tokens and dollars of the calls found on opening, each answered call once.
     """
 
     def __init__(self, folder: Path, *, read_only: bool = False) -> None:
@@ -39,6 +40,7 @@ class Journal:
         self.path = Path(folder) / CALLS_FILE
         self.read_only = read_only
         self.notes: list[str] = []
+        self.paid: tuple[Usage, float] = (Usage(), 0.0)
         self._index: dict[bytes, int] = {}
         self._errors: dict[bytes, int] = {}
         self._recent: OrderedDict[str, tuple[tuple[Message, ...], str]] = OrderedDict()
@@ -229,6 +231,7 @@ class Journal:
         """Index the file and drop a torn end; returns the size of what is kept."""
         size = os.fstat(self._descriptor).st_size
         end = 0
+        paid, dollars = [0, 0, 0, 0], 0.0
         damaged: tuple[int, int] | None = None  # line number and offset of an unreadable line
         for number, offset, line in self._lines(size):
             if damaged is not None:
@@ -242,10 +245,15 @@ class Journal:
                 record = orjson.loads(line)
                 name = bytes.fromhex(record["key"])
                 failed = record["error"]
+                used = record["usage"]
+                tokens = used["prompt"], used["completion"], used["reasoning"], used["cached"]
             except (ValueError, KeyError, TypeError):
                 damaged = (number, offset)
                 continue
             entry = offset << LENGTH_BITS | len(line)
+            if failed or name not in self._index:
+                paid = [total + more for total, more in zip(paid, tokens, strict=True)]
+                dollars += record.get("cost") or 0.0
             if not failed:
                 self._index[name] = entry
                 self._errors.pop(name, None)
@@ -259,6 +267,7 @@ class Journal:
             else:
                 os.ftruncate(self._descriptor, end)
             self.notes.append(torn)
+        self.paid = (Usage(*paid), dollars)
         return end
 
     def _lines(self, size: int) -> Iterator[tuple[int, int, bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from heartloop.calls.breaker import BUSY, Breaker, Patience
 from heartloop.calls.keys import derive_seed
@@ -34,7 +34,8 @@ class Lane:
         wanted: calls that are being made: in flight, queued or waiting for a share, not those
             that wait after a failure.
         retries: attempts beyond the first.
-        seeds: whether requests are sent their seed.
+        seeds: whether requests are sent their seed; seeds_stopped: they were until the server
+            turned out not to bear them.
         notes: what the user should know.
     """
 
@@ -50,6 +51,7 @@ class Lane:
         self.notes: list[str] = []
         self._seed_choice = getattr(model, "request_seeds", "auto")
         self.seeds = self._seed_choice != "off"
+        self.seeds_stopped = False
         self.requests = None if limits.rpm is None else Bucket(limits.rpm)
         self.tokens = None if limits.tpm is None else Bucket(limits.tpm)
         self.stopped: HeartloopError | None = None
@@ -109,7 +111,7 @@ class Lane:
         if self.breaker.problem is not None:
             self._wake()
         if self.seeds and self._seed_choice == "auto" and SEED_DEATH in str(error):
-            self.seeds = False
+            self.seeds, self.seeds_stopped = False, True
             self.notes.append(SEED_NOTE.format(words=SEED_DEATH))
 
     def stats(self, now: float) -> LaneStats:
@@ -121,12 +123,22 @@ class Lane:
             in_flight=self.gate.in_flight,
             limit=self.gate.limit,
             queued=self.wanted - self.gate.in_flight,
-            backing_off=len(self._retry_at),
+            waiting=len(self._retry_at),
             next_retry_in=max(0.0, min(self._retry_at.values()) - now) if self._retry_at else None,
             request_seeds=self.seeds,
             servers=len(pool.servers) if pool is not None else 1,
             servers_well=pool.healthy() if pool is not None else 1,
         )
+
+    def server_facts(self) -> list[dict[str, Any]]:
+        """How each server behind the model did; empty where there are none."""
+        pool = getattr(self.model, "pool", None)
+        if pool is None:
+            return []
+        return [
+            {"url": server.url, "answered": server.answered, "failed": server.failed}
+            for server in pool.servers
+        ]
 
     def _wake(self) -> None:
         for waiter in self._retry_at:

@@ -127,6 +127,7 @@ class Gate:
             self.pace = None
             self._fixed = limits.concurrency if most is None else min(limits.concurrency, most)
         self.in_flight = 0
+        self.peak = 0
         self._queue: deque[asyncio.Future[None]] = deque()
 
     @property
@@ -142,7 +143,7 @@ class Gate:
     async def enter(self, *, first: bool = False) -> None:
         """Take a place; ``first`` goes to the head of the queue."""
         if self.in_flight < self.limit and not self._queue:
-            self.in_flight += 1
+            self._count()
             if self.pace is not None and self.in_flight >= self.limit:
                 self.pace.saturate()
             return
@@ -172,8 +173,12 @@ class Gate:
         while self._queue and self.in_flight < self.limit:
             place = self._queue.popleft()
             if not place.done():
-                self.in_flight += 1
+                self._count()
                 place.set_result(None)
+
+    def _count(self) -> None:
+        self.in_flight += 1
+        self.peak = max(self.peak, self.in_flight)
 
 
 class Bucket:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from heartloop.errors import UsageError
 from heartloop.types import Usage
 
 MAP_FILES = ("model_prices_and_context_window_backup.json", "model_prices_and_context_window.json")
+FREE = ("pocket", "server", "vllm", "hf", "replay")  # unless the user's list says otherwise
 MILLION = 1_000_000
 
 
@@ -85,7 +86,7 @@ def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | N
     """
     if prices and model in prices:
         return prices[model]
-    if model.partition("/")[0] in ("pocket", "server", "vllm", "hf", "replay"):
+    if model.partition("/")[0] in FREE:
         return None
     entry = _shipped_map()
     _, _, bare = model.partition("/")
@@ -97,6 +98,27 @@ def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | N
         return None
     cached = found.get("cache_read_input_token_cost")
     return Price(float(prompt), float(completion), None if cached is None else float(cached))
+
+
+def prices_for(
+    models: Iterable[str], prices: Mapping[str, Price] | None, *, needed: bool
+) -> dict[str, Price]:
+    """The prices of the models that have one.
+
+    Raises:
+        UsageError: a price is ``needed``, for a cap on dollars, and a paid model has none.
+    """
+    found = {}
+    for model in models:
+        price = price_of(model, prices)
+        if price is not None:
+            found[model] = price
+        elif needed and model.partition("/")[0] not in FREE:
+            raise UsageError(
+                f"--max-usd: no price is known for {model}; give one with --prices prices.yaml "
+                f"({model}: {{prompt: …, completion: …}} in dollars for a million tokens)"
+            )
+    return found
 
 
 def _shipped_map() -> dict[str, Any]:

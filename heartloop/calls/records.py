@@ -97,8 +97,10 @@ def pack(
         record["endpoint"] = completion.endpoint
         record["error"] = None
     else:
-        record["text"] = None
+        record["text"] = record["reasoning"] = record["finish_reason"] = None
         record["usage"] = usage or Usage()
+        record["estimated"] = usage is not None
+        record["logprob"], record["logprob_tokens"], record["cost"] = None, 0, None
         record["started"] = started
         record["finished"] = finished
         record["attempts"] = attempts
