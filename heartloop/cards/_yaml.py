@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import hashlib
 import math
 import os
@@ -92,7 +93,13 @@ def read_document(path: Path) -> Document:
         raw = path.read_bytes()
     except OSError as error:
         raise CardError(f"{name}: cannot be read ({error.strerror}); check the path") from error
-    return Document(parse(raw, name), path, hashlib.sha256(raw).hexdigest())
+    return Document(_parse_once(raw, name), path, hashlib.sha256(raw).hexdigest())
+
+
+@functools.lru_cache(maxsize=256)
+def _parse_once(raw: bytes, name: str) -> Field:
+    """Parse the same bytes once: a suite's file is read again for each of its members."""
+    return parse(raw, name)
 
 
 def parse(raw: bytes, name: str) -> Field:

@@ -74,17 +74,22 @@ def find_card(kind: Kind, name: str) -> CardRef:
 
     ``bbh/snarks`` is the file ``bbh/snarks.yaml``, else the member ``snarks`` of ``bbh.yaml``.
     The workspace is searched before the shipped cards. A name that ends in ``.yaml`` or
-    ``.yml`` is the path of a card file anywhere.
+    ``.yml`` is the path of a card file anywhere, ``FILE.yaml/MEMBER`` a member of its suite.
 
     Raises:
         UsageError: no such card; the message suggests the nearest name.
         CardError: a card file on the way does not parse.
     """
     if name.endswith(SUFFIXES):
-        path = Path(name)
-        if not path.is_file():
-            raise UsageError(f"{name}: no such card file; check the path")
-        return CardRef(kind, path.stem, path, "file")
+        return _by_path(kind, Path(name))
+    outside = re.fullmatch(r"(.+\.ya?ml)/([^/]+)", name)
+    if outside:
+        ref = _by_path(kind, Path(outside[1]))
+        if outside[2] not in (keys := member_keys(load_root(kind, ref).root)):
+            raise UsageError(
+                f'{outside[1]} has no member "{outside[2]}"{suggest(outside[2], keys)}'
+            )
+        return CardRef(kind, f"{ref.name}/{outside[2]}", ref.path, ref.origin, outside[2])
     if _NAME.fullmatch(name):
         for origin, folder in roots(kind):
             found = _in_folder(kind, name, origin, folder)
@@ -92,6 +97,17 @@ def find_card(kind: Kind, name: str) -> CardRef:
                 return found
     hint = suggest(name, (ref.name for ref in list_cards(kind)))
     raise UsageError(f'unknown {SINGULAR[kind]} "{name}"{hint}; `heartloop {kind} list` shows all')
+
+
+def _by_path(kind: Kind, path: Path) -> CardRef:
+    """A card by its file; one that lies in a searched folder keeps its full name."""
+    if not path.is_file():
+        raise UsageError(f"{path}: no such card file; check the path")
+    for origin, folder in roots(kind):
+        if path.resolve().is_relative_to(folder.resolve()):
+            name = path.resolve().relative_to(folder.resolve()).with_suffix("").as_posix()
+            return CardRef(kind, name, path, origin)
+    return CardRef(kind, path.stem, path, "file")
 
 
 def _in_folder(kind: Kind, name: str, origin: str, folder: Path) -> CardRef | None:

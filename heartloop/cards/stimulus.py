@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,7 @@ STIMULUS_KINDS = (
     "neutral",
     "cot",
 )
+CONTROL_SETS = ("controls", "paraphrases", "neutral-varied")
 _ID = re.compile(r"[A-Za-z][\w.-]*")
 
 
@@ -268,3 +269,30 @@ def _by_id(word: str, names: list[str]) -> tuple[list[Stimulus], StimulusSet]:
         f'unknown stimulus or set "{word}"{suggest(word, known)}; '
         "`heartloop stimuli list` shows all"
     )
+
+
+def controls_of(
+    stimulus: Stimulus, kind: str, sets: Iterable[str] = CONTROL_SETS
+) -> list[Stimulus]:
+    """The stimuli that control for another one, or reword it.
+
+    Args:
+        stimulus: the published or own stimulus, or a HEART cue.
+        kind: ``placebo``, ``demand-only``, ``affect-only``, ``shuffled``, ``paraphrase`` or
+            ``neutral``.
+        sets: cards to look in; a stimulus's own set is looked through as well.
+
+    Returns:
+        Those whose ``of`` names the stimulus, in card order; empty where there are none.
+    """
+    names = list(dict.fromkeys([*sets, stimulus.set]))
+    found: list[Stimulus] = []
+    for name in names:
+        try:
+            chosen = load_stimuli(name)
+        except CardError:
+            raise
+        except UsageError:
+            continue  # the stimulus came from a file outside of the workspace
+        found += [one for one in chosen.stimuli if one.of == stimulus.name and one.kind == kind]
+    return found

@@ -1,0 +1,121 @@
+"""Checking a card beyond its syntax: what it refers to, and whether its controls control."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from heartloop.cards._yaml import shown
+from heartloop.cards.find import Kind, find_card
+from heartloop.cards.stimulus import load_stimuli
+from heartloop.cards.task import load_task
+from heartloop.cards.verifier import load_verifier
+from heartloop.cards.wording import affect_words, demands, length_gap, verdicts
+from heartloop.errors import CardError, UsageError
+from heartloop.types import Stimulus
+
+MATCH = 0.15  # a control's words and characters lie within 15 % of its original's
+CUE_WORDS = (5, 25)  # length of a HEART cue in words
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What was found in one card.
+
+    Attributes:
+        name: the card's name; file: its path as printed.
+        errors: it cannot be used. warnings: it can, but something it claims is doubtful.
+    """
+
+    name: str
+    file: str
+    errors: tuple[str, ...] = ()
+    warnings: tuple[str, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        """Whether the card can be used."""
+        return not self.errors
+
+
+def check_card(kind: Kind, name: str) -> Checked:
+    """Check a card by name or path, its members, and the cards it refers to.
+
+    Raises:
+        UsageError: there is no such card.
+    """
+    try:
+        ref = find_card(kind, name)
+    except CardError as error:
+        return Checked(name, name, (str(error),))
+    errors: list[str] = []
+    warnings: list[str] = []
+    try:
+        if kind == "stimuli":
+            chosen = load_stimuli(name)
+            for stimulus in chosen.stimuli:
+                warnings += [f"{stimulus.id}: {line}" for line in _doubts(stimulus)]
+        elif kind == "verifiers":
+            load_verifier(name)
+        else:
+            errors += _task_errors(name)
+    except UsageError as error:
+        errors.append(str(error))
+    return Checked(ref.name, shown(ref.path), tuple(errors), tuple(warnings))
+
+
+def _task_errors(name: str) -> Iterator[str]:
+    card = load_task(name)
+    for member in card.members:
+        try:
+            yield from _task_errors(member)
+        except UsageError as error:
+            yield str(error)
+    if not card.members:
+        try:
+            load_verifier(card.verifier)
+        except UsageError as error:
+            yield f"{shown(card.path)}: {card.name}: verifier: {error}"
+
+
+def _doubts(stimulus: Stimulus) -> Iterator[str]:
+    """Claims of a stimulus that its own words do not bear out."""
+    text = stimulus.text
+    original = _original(stimulus)
+    if stimulus.of and original is None:
+        yield f'of: there is no stimulus "{stimulus.of}"'
+    if original is not None and stimulus.kind in ("placebo", "demand-only", "affect-only"):
+        gap = length_gap(text, original.text)
+        if gap > MATCH:
+            yield f"length differs from {original.name} by {gap:.0%} (at most {MATCH:.0%})"
+    allowed = set(affect_words(original.text)) if original is not None else set()
+    if stimulus.kind in ("placebo", "neutral"):
+        yield from _found("words of feeling", affect_words(text))
+    elif stimulus.kind == "demand-only":
+        yield from _found("words of feeling", [w for w in affect_words(text) if w not in allowed])
+    asked = demands(text)
+    if stimulus.kind == "placebo" and original is not None and "?" in original.text:
+        asked = [sign for sign in asked if sign != "?"]  # a question is matched by a question
+    if stimulus.kind in ("placebo", "neutral", "affect-only") or stimulus.emotion:
+        yield from _found("a demand", asked)
+    if stimulus.kind == "neutral" or stimulus.emotion:
+        yield from _found("a verdict on the answer", verdicts(text))
+    if stimulus.emotion:
+        count = len(text.split())
+        if not CUE_WORDS[0] <= count <= CUE_WORDS[1]:
+            yield f"{count} words; a cue has {CUE_WORDS[0]} to {CUE_WORDS[1]}"
+
+
+def _found(what: str, signs: list[str]) -> Iterator[str]:
+    if signs:
+        yield f"may hold {what}: {', '.join(signs)}"
+
+
+def _original(stimulus: Stimulus) -> Stimulus | None:
+    set_name, _, id = stimulus.of.rpartition(":")
+    if not set_name:
+        return None
+    try:
+        return load_stimuli(set_name).get(id)
+    except UsageError:
+        return None
