@@ -14,7 +14,7 @@ from heartloop.errors import HeartloopError
 # name → (module, attribute, one line for --help). Kept here so that --help imports no command.
 COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("run", "run_command", "Run an experiment: tasks × models × arms × seeds."),
-    "resume": ("resume", "resume_command", "Go on with an interrupted run; nothing is asked twice."),
+    "resume": ("run", "resume_command", "Go on with an interrupted run; nothing is asked twice."),
     "status": ("status", "status_command", "Show runs and how far they are."),
     "score": ("score", "score_command", "Grade a run again from its journal, without new calls."),
     "compare": ("compare", "compare_command", "Paired tests between arms or runs."),

@@ -1,0 +1,255 @@
+"""Turning the flags of ``run`` into a plan."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from heartloop.errors import UsageError
+from heartloop.run.plan import Plan, build_arms, load_plan
+
+LOCAL_SERVER = "http://localhost:8000/v1"
+
+
+def read_config() -> dict[str, Any]:
+    """The user's defaults: ``heartloop.yaml`` here, else ``~/.config/heartloop/config.yaml``.
+
+    Known keys: model, base_url, data, runs.
+
+    Raises:
+        UsageError: the file is not a mapping of these keys.
+    """
+    home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
+    for path in (Path("heartloop.yaml"), home / "heartloop" / "config.yaml"):
+        if not path.is_file():
+            continue
+        import yaml
+
+        try:
+            value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+        except yaml.YAMLError as error:
+            raise UsageError(f"{path}: not valid YAML") from error
+        known = ("model", "base_url", "data", "runs")
+        for key in value if isinstance(value, dict) else ["a list or text"]:
+            if key not in known:
+                raise UsageError(f"{path}: unknown field {key!r}; known: {', '.join(known)}")
+        return dict(value)
+    return {}
+
+
+def default_model(base_urls: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
+    """The model to use without ``--model``: name, base URLs, and why, for the screen."""
+    config = read_config()
+    if config.get("model"):
+        urls = base_urls or _urls(config)
+        return str(config["model"]), urls, "from the config file"
+    if os.environ.get("HEARTLOOP_MODEL"):
+        return os.environ["HEARTLOOP_MODEL"], base_urls, "from HEARTLOOP_MODEL"
+    for url in base_urls or (LOCAL_SERVER,):
+        served = served_models(url)
+        if served:
+            return f"server/{served[0]}", base_urls or (url,), f"the server at {url} answered"
+    if base_urls:
+        raise UsageError(
+            f"--base-url {base_urls[0]}: no model list at {base_urls[0]}/models; "
+            "is the server up? Name the model with --model server/NAME"
+        )
+    return (
+        "pocket",
+        (),
+        "nothing else is configured; a real LLM: --model server/NAME --base-url URL",
+    )
+
+
+def _urls(config: Mapping[str, Any]) -> tuple[str, ...]:
+    value = config.get("base_url", ())
+    return (value,) if isinstance(value, str) else tuple(value)
+
+
+def served_models(base_url: str, timeout: float = 0.7) -> list[str]:
+    """Names that ``/models`` of a server lists; empty when it does not answer."""
+    import json
+    import urllib.request
+
+    headers = {}
+    if os.environ.get("HEARTLOOP_API_KEY"):
+        headers["Authorization"] = f"Bearer {os.environ['HEARTLOOP_API_KEY']}"
+    try:
+        request = urllib.request.Request(base_url.rstrip("/") + "/models", headers=headers)
+        with urllib.request.urlopen(request, timeout=timeout) as answer:
+            listed = json.load(answer)["data"]
+        return [str(item["id"]) for item in listed]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+
+
+def whole_numbers(value: str, option: str) -> tuple[int, ...]:
+    """``0,1,2`` as numbers; raises UsageError."""
+    try:
+        return tuple(dict.fromkeys(int(part) for part in value.split(",")))
+    except ValueError:
+        raise UsageError(f"{option} {value!r}: expected whole numbers such as 0,1,2") from None
+
+
+def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
+    """The plan that the flags of ``run`` ask for, and a line that says which model and why.
+
+    Raises:
+        UsageError: flags that contradict one another or name things that do not exist.
+    """
+    if flags["plan"]:
+        return _from_file(flags)
+    if not flags["task"]:
+        raise UsageError("--task is missing; heartloop tasks list shows what there is")
+    config = read_config()
+    if flags["model"]:
+        models, urls, why = tuple(flags["model"]), tuple(flags["base_url"]), ""
+        if not urls and any(m.startswith("server/") for m in models):
+            urls = _urls(config) or (LOCAL_SERVER,)
+    else:
+        name, urls, why = default_model(tuple(flags["base_url"]))
+        models = (name,)
+    method = flags["method"] or ("single" if flags["stimuli"] else "heart")
+    mode = flags["mode"]
+    practice, note = _practice(flags, config, models)
+    plan = Plan(
+        tasks=tuple(t for spec in flags["task"] for t in spec.split(",") if t),
+        models=models,
+        arms=build_arms(
+            method,
+            stimuli=flags["stimuli"],
+            controls=flags["controls"],
+            mode=mode or "oracle",
+            placement=flags["placement"],
+            params=_method_params(flags, method),
+        ),
+        seeds=whole_numbers(flags["seeds"], "--seeds"),
+        mode=mode,
+        selector=flags["selector"] or "synthesis",
+        limit=flags["limit"],
+        sample=flags["sample"],
+        shots=flags["shots"],
+        verifier=flags["verifier"],
+        judge=flags["judge"],
+        sampling=_sampling(flags),
+        data_dir=flags["data"] or config.get("data"),
+        practice=practice,
+        server=_server(flags, urls),
+        limits=_limits(flags),
+        stop_when=flags["stop_when"],
+        reuse=tuple(flags["reuse"]),
+    )
+    line = f"model {', '.join(models)}" + (f" ({why})" if why else "")
+    return plan, line + note
+
+
+def _practice(
+    flags: Mapping[str, Any], config: Mapping[str, Any], models: tuple[str, ...]
+) -> tuple[bool, str]:
+    """Whether the practice sets are used: asked for, or pocket without any data folder."""
+    if flags["practice"]:
+        return True, ""
+    data = flags["data"] or config.get("data") or os.environ.get("HEARTLOOP_DATA")
+    if data or models != ("pocket",) or any("." in t for t in flags["task"]):
+        return False, ""
+    return (
+        True,
+        "\nno data folder given: pocket works on the PRACTICE SET, not on the real benchmark",
+    )
+
+
+def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:
+    from heartloop.methods import SPECS
+
+    names = ("rounds", "candidates", "schedule", "history")
+    given = {name: flags[name] for name in names if flags[name] is not None}
+    for name in flags["param"]:
+        key, equals, value = name.partition("=")
+        if not equals:
+            raise UsageError(f"--param {name!r}: expected NAME=VALUE")
+        given[key.strip()] = _scalar(value)
+    if method not in SPECS:
+        return given  # build_arms says which methods there are
+    accepted = SPECS[method].params
+    ignored = [n for n in given if n not in accepted]
+    if ignored:
+        near = ", ".join(sorted(accepted)) or "none"
+        raise UsageError(
+            f"--{ignored[0].replace('_', '-')}: method {method} has no such parameter; "
+            f"it has: {near}"
+        )
+    return given
+
+
+def _scalar(text: str) -> Any:
+    import yaml
+
+    return yaml.safe_load(text)
+
+
+def _sampling(flags: Mapping[str, Any]) -> dict[str, Any]:
+    names = ("temperature", "max_tokens", "top_p", "reasoning_effort")
+    return {name: flags[name] for name in names if flags[name] is not None}
+
+
+def _server(flags: Mapping[str, Any], urls: tuple[str, ...]) -> dict[str, Any]:
+    server: dict[str, Any] = {"request_seeds": flags["request_seeds"]}
+    if urls:
+        server["base_urls"] = [normal_url(url) for url in urls]
+    if flags["vllm_arg"]:
+        server["vllm_args"] = list(flags["vllm_arg"])
+    if flags["tensor_parallel"]:
+        server["tensor_parallel"] = flags["tensor_parallel"]
+    if flags["timeout"]:
+        server["total_timeout"] = flags["timeout"]
+    if flags["extra_body"]:
+        import json
+
+        try:
+            server["extra_body"] = json.loads(flags["extra_body"])
+        except ValueError:
+            raise UsageError("--extra-body: expected a JSON object") from None
+    if flags["replay_field"]:
+        pairs = [field.partition("=") for field in flags["replay_field"]]
+        server["replay_fields"] = {ours: theirs for ours, _, theirs in pairs}
+    return server
+
+
+def normal_url(url: str) -> str:
+    """A base URL with its scheme; raises UsageError for anything that is none."""
+    if not url.startswith(("http://", "https://")):
+        raise UsageError(f"--base-url {url}: expected a URL such as http://localhost:8000/v1")
+    return url.rstrip("/")
+
+
+def _limits(flags: Mapping[str, Any]) -> dict[str, Any]:
+    concurrency = flags["concurrency"]
+    if concurrency != "auto":
+        try:
+            concurrency = int(concurrency)
+        except ValueError:
+            raise UsageError(f"--concurrency {concurrency!r}: expected auto or a number") from None
+        if concurrency < 1:
+            raise UsageError("--concurrency: at least 1")
+    names = ("rpm", "tpm", "max_total_tokens", "max_usd", "max_question_tokens", "prices")
+    limits: dict[str, Any] = {"concurrency": concurrency}
+    limits.update({name: flags[name] for name in names if flags[name] is not None})
+    return limits
+
+
+def _from_file(flags: Mapping[str, Any]) -> tuple[Plan, str]:
+    """A plan file; only flags that do not change what is asked may stand beside it."""
+    import dataclasses
+
+    plan = load_plan(Path(flags["plan"]))
+    for name in ("task", "model", "stimuli", "method", "mode", "limit", "sample"):
+        if flags[name]:
+            raise UsageError(f"--{name} and --plan exclude one another: change the plan file")
+    urls = tuple(flags["base_url"])
+    server = dict(plan.server)
+    if urls:
+        server["base_urls"] = [normal_url(url) for url in urls]
+    plan = dataclasses.replace(plan, server=server, data_dir=flags["data"] or plan.data_dir)
+    return plan, f"plan {flags['plan']}; model {', '.join(plan.models)}"

@@ -1,0 +1,254 @@
+"""What ``run`` prints: the plan, live progress, the result, and what to type next."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import click
+
+from heartloop.errors import HeartloopError
+
+
+def table(headers: list[str], rows: list[list[str]], *, right: set[int] | None = None) -> str:
+    """A plain aligned table; columns in ``right`` are right-aligned."""
+    right = right or set()
+    widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
+    lines = []
+    for row in [headers, *rows]:
+        cells = [
+            c.rjust(w) if i in right else c.ljust(w)
+            for i, (c, w) in enumerate(zip(row, widths, strict=True))
+        ]
+        lines.append("  ".join(cells).rstrip())
+    return "\n".join(lines)
+
+
+def show_plan(prepared: Any, *, as_json: bool = False, quiet: bool = False) -> dict[str, Any]:
+    """Print the plan and its estimate; returns the estimate as plain data."""
+    from heartloop.run.estimate import estimate
+
+    found = estimate(prepared)
+    if as_json:
+        plan = {"plan": prepared.plan.to_dict(), "estimate": found.to_dict()}
+        click.echo(json.dumps(plan, indent=2, default=str))
+        return found.to_dict()
+    for task in prepared.tasks:
+        data = task.data
+        for note in data.notes:
+            click.echo(f"note: {task.card.name}: {note}", err=True)
+        if data.practice:
+            click.secho(
+                f"PRACTICE SET: {task.card.name} here means heartloop's own practice problems, "
+                "not the published benchmark.",
+                err=True,
+                fg="yellow",
+            )
+    if quiet:
+        return found.to_dict()
+    names = ", ".join(
+        f"{t.card.name} ({len(t.data.questions)}, {t.mode})" for t in prepared.tasks[:6]
+    )
+    more = f" and {len(prepared.tasks) - 6} more" if len(prepared.tasks) > 6 else ""
+    click.echo(f"tasks: {names}{more}", err=True)
+    for task in prepared.tasks[:1]:
+        click.echo(f"data: {task.data.source}", err=True)
+    rows = [
+        [a.arm, a.method, a.role, _span(a.calls_least, a.calls_most), f"{a.tokens_most:,}"]
+        for a in found.arms
+    ]
+    click.echo(
+        table(["arm", "method", "role", "calls", "tokens ≤ about"], rows, right={3, 4}), err=True
+    )
+    dollars = ""
+    if found.costs_money:
+        dollars = (
+            f", ${found.usd:,.2f}" if found.usd is not None else ", price unknown (see --prices)"
+        )
+    click.echo(
+        f"in all {_span(found.calls_least, found.calls_most)} calls (shared ones once), "
+        f"at most about {found.tokens_most:,} tokens{dollars}",
+        err=True,
+    )
+    if found.power is not None:
+        click.echo(found.power.sentence, err=True)
+    return found.to_dict()
+
+
+def _span(least: int, most: int) -> str:
+    return f"{most:,}" if least == most else f"{least:,}–{most:,}"
+
+
+def watch(*, quiet: bool) -> Callable[[Any, Any], contextlib.AbstractContextManager[None]] | None:
+    """Progress while a run goes on: a live line on a terminal, plain lines elsewhere."""
+    if quiet:
+        return None
+    return _live if sys.stderr.isatty() else _plain_lines
+
+
+def _status(runner: Any, client: Any, started: float) -> str:
+    live, stats = runner.live, client.stats()
+    seconds = time.monotonic() - started
+    parts = [f"{live.done}/{live.total} done", f"{stats.in_flight} in flight"]
+    if stats.waiting:
+        wait = f", next in {stats.next_retry_in:.0f} s" if stats.next_retry_in else ""
+        parts.append(f"{stats.waiting} waiting{wait}")
+    parts.append(f"{stats.tokens:,} tokens")
+    if live.errors:
+        parts.append(f"{live.errors} errors ({live.last_error})")
+    if live.done and live.done < live.total:
+        parts.append(f"{_clock(seconds / live.done * (live.total - live.done))} left")
+    return " · ".join(parts)
+
+
+def _clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _by_round(live: Any) -> list[str]:
+    lines = []
+    for arm, finished in live.finished.items():
+        solved, shares = 0, []
+        for count in live.by_round.get(arm, []):
+            solved += count
+            shares.append(f"{solved / finished:.0%}")
+        lines.append(f"{arm:<18} {' → '.join(shares)}  of {finished}")
+    return lines
+
+
+@contextlib.contextmanager
+def _live(runner: Any, client: Any) -> Iterator[None]:
+    from rich.console import Console, Group
+    from rich.live import Live
+    from rich.progress_bar import ProgressBar
+    from rich.text import Text
+
+    started = time.monotonic()
+
+    class Screen:
+        def __rich__(self) -> Group:
+            live = runner.live
+            bar = ProgressBar(total=max(live.total, 1), completed=live.done, width=60)
+            rows = [Text(line, style="dim") for line in _by_round(live)[:12]]
+            if runner.stopping.is_set():
+                rows.append(
+                    Text("stopping: waiting for calls in flight; Ctrl-C again to stop at once")
+                )
+            return Group(bar, Text(_status(runner, client, started)), *rows)
+
+    console = Console(stderr=True)
+    with Live(Screen(), console=console, refresh_per_second=4, transient=True):
+        yield
+
+
+@contextlib.contextmanager
+def _plain_lines(runner: Any, client: Any) -> Iterator[None]:
+    started = time.monotonic()
+    finished = threading.Event()
+
+    def tell() -> None:
+        pause = 5.0
+        while not finished.wait(pause):
+            click.echo(_status(runner, client, started), err=True)
+            pause = min(pause * 1.5, 60.0)
+
+    thread = threading.Thread(target=tell, daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        finished.set()
+        thread.join(timeout=1)
+
+
+def finish(summary: dict[str, Any], folder: Any, *, as_json: bool) -> int:
+    """Print the result and return the exit code."""
+    if summary["stopped"]:
+        click.echo(
+            f"stopped: {summary['stopped']}. Everything paid for is saved; "
+            f"go on with: heartloop resume {folder.path}",
+            err=True,
+        )
+    if as_json:
+        click.echo(json.dumps(summary, indent=2, default=str))
+    else:
+        show_result(summary, folder)
+    if summary["stopped"]:
+        return 3
+    answered = sum(row["trials"] - row["error"] for row in summary["arms"])
+    return 0 if answered else 1
+
+
+def show_result(summary: dict[str, Any], folder: Any) -> None:
+    """Accuracy by round beside the controls, one sentence, and what to type next."""
+    several_tasks = len({row["task"] for row in summary["arms"]}) > 1
+    several_models = len({row["model"] for row in summary["arms"]}) > 1
+    headers = ["arm", "n", "accuracy", "unscored", "error", "by round", "calls", "tokens"]
+    rows = []
+    for row in summary["arms"]:
+        if not row["trials"]:
+            continue
+        name = row["arm"]
+        if several_tasks:
+            name = f"{row['task']} {name}"
+        if several_models:
+            name = f"{name} [{row['model']}]"
+        rounds = [f"{100 * r['accuracy']:.1f}" for r in row["rounds"] if r["accuracy"] is not None]
+        rows.append(
+            [
+                name,
+                str(row["n"]),
+                f"{100 * row['accuracy']:.1f} %",
+                str(sum(row["unscored"].values())),
+                str(row["error"]),
+                " ".join(rounds) if len(rounds) > 1 else "",
+                f"{row['calls']:,}",
+                f"{row['tokens']['prompt'] + row['tokens']['completion']:,}",
+            ]
+        )
+    click.echo()
+    click.echo(table(headers, rows, right={1, 2, 3, 4, 6, 7}))
+    for suite in summary.get("suites", []):
+        click.echo(
+            f"suite {suite['suite']}, {suite['arm']}: normalised mean {suite['normalised']:.2f}, "
+            f"accuracy {100 * suite['accuracy']:.2f} % over {suite['tasks']} tasks"
+        )
+    paid = summary["paid"]
+    tokens = paid["tokens"]
+    click.echo(
+        f"paid: {paid['calls']:,} calls, {tokens['prompt'] + tokens['completion']:,} tokens "
+        f"(shared calls once), {summary['wall_s']:.0f} s"
+    )
+    _conclude(folder)
+    for warning in summary.get("warnings", []):
+        click.secho(f"warning: {warning}", fg="yellow")
+    click.echo(f"run:    {folder.path}")
+    report = folder.path / "report.html"
+    if report.exists():
+        click.echo(f"report: {report}")
+    else:
+        click.echo(f"report: heartloop report {folder.path}")
+    if summary["models"] == ["pocket"]:
+        click.echo(
+            "next:   heartloop run --task olympiad --rounds 5 --model server/NAME "
+            "--base-url http://HOST:8000/v1 --data DIR"
+        )
+
+
+def _conclude(folder: Any) -> None:
+    """The conclusion in one sentence, where the analysis can give one."""
+    from heartloop.report import conclude
+
+    try:
+        sentence = conclude(folder.path)
+    except HeartloopError as error:
+        sentence = f"no conclusion: {error}"
+    if sentence:
+        click.echo(sentence)

@@ -1,0 +1,106 @@
+"""``heartloop score``: grade a run again from its journal."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import click
+
+
+@click.command("score", short_help="Grade a run again from its journal.")
+@click.argument("run")
+@click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
+@click.option("--verifier", metavar="V", help="Another verifier card, by name or path.")
+@click.option(
+    "--selectors",
+    metavar="S[,S]",
+    help="Verifier-free runs: selectors to try, or all. Their results stand beside the run's own.",
+)
+@click.option("--data", type=click.Path(file_okay=False), help="The data folder, if it has moved.")
+@click.option(
+    "--calls/--no-calls",
+    "allow_calls",
+    default=None,
+    help="Whether selectors that ask the model may do so. Default: only with --selectors.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
+def score_command(
+    run: str,
+    runs: str | None,
+    verifier: str | None,
+    selectors: str | None,
+    data: str | None,
+    allow_calls: bool | None,
+    as_json: bool,
+) -> None:
+    """Grade a run again from its journal; nothing that was answered is asked again.
+
+    \b
+    heartloop score RUN                      rebuild verdicts.jsonl and summary.json
+    heartloop score RUN --verifier choice    another reading of the same answers
+    heartloop score RUN --selectors all      every way to pick an answer, side by side
+
+    With --verifier or --selectors the run's own results stay as they are; the new ones are
+    written beside them (summary.LABEL.json).
+    """
+    from heartloop.cli._show import show_result, table
+    from heartloop.errors import UsageError
+    from heartloop.methods import SELECTORS
+    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.run.rescore import rescore
+
+    folder = find_folder(run, runs_dir(runs))
+    if not selectors:
+        label = f"verifier-{verifier.replace('/', '-')}" if verifier else None
+        summary = asyncio.run(
+            rescore(
+                folder,
+                verifier=verifier,
+                data_dir=data,
+                allow_calls=bool(allow_calls),
+                label=label,
+            )
+        )
+        if as_json:
+            click.echo(json.dumps(summary, indent=2, default=str))
+            return
+        show_result(summary, folder)
+        if summary["scored_with"]["incomplete"]:
+            click.echo(
+                f"{summary['scored_with']['incomplete']} traces could not be completed from the "
+                "journal: under this verifier the loop would have asked on"
+            )
+        return
+    names = list(SELECTORS) if selectors == "all" else selectors.split(",")
+    unknown = [name for name in names if name not in SELECTORS]
+    if unknown:
+        raise UsageError(f"--selectors {unknown[0]!r}: known are {', '.join(SELECTORS)}")
+    modes = {task["mode"] for task in folder.manifest["tasks"]}
+    if modes == {"oracle"}:
+        raise UsageError(
+            f"{folder.name} is an oracle run: its loops stopped at the first right answer, so "
+            "there is nothing for a selector to choose from; run with --mode verifier-free"
+        )
+    found = {}
+    for name in names:
+        found[name] = asyncio.run(
+            rescore(
+                folder,
+                verifier=verifier,
+                selector=name,
+                data_dir=data,
+                allow_calls=allow_calls is not False,
+                label=f"selector-{name}",
+            )
+        )
+    if as_json:
+        click.echo(json.dumps(found, indent=2, default=str))
+        return
+    rows = [
+        [row["arm"], name, f"{100 * row['accuracy']:.1f} %", str(row["trials"]), str(row["calls"])]
+        for name, summary in found.items()
+        for row in summary["arms"]
+        if row["trials"]
+    ]
+    click.echo(table(["arm", "selector", "accuracy", "n", "calls"], sorted(rows), right={2, 3, 4}))

@@ -1,0 +1,130 @@
+"""What a plan will cost, before anything is asked: calls, tokens, dollars, smallest effect."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heartloop.analysis.power import PowerPlan, power_plan
+from heartloop.methods import expected_calls, render
+from heartloop.types import Arm
+
+if TYPE_CHECKING:
+    from heartloop.run.execute import Prepared
+
+CHARS_PER_TOKEN = 4.0
+TYPICAL_COMPLETION = 400  # tokens, where neither a pilot nor a smaller max_tokens says better
+FREE = ("pocket", "server/", "vllm/", "hf/", "replay/")
+
+
+@dataclass(frozen=True, slots=True)
+class ArmEstimate:
+    """Calls and tokens of one arm over all questions, seeds and models, were it run alone."""
+
+    arm: str
+    method: str
+    role: str
+    calls_least: int
+    calls_most: int
+    tokens_most: int
+
+
+@dataclass(frozen=True, slots=True)
+class Estimate:
+    """What a plan will cost.
+
+    Attributes:
+        calls_least, calls_most: over all arms; calls that arms share are counted once in both.
+        tokens_most: prompt and completion, with completions of typical length.
+        usd: dollars where every model's price is known, else None; 0 for local models.
+        costs_money: a model that is billed is among them.
+        power: what this design can detect (`heartloop.analysis.power.PowerPlan`), or None for
+            a single arm.
+    """
+
+    questions: int
+    seeds: int
+    models: int
+    arms: tuple[ArmEstimate, ...]
+    calls_least: int
+    calls_most: int
+    tokens_most: int
+    usd: float | None
+    costs_money: bool
+    power: PowerPlan | None
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain data."""
+        return asdict(self)
+
+
+def estimate(prepared: Prepared) -> Estimate:
+    """Estimate a plan; cheap enough to be printed before every run."""
+    plan = prepared.plan
+    repeats = len(plan.models) * len(plan.seeds)
+    arms = [_arm(prepared, arm, repeats) for arm in plan.arms]
+    shared = _shared_first_calls(plan.arms) * prepared.questions * repeats
+    calls_most = sum(a.calls_most for a in arms) - shared
+    calls_least = max(sum(a.calls_least for a in arms) - shared, 0)
+    tokens = sum(a.tokens_most for a in arms)
+    billed = [m for m in plan.models if not m.startswith(FREE)]
+    return Estimate(
+        questions=prepared.questions,
+        seeds=len(plan.seeds),
+        models=len(plan.models),
+        arms=tuple(arms),
+        calls_least=calls_least,
+        calls_most=calls_most,
+        tokens_most=tokens,
+        usd=_dollars(prepared, tokens) if billed else 0.0,
+        costs_money=bool(billed),
+        power=power_plan(prepared.questions, len(plan.arms), len(plan.seeds))
+        if len(plan.arms) > 1
+        else None,
+    )
+
+
+def _arm(prepared: Prepared, arm: Arm, repeats: int) -> ArmEstimate:
+    least = most = tokens = 0
+    for task in prepared.tasks:
+        low, high = expected_calls(arm, task.mode)
+        n = len(task.data.questions) * repeats
+        least += low * n
+        most += high * n
+        sample = task.data.questions[:: max(1, len(task.data.questions) // 50)]
+        chars = sum(
+            sum(len(m.content) for m in render(q, arm.stimuli, arm.placement)) for q in sample
+        )
+        prompt = chars / len(sample) / CHARS_PER_TOKEN
+        answer = min(task.sampling.max_tokens or TYPICAL_COMPLETION, TYPICAL_COMPLETION)
+        # A loop with full history sends what came before again: round r carries r answers.
+        per_question = sum(prompt + answer * (1 + r) for r in range(high))
+        tokens += round(per_question * n)
+    return ArmEstimate(arm.name, arm.method, arm.role, least, most, tokens)
+
+
+def _shared_first_calls(arms: tuple[Arm, ...]) -> int:
+    """How many first calls of a question other arms get for nothing."""
+    firsts = [
+        (tuple(s.sha256 for s in arm.stimuli), arm.placement if arm.stimuli else "", arm.method)
+        for arm in arms
+        if not arm.params.get("draw") and arm.method not in ("cot", "emotional_cot", "knowledge")
+    ]
+    return len(firsts) - len({(texts, place) for texts, place, _ in firsts})
+
+
+def _dollars(prepared: Prepared, tokens: int) -> float | None:
+    from heartloop.calls import load_prices, price_of
+
+    limits, models = prepared.plan.limits, prepared.plan.models
+    own = load_prices(Path(limits["prices"])) if limits.get("prices") else None
+    total = 0.0
+    for model in models:
+        if model.startswith(FREE):
+            continue
+        price = price_of(model, own)
+        if price is None:
+            return None
+        total += tokens / len(models) * max(price.prompt, price.completion)
+    return total

@@ -1,0 +1,232 @@
+"""From a plan to a finished run folder: open everything, run, and leave nothing half-written."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from heartloop.calls import Client, Journal
+from heartloop.errors import CircuitOpen, HeartloopError, Stopped
+from heartloop.run.folder import MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
+from heartloop.run.load import attach_judge, close_tasks, load_tasks, make_client
+from heartloop.run.manifest import check_unchanged, new_manifest
+from heartloop.run.plan import Plan, plan_from_dict
+from heartloop.run.runner import LoadedTask, Runner, units_of
+from heartloop.run.summary import summarize
+from heartloop.run.verdicts import VerdictLog, read_traces, usage_dict
+from heartloop.types import Usage
+
+Watch = Callable[[Runner, Client], contextlib.AbstractContextManager[None]]
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan with its tasks loaded: what a dry run shows and what a run works on."""
+
+    plan: Plan
+    tasks: list[LoadedTask]
+
+    @property
+    def questions(self) -> int:
+        """Questions over all tasks."""
+        return sum(len(task.data.questions) for task in self.tasks)
+
+    @property
+    def units(self) -> int:
+        """Questions × arms × models × seeds."""
+        plan = self.plan
+        return self.questions * len(plan.arms) * len(plan.models) * len(plan.seeds)
+
+
+def prepare(plan: Plan) -> Prepared:
+    """Load the cards and the data of a plan; nothing is asked.
+
+    Raises:
+        UsageError: a card, a data set or an arm that cannot be used, and how to mend it.
+    """
+    return Prepared(plan, load_tasks(plan))
+
+
+async def execute(
+    prepared: Prepared,
+    folder: RunFolder,
+    *,
+    command: str = "",
+    watch: Watch | None = None,
+    shard: tuple[int, int] | None = None,
+    handle_signals: bool = True,
+) -> dict[str, Any]:
+    """Run a prepared plan in a folder, from the start or from wherever it was interrupted.
+
+    Args:
+        prepared: what `prepare` returned.
+        folder: a new folder, or one with a manifest of the same plan.
+        command: the command line, for the manifest.
+        watch: a context manager that shows progress while the runner works.
+        shard: (index, count) to work on one shard of the questions only.
+        handle_signals: turn the first Ctrl-C into a clean stop.
+
+    Returns:
+        The summary, as written to ``summary.json``; its ``stopped`` says whether the run ended.
+
+    Raises:
+        CircuitOpen: every request fails the same way; the summary is written before.
+        HeartloopError: the run cannot go on; what was paid for is in the journal.
+    """
+    plan = prepared.plan
+    journal = Journal.open(folder.path)
+    manifest_file = folder.path / MANIFEST
+    try:
+        if manifest_file.exists():
+            manifest = folder.manifest
+            check_unchanged(manifest, prepared)
+        else:
+            manifest = new_manifest(prepared, folder, shard)
+        session = {"started": _now(), "ended": None, "wall_s": 0.0, "command": command}
+        manifest["sessions"].append(session)
+        write_json(manifest_file, manifest)
+        client, judge = make_client(plan, journal, prepared.tasks)
+        if judge is not None:
+            attach_judge(prepared.tasks, client, judge)
+    except BaseException:
+        journal.close()
+        raise
+    started = time.monotonic()
+    stopped: str | None = None
+    failure: HeartloopError | None = None
+    try:
+        log = VerdictLog(folder.path / VERDICTS)
+        runner = Runner(client, plan.selector, log)
+        shown = watch(runner, client) if watch else contextlib.nullcontext()
+        units = units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, shard)
+        total = prepared.units
+        if shard is not None:
+            total = sum(
+                1 for _ in units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, shard)
+            )
+        try:
+            with shown, _stop_on_signals(runner, handle_signals):
+                await runner.run(units, total)
+        except Stopped as error:
+            stopped = str(error)
+        except (CircuitOpen, HeartloopError) as error:
+            stopped, failure = str(error), error
+        finally:
+            log.close()
+    finally:
+        await client.close()
+        await close_tasks(prepared.tasks)
+        journal.close()
+    session.update(ended=_now(), wall_s=round(time.monotonic() - started, 3), stopped=stopped)
+    manifest["calls"] = client.facts()
+    write_json(manifest_file, manifest)
+    summary = write_summary(folder, manifest, stopped=stopped)
+    if failure is not None:
+        raise failure
+    return summary
+
+
+def write_summary(
+    folder: RunFolder, manifest: Mapping[str, Any], *, stopped: str | None
+) -> dict[str, Any]:
+    """Rebuild ``summary.json`` from the folder's own files and return it."""
+    summary = summarize(
+        read_traces(folder.path / VERDICTS),
+        manifest,
+        run=folder.name,
+        paid=paid_in(folder),
+        wall_s=sum(s["wall_s"] for s in manifest["sessions"]),
+        stopped=stopped,
+    )
+    write_json(folder.path / SUMMARY, summary)
+    return summary
+
+
+def paid_in(folder: RunFolder) -> dict[str, Any]:
+    """Calls, tokens and dollars of a journal, each call once; calls that failed cost nothing."""
+    usage: dict[str, Usage] = {}
+    dollars = 0.0
+    priced = False
+    with Journal.open(folder.path, read_only=True) as journal:
+        for record in journal.records():
+            if record["error"] or record["key"] in usage:
+                continue
+            usage[record["key"]] = Usage(**record["usage"])
+            if record.get("cost") is not None:
+                dollars += record["cost"]
+                priced = True
+    total = sum(usage.values(), Usage())
+    return {
+        "calls": len(usage),
+        "tokens": usage_dict(total),
+        "cost": dollars if priced else None,
+    }
+
+
+async def resume(
+    folder: RunFolder,
+    *,
+    limits: Mapping[str, Any] | None = None,
+    server: Mapping[str, Any] | None = None,
+    command: str = "",
+    watch: Watch | None = None,
+) -> dict[str, Any]:
+    """Go on with a run from its manifest alone; new limits replace the old ones.
+
+    Raises:
+        UsageError: cards or data differ from those the run was begun with.
+    """
+    import dataclasses
+
+    manifest = folder.manifest
+    plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
+    plan = dataclasses.replace(
+        plan,
+        limits={**plan.limits, **(limits or {})},
+        server={**plan.server, **(server or {})},
+    )
+    return await execute(prepare(plan), folder, command=command, watch=watch)
+
+
+@contextlib.contextmanager
+def _stop_on_signals(runner: Runner, active: bool) -> Iterator[None]:
+    """First Ctrl-C or SIGTERM: stop cleanly. Second: stop at once."""
+    if not active:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    asked = 0
+
+    def on_signal() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            runner.stop(Stopped("interrupted"))
+        elif main is not None:
+            main.cancel()
+
+    handled = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+            loop.add_signal_handler(number, on_signal)
+            handled.append(number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if asked < 2:
+            raise
+        raise Stopped("interrupted at once; calls in flight were abandoned") from None
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,158 @@
+"""Opens what a plan names: tasks with data and graders, models, the client."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from heartloop.calls import Caps, Client, Journal, Limits, load_prices
+from heartloop.cards import TaskCard
+from heartloop.errors import UsageError
+from heartloop.grading import Grader, MathPool, open_grader
+from heartloop.models import ModelOptions, make_model
+from heartloop.run.plan import Plan
+from heartloop.run.runner import LoadedTask, judge_ask
+from heartloop.types import Mode, Sampling
+
+JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
+
+
+def load_tasks(plan: Plan) -> list[LoadedTask]:
+    """Cards, data and graders of every task of a plan.
+
+    Raises:
+        UsageError: a card or data set that cannot be used, or a mode that does not fit.
+    """
+    from heartloop.data import load_data, resolve_tasks
+
+    loaded = []
+    names = set()
+    pool = MathPool()  # one set of workers for all tasks; started when first needed
+    for card in resolve_tasks(",".join(plan.tasks)):
+        if card.name in names:
+            continue
+        names.add(card.name)
+        data = load_data(
+            card,
+            data_dir=plan.data_dir,
+            practice=plan.practice,
+            limit=plan.limit,
+            sample=plan.sample,
+            shots=plan.shots,
+            shots_seed=plan.shots_seed,
+        )
+        if not data.questions:
+            raise UsageError(f"task {card.name}: no question is left to ask; raise --limit")
+        verifier = plan.verifier or card.verifier
+        # Params of the card are for the card's own verifier.
+        params = dict(card.params) if verifier == card.verifier else {}
+        grader = open_grader(verifier, params=params, pool=pool)
+        sampling = dataclasses.replace(card.sampling, **_sampling(plan))
+        loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader)))
+    return loaded
+
+
+def _sampling(plan: Plan) -> dict[str, Any]:
+    changes = dict(plan.sampling)
+    if "stop" in changes:
+        changes["stop"] = tuple(changes["stop"])
+    return changes
+
+
+def automatic(grader: Grader) -> bool:
+    """Whether a verifier grades without asking a model."""
+    return grader.verifier.kind != "judge"
+
+
+def mode_of(plan: Plan, grader: Grader) -> Mode:
+    """The plan's mode, else oracle where the verifier needs no judge."""
+    return plan.mode or ("oracle" if automatic(grader) else "verifier-free")
+
+
+def model_options(plan: Plan) -> ModelOptions:
+    """Provider options of a plan.
+
+    Raises:
+        UsageError: an option that does not exist.
+    """
+    known = {f.name for f in dataclasses.fields(ModelOptions)}
+    for name in plan.server:
+        if name not in known:
+            raise UsageError(f"server: unknown option {name!r}; known: {', '.join(sorted(known))}")
+    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plan.server.items()}
+    return ModelOptions(**values)
+
+
+def make_client(
+    plan: Plan, journal: Journal, tasks: Sequence[LoadedTask], **options: Any
+) -> tuple[Client, str | None]:
+    """The client over all models of a plan, the judge's included; and the judge's name."""
+    judge = plan.judge
+    needs_judge = any(not automatic(task.grader) for task in tasks)
+    if needs_judge and judge is None:
+        # The model under test judges itself unless told otherwise; the report says so.
+        judge = plan.models[0]
+    names = list(dict.fromkeys([*plan.models, *([judge] if needs_judge and judge else [])]))
+    settings = model_options(plan)
+    models = {name: make_model(name, settings) for name in names}
+    prices = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else None
+    caps = Caps(**{k: plan.limits[f"max_{k}"] for k in CAPS if plan.limits.get(f"max_{k}")})
+    client = Client(
+        models,
+        journal,
+        limits=Limits(**{k: plan.limits[k] for k in LIMITS if plan.limits.get(k)}),
+        caps=caps,
+        prices=prices,
+        **options,
+    )
+    return client, judge if needs_judge else None
+
+
+LIMITS = ("concurrency", "rpm", "tpm")
+CAPS = ("total_tokens", "usd", "question_tokens")
+
+
+def attach_judge(tasks: Sequence[LoadedTask], client: Client, judge: str) -> None:
+    """Hand the judge to every grader that needs one."""
+    for task in tasks:
+        if not automatic(task.grader):
+            task.grader.judge_ask = judge_ask(client, judge, JUDGE_SAMPLING)
+
+
+async def close_tasks(tasks: Sequence[LoadedTask]) -> None:
+    """Stop the graders' workers."""
+    for task in tasks:
+        await task.grader.close()
+        await task.grader.pool.close()
+
+
+def task_facts(task: LoadedTask) -> dict[str, Any]:
+    """What the manifest and the summary say of a task."""
+    card: TaskCard = task.card
+    data = task.data
+    return {
+        "task": card.name,
+        "suite": card.suite or None,
+        "mode": task.mode,
+        "card_sha256": card.sha256,
+        "verifier": task.grader.verifier.name,
+        "verifier_sha256": task.grader.verifier.sha256,
+        "metric": card.metric,
+        "metric_low": data.metric_low,
+        "metric_high": data.metric_high,
+        "chance": card.chance,
+        "sampling": {k: v for k, v in dataclasses.asdict(task.sampling).items() if v},
+        "questions": len(data.questions),
+        "question_ids_sha256": question_hash([q.id for q in data.questions]),
+        "licence": card.licence,
+        "citation": card.citation,
+    }
+
+
+def question_hash(ids: Sequence[str]) -> str:
+    """Identity of a set of questions in order."""
+    import hashlib
+
+    return hashlib.sha256("\n".join(ids).encode()).hexdigest()

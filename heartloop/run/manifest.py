@@ -1,0 +1,139 @@
+"""``manifest.json``: what a run is made of, and whether it is still the same run."""
+
+from __future__ import annotations
+
+import platform
+import subprocess
+from collections.abc import Mapping
+from importlib import metadata
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from heartloop import __version__
+from heartloop.errors import UsageError
+from heartloop.run.folder import MANIFEST, RunFolder
+from heartloop.run.load import task_facts
+
+if TYPE_CHECKING:
+    from heartloop.run.execute import Prepared
+
+SCHEMA = 1
+
+# What each field of the manifest means: the source of docs/schema.md.
+FIELDS: dict[str, str] = {
+    "schema": "version of this layout",
+    "run": "the run's name, which is the folder's name",
+    "plan": "the resolved plan; `heartloop run --plan manifest.json` repeats it",
+    "tasks": "for each task: mode, hashes of its card and verifier, metric bounds, sampling, "
+    "and the hash of its question ids in order",
+    "data": "for each task: source, sha256, expected sha256, revision, licence, practice or not, "
+    "notes",
+    "shard": "(index, count) of a sharded run, else null",
+    "versions": "heartloop, Python and the packages that decide results",
+    "git": "revision of the checkout heartloop ran from, or null",
+    "sessions": "for each session: started and ended (UTC), seconds, command line, why it stopped",
+    "calls": "what the client learnt: whether seeds were sent, servers, concurrency reached",
+}
+
+PACKAGES = ("numpy", "aiohttp", "orjson", "math-verify", "sympy", "litellm", "datasets")
+
+
+def new_manifest(
+    prepared: Prepared, folder: RunFolder, shard: tuple[int, int] | None
+) -> dict[str, Any]:
+    """The manifest of a run that is about to begin."""
+    return {
+        "schema": SCHEMA,
+        "run": folder.name,
+        "plan": prepared.plan.to_dict(),
+        "tasks": [task_facts(task) for task in prepared.tasks],
+        "data": [data_facts(task) for task in prepared.tasks],
+        "shard": list(shard) if shard else None,
+        "versions": versions(),
+        "git": git_revision(),
+        "sessions": [],
+        "calls": {},
+    }
+
+
+def data_facts(task: Any) -> dict[str, Any]:
+    """Where a task's questions came from."""
+    data = task.data
+    return {
+        "task": task.card.name,
+        "source": data.source,
+        "sha256": data.sha256,
+        "expected_sha256": data.expected_sha256,
+        "revision": data.revision,
+        "questions": len(data.questions),
+        "practice": data.practice,
+        "licence": task.card.licence,
+        "notes": list(data.notes),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Versions of what decides results."""
+    found = {"heartloop": __version__, "python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def git_revision() -> str | None:
+    """The commit of the checkout that heartloop runs from, with ``+changes`` where it is dirty."""
+    root = Path(__file__).resolve().parents[2]
+    if not (root / ".git").exists():
+        return None
+    try:
+        head = _git(root, "rev-parse", "HEAD")
+        dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return head + ("+changes" if dirty else "")
+
+
+def _git(root: Path, *arguments: str) -> str:
+    done = subprocess.run(
+        ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=5, check=True
+    )
+    return done.stdout.strip()
+
+
+def check_unchanged(manifest: Mapping[str, Any], prepared: Prepared) -> None:
+    """Refuse to go on with a run whose cards or data have changed since it began.
+
+    Raises:
+        UsageError: names the first thing that differs.
+    """
+    where = f"{manifest['run']}/{MANIFEST}"
+    if manifest.get("schema") != SCHEMA:
+        raise UsageError(f"{where}: schema {manifest.get('schema')!r}; this version reads {SCHEMA}")
+    before = {t["task"]: t for t in manifest["tasks"]}
+    for task in prepared.tasks:
+        now = task_facts(task)
+        old = before.get(now["task"])
+        if old is None:
+            raise UsageError(f"{where}: task {now['task']} was not in this run; start a new one")
+        labels = {
+            "question_ids_sha256": "the questions",
+            "card_sha256": "the task card",
+            "verifier_sha256": "the verifier card",
+            "sampling": "the sampling",
+        }
+        for name, label in labels.items():
+            if old[name] != now[name]:
+                raise UsageError(
+                    f"{where}: {label} of {now['task']} changed since the run began; put it back, "
+                    "or start a new run (--reuse takes over every call that is still the same)"
+                )
+    sources = {d["task"]: d["sha256"] for d in manifest["data"]}
+    for task in prepared.tasks:
+        if sources[task.card.name] != task.data.sha256:
+            raise UsageError(
+                f"{where}: the data of {task.card.name} changed since the run began "
+                f"({task.data.source}); point --data at the data it began with"
+            )

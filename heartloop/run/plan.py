@@ -1,0 +1,346 @@
+"""A plan: tasks × models × arms × seeds, from flags or YAML, and back into the manifest."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, get_args
+
+from heartloop.errors import UsageError
+from heartloop.types import PLACEMENTS, Arm, Mode, Placement, Sampling, Stimulus
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that decides what a run asks. Two equal plans ask the same questions.
+
+    Attributes:
+        tasks: task names, suites or paths of custom files, as given.
+        models: model specs (``pocket``, ``server/NAME``, …).
+        arms: resolved arms with the texts of their stimuli.
+        seeds: run seeds; each repeats every arm on every question.
+        mode: ``oracle``, ``verifier-free``, or None to follow the task's verifier.
+        selector: how a verifier-free loop picks its answer.
+        limit, sample: the first N questions, or N drawn with this seed.
+        shots, shots_seed: demonstrations a question, and the seed that draws them.
+        verifier: a verifier card instead of the task's own.
+        judge: the model that judges, for verifiers that need one.
+        sampling: overrides of the task card's sampling, the same for every arm.
+        data_dir, practice: where the data comes from.
+        server: options of the providers (``ModelOptions`` fields).
+        limits: concurrency, rpm, tpm, max_total_tokens, max_usd, max_question_tokens, attempts.
+        stop_when: ``decided`` ends the run when a sequential test is decided; else None.
+        reuse: run folders whose journals are read before anything is asked.
+    """
+
+    tasks: tuple[str, ...]
+    models: tuple[str, ...]
+    arms: tuple[Arm, ...]
+    seeds: tuple[int, ...] = (0,)
+    mode: Mode | None = None
+    selector: str = "synthesis"
+    limit: int | None = None
+    sample: int | None = None
+    shots: int = 0
+    shots_seed: int = 0
+    verifier: str | None = None
+    judge: str | None = None
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+    data_dir: str | None = None
+    practice: bool = False
+    server: Mapping[str, Any] = field(default_factory=dict)
+    limits: Mapping[str, Any] = field(default_factory=dict)
+    stop_when: str | None = None
+    reuse: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The plan as plain data, for the manifest and for YAML."""
+        plain = dataclasses.asdict(self)
+        plain["arms"] = [arm_to_dict(arm) for arm in self.arms]
+        return {key: _plain(value) for key, value in plain.items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(k): _plain(v) for k, v in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(v) for v in value]
+    return value
+
+
+def arm_to_dict(arm: Arm) -> dict[str, Any]:
+    """An arm as plain data, its stimuli and cues with their texts and hashes."""
+    plain: dict[str, Any] = _plain(dataclasses.asdict(arm))
+    return plain
+
+
+def arm_from_dict(value: Mapping[str, Any], where: str) -> Arm:
+    """An arm from plain data; stimuli may be names (resolved through the cards) or full entries.
+
+    Raises:
+        UsageError: an unknown field, or a stimulus whose text does not match its hash.
+    """
+    known = {f.name for f in dataclasses.fields(Arm)}
+    _no_unknown(value, known, where)
+    if "name" not in value:
+        raise UsageError(f"{where}: an arm needs a name")
+    place = value.get("placement", "after_instruction")
+    if place not in PLACEMENTS:
+        raise UsageError(f"{where}: placement {place!r} is none of {', '.join(PLACEMENTS)}")
+    return Arm(
+        name=str(value["name"]),
+        method=str(value.get("method", "single")),
+        stimuli=_stimuli(value.get("stimuli", ()), f"{where}: stimuli"),
+        placement=place,
+        cues=_stimuli(value.get("cues", ()), f"{where}: cues", whole_sets=True),
+        params=dict(value.get("params", {})),
+        role=str(value.get("role", "treatment")),
+    )
+
+
+def _stimuli(value: Any, where: str, *, whole_sets: bool = False) -> tuple[Stimulus, ...]:
+    if isinstance(value, str):
+        from heartloop.cards import parse_stimuli
+
+        groups = parse_stimuli(value)
+        if whole_sets:
+            return tuple(s for group in groups for s in group)
+        if len(groups) != 1:
+            raise UsageError(
+                f"{where}: {value!r} names {len(groups)} stimuli; an arm takes one, or a "
+                "combination written A+B"
+            )
+        return groups[0]
+    found: list[Stimulus] = []
+    for item in value:
+        if isinstance(item, str):
+            found.extend(_stimuli(item, where, whole_sets=whole_sets))
+            continue
+        stimulus = Stimulus(**item)
+        if text_hash(stimulus.text) != stimulus.sha256:
+            raise UsageError(f"{where}: {stimulus.name}: the text does not match its sha256")
+        found.append(stimulus)
+    return tuple(found)
+
+
+def text_hash(text: str) -> str:
+    """The sha256 that identifies a stimulus."""
+    import hashlib
+
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
+    """A plan from YAML or from a manifest's ``plan``.
+
+    Args:
+        value: the parsed mapping; ``task``/``model``/``seed`` are accepted for one.
+        where: the file's name, for messages.
+
+    Raises:
+        UsageError: an unknown or malformed field, with the file and the field.
+    """
+    value = dict(value)
+    for one, many in (("task", "tasks"), ("model", "models"), ("seed", "seeds")):
+        if one in value and many not in value:
+            value[many] = [value.pop(one)]
+    _no_unknown(value, {f.name for f in dataclasses.fields(Plan)}, where)
+    for name in ("tasks", "models", "arms"):
+        if not value.get(name):
+            raise UsageError(f"{where}: {name} is missing or empty")
+    _check_types(value, where)
+    arms = tuple(arm_from_dict(arm, f"{where}: arms[{i}]") for i, arm in enumerate(value["arms"]))
+    names = [arm.name for arm in arms]
+    if len(set(names)) < len(names):
+        twice = next(n for n in names if names.count(n) > 1)
+        raise UsageError(f"{where}: arms: the name {twice!r} stands twice")
+    check_sampling(value.get("sampling", {}), where)
+    mode = value.get("mode")
+    if mode is not None and mode not in get_args(Mode):
+        raise UsageError(f"{where}: mode {mode!r} is neither oracle nor verifier-free")
+    return Plan(
+        **{
+            **value,
+            "arms": arms,
+            "tasks": tuple(map(str, value["tasks"])),
+            "models": tuple(map(str, value["models"])),
+            "seeds": tuple(value.get("seeds", (0,))),
+            "reuse": tuple(value.get("reuse", ())),
+        }
+    )
+
+
+def _check_types(value: Mapping[str, Any], where: str) -> None:
+    lists = ("tasks", "models", "arms", "seeds", "reuse")
+    whole = ("limit", "sample", "shots", "shots_seed")
+    for name in lists:
+        if name in value and not isinstance(value[name], (list, tuple)):
+            raise UsageError(f"{where}: {name}: expected a list")
+    for name in whole:
+        if value.get(name) is not None and not isinstance(value[name], int):
+            raise UsageError(f"{where}: {name}: expected a whole number")
+    for name in ("sampling", "server", "limits"):
+        if name in value and not isinstance(value[name], Mapping):
+            raise UsageError(f"{where}: {name}: expected a mapping")
+    if any(not isinstance(seed, int) for seed in value.get("seeds", ())):
+        raise UsageError(f"{where}: seeds: expected whole numbers")
+    for i, arm in enumerate(value["arms"]):
+        if not isinstance(arm, Mapping):
+            raise UsageError(f"{where}: arms[{i}]: expected a mapping with a name and a method")
+
+
+def check_sampling(value: Mapping[str, Any], where: str) -> None:
+    """Raise UsageError for a sampling parameter that does not exist."""
+    _no_unknown(value, {f.name for f in dataclasses.fields(Sampling)}, f"{where}: sampling")
+
+
+def _no_unknown(value: Mapping[str, Any], known: set[str], where: str) -> None:
+    for key in value:
+        if key not in known:
+            import difflib
+
+            near = difflib.get_close_matches(str(key), sorted(known), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            raise UsageError(f"{where}: unknown field {key!r}; {hint}")
+
+
+def load_plan(path: Path) -> Plan:
+    """A plan from a YAML file, or from the ``plan`` of a manifest.json."""
+    import yaml
+
+    try:
+        value = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise UsageError(f"--plan {path}: {error.strerror}") from error
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = f":{mark.line + 1}" if mark else ""
+        raise UsageError(f"{path}{line}: not valid YAML") from error
+    if not isinstance(value, dict):
+        raise UsageError(f"{path}: expected a mapping with tasks, models and arms")
+    if "plan" in value and "schema" in value:
+        value = value["plan"]
+    return plan_from_dict(value, str(path))
+
+
+# --- Arms from flags ----------------------------------------------------------------------
+
+
+def build_arms(
+    method: str,
+    *,
+    stimuli: str | None = None,
+    controls: str = "matched",
+    mode: Mode = "oracle",
+    placement: Placement | None = None,
+    params: Mapping[str, Any] | None = None,
+) -> tuple[Arm, ...]:
+    """The arms that flags stand for.
+
+    A single-turn method with stimuli gives an arm each beside ``none``, ``again`` (the same
+    prompt once more: the noise floor) and ``placebo`` (neutral words matched in length to the
+    stimulus of median length). A loop gives one arm and, with ``controls="matched"``, the
+    arms of `heartloop.methods.matched_controls`.
+
+    Raises:
+        UsageError: an unknown method, stimulus or parameter.
+    """
+    from heartloop.cards import parse_stimuli
+    from heartloop.methods import matched_controls, validate_arm
+
+    params = dict(params or {})
+    groups = parse_stimuli(stimuli) if stimuli else []
+    matched = controls == "matched"
+    if groups:
+        arms = [_stimulus_arm(method, group, placement, params) for group in groups]
+        if matched:
+            arms = [*_first_prompt_controls(method, groups, placement, params), *arms]
+    else:
+        arms = [_with_cues(Arm(method, method, params=params))]
+        if matched:
+            arms += [_with_cues(arm) for arm in matched_controls(arms[0], mode)]
+    for arm in arms:
+        validate_arm(arm, mode)
+    return tuple(_unique(arms))
+
+
+def _stimulus_arm(
+    method: str, group: tuple[Stimulus, ...], placement: Placement | None, params: dict[str, Any]
+) -> Arm:
+    name = "+".join(s.id for s in group)
+    if method != "single":
+        name = f"{method}/{name}"
+    place = placement or group[0].placement
+    return _with_cues(Arm(name, method, stimuli=group, placement=place, params=params))
+
+
+def _first_prompt_controls(
+    method: str,
+    groups: Sequence[tuple[Stimulus, ...]],
+    placement: Placement | None,
+    params: dict[str, Any],
+) -> list[Arm]:
+    prefix = "" if method == "single" else f"{method}/"
+    arms = [_with_cues(Arm(f"{prefix}none", method, params=params, role="none"))]
+    if method == "single":
+        arms.append(Arm("again", "single", params={**params, "draw": 1}, role="again"))
+    placebo = _placebo(groups)
+    if placebo is not None:
+        place = placement or groups[0][0].placement
+        arms.append(
+            _with_cues(
+                Arm(f"{prefix}placebo", method, (placebo,), place, params=params, role="placebo")
+            )
+        )
+    return arms
+
+
+def _placebo(groups: Sequence[tuple[Stimulus, ...]]) -> Stimulus | None:
+    """The placebo matched to the stimulus of median length; None where none is matched."""
+    from heartloop.cards import load_stimuli
+
+    placebos = {s.of: s for s in load_stimuli("controls").stimuli if s.kind == "placebo"}
+    stimuli = sorted(
+        (s for group in groups for s in group if s.kind in ("stimulus", "paraphrase")),
+        key=lambda s: len(s.text),
+    )
+    for s in sorted(stimuli, key=lambda s: abs(stimuli.index(s) - (len(stimuli) - 1) // 2)):
+        match = placebos.get(s.of or s.name) or placebos.get(s.name)
+        if match is not None:
+            return match
+    # A stimulus of the user's own: the published placebo nearest in length.
+    if stimuli and placebos:
+        target = len(stimuli[(len(stimuli) - 1) // 2].text)
+        return min(placebos.values(), key=lambda p: abs(len(p.text) - target))
+    return None
+
+
+def _with_cues(arm: Arm) -> Arm:
+    """Give a loop the phrases its schedule chooses from, where it has none yet.
+
+    Raises:
+        UsageError: no such method or cue card.
+    """
+    from heartloop.cards import load_stimuli
+    from heartloop.methods import SPECS, validate_arm
+
+    spec = SPECS.get(arm.method)
+    if spec is None:
+        validate_arm(arm)  # says which methods there are
+    elif spec.cues and not arm.cues:
+        name = str(arm.params.get("cues") or spec.cues)
+        return dataclasses.replace(arm, cues=tuple(load_stimuli(name).stimuli))
+    return arm
+
+
+def _unique(arms: list[Arm]) -> list[Arm]:
+    seen: dict[str, Arm] = {}
+    for arm in arms:
+        if arm.name not in seen:
+            seen[arm.name] = arm
+        elif seen[arm.name] != arm:
+            full = "+".join(s.name for s in arm.stimuli) or f"{arm.name}-2"
+            seen[full] = dataclasses.replace(arm, name=full)
+    return list(seen.values())

@@ -1,0 +1,126 @@
+"""Grade a run again from its journal: other verifier, other selectors, no call asked twice."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import Any
+
+from heartloop.calls import Client, Journal
+from heartloop.errors import UsageError
+from heartloop.run.execute import Prepared, paid_in, prepare
+from heartloop.run.folder import MANIFEST, RunFolder, write_json
+from heartloop.run.load import attach_judge, close_tasks, make_client
+from heartloop.run.manifest import data_facts, task_facts
+from heartloop.run.plan import plan_from_dict
+from heartloop.run.runner import Runner, units_of
+from heartloop.run.summary import summarize
+from heartloop.run.verdicts import VerdictLog, read_traces
+
+
+async def rescore(
+    folder: RunFolder,
+    *,
+    verifier: str | None = None,
+    selector: str | None = None,
+    data_dir: str | None = None,
+    allow_calls: bool = False,
+    label: str | None = None,
+) -> dict[str, Any]:
+    """Run the plan again on the journal alone and write what comes of it.
+
+    Args:
+        folder: a run folder, finished or not.
+        verifier: a verifier card instead of the run's own.
+        selector: a selector instead of the run's own (verifier-free runs).
+        data_dir: where the data are now, if they moved.
+        allow_calls: let selectors and judges ask what the journal does not hold.
+        label: write ``verdicts.LABEL.jsonl`` and ``summary.LABEL.json`` beside the run's own
+            instead of replacing them.
+
+    Returns:
+        The summary; ``incomplete`` counts traces that the journal cannot complete (another
+        verifier would have gone on asking).
+
+    Raises:
+        UsageError: a card, the data or a selector that cannot be used.
+    """
+    manifest = folder.manifest
+    plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
+    changes: dict[str, Any] = {}
+    if verifier:
+        changes["verifier"] = verifier
+    if selector:
+        changes["selector"] = selector
+    if data_dir:
+        changes["data_dir"] = data_dir
+    # The mode is the run's: another verifier must not turn a verifier-free run into an oracle one.
+    modes = {task["mode"] for task in manifest["tasks"]}
+    if len(modes) == 1:
+        changes["mode"] = modes.pop()
+    prepared = prepare(dataclasses.replace(plan, **changes))
+    same_questions(manifest, prepared, folder)
+    suffix = f".{label}" if label else ""
+    verdicts = folder.path / f"verdicts{suffix}.jsonl"
+    with Journal.open(folder.path, read_only=not allow_calls) as journal:
+        client, judge = make_client(
+            prepared.plan, journal, prepared.tasks, replay_only=not allow_calls
+        )
+        if judge is not None:
+            attach_judge(prepared.tasks, client, judge)
+        incomplete = await _replay(client, prepared, verdicts, manifest.get("shard"))
+    facts = {
+        **manifest,
+        "tasks": [task_facts(task) for task in prepared.tasks],
+        "data": [data_facts(task) for task in prepared.tasks],
+    }
+    old = folder.summary or {}
+    summary = summarize(
+        read_traces(verdicts),
+        facts,
+        run=folder.name,
+        paid=paid_in(folder),
+        wall_s=sum(s["wall_s"] for s in manifest["sessions"]),
+        stopped=old.get("stopped"),
+    )
+    summary["scored_with"] = {
+        "verifier": verifier,
+        "selector": prepared.plan.selector if "verifier-free" in modes_of(prepared) else None,
+        "incomplete": incomplete,
+    }
+    write_json(folder.path / f"summary{suffix}.json", summary)
+    return summary
+
+
+def modes_of(prepared: Prepared) -> set[str]:
+    """The modes of a plan's tasks."""
+    return {task.mode for task in prepared.tasks}
+
+
+def same_questions(manifest: dict[str, Any], prepared: Prepared, folder: RunFolder) -> None:
+    """Refuse to grade a run against other questions than those it asked."""
+    before = {t["task"]: t["question_ids_sha256"] for t in manifest["tasks"]}
+    for task in prepared.tasks:
+        now = task_facts(task)["question_ids_sha256"]
+        if before.get(task.card.name) != now:
+            raise UsageError(
+                f"{folder.path}: the questions of {task.card.name} are not those that the run "
+                f"asked ({task.data.source}); point --data at the data it began with"
+            )
+
+
+async def _replay(client: Client, prepared: Prepared, verdicts: Any, shard: Any) -> int:
+    plan = prepared.plan
+    temporary = verdicts.with_name(f".{verdicts.name}.tmp")
+    log = VerdictLog(temporary)
+    runner = Runner(client, plan.selector, log)
+    units = units_of(
+        prepared.tasks, plan.models, plan.seeds, plan.arms, tuple(shard) if shard else None
+    )
+    try:
+        await runner.run(units, prepared.units)
+    finally:
+        log.close()
+        await client.close()
+        await close_tasks(prepared.tasks)
+    temporary.replace(verdicts)
+    return runner.incomplete

@@ -1,0 +1,235 @@
+"""``summary.json`` from ``verdicts.jsonl``: counts by arm, in one pass and constant memory."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from heartloop.types import Mode
+
+
+@dataclass(slots=True)
+class Cell:
+    """Running counts of one arm × task × model."""
+
+    outcomes: Counter[str] = field(default_factory=Counter)
+    unscored: Counter[str] = field(default_factory=Counter)
+    lenient_correct: int = 0
+    flips: int = 0  # questions whose outcome differs between the strict and the lenient reading
+    questions: set[str] = field(default_factory=set)
+    trials: int = 0
+    first_right: Counter[int] = field(default_factory=Counter)  # oracle: solved first in round r
+    asked: Counter[int] = field(default_factory=Counter)
+    right_in: Counter[int] = field(default_factory=Counter)  # verifier-free: right at round r
+    score_sum: float = 0.0
+    scored: int = 0
+    calls: int = 0
+    tokens: Counter[str] = field(default_factory=Counter)
+    cap_hits: int = 0
+    attempts: int = 0
+    cost: float | None = None
+
+    def add(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
+        """Count one trace."""
+        final = final_line(trace, mode)
+        self.trials += 1
+        self.questions.add(final["question"])
+        self.outcomes[final["outcome"]] += 1
+        if final["outcome"] == "unscored":
+            self.unscored[final["reason"] or "unparsed"] += 1
+        lenient = lenient_outcome(trace, mode)
+        self.lenient_correct += lenient == "correct"
+        self.flips += (lenient == "correct") != (final["outcome"] == "correct")
+        if final["score"] is not None:
+            self.score_sum += float(final["score"])
+            self.scored += 1
+        self._count_rounds(trace, mode, rounds)
+        last = trace[-1]
+        self.calls += last["calls"]
+        self.tokens.update(last["usage"])
+        if last["cost"] is not None:
+            self.cost = (self.cost or 0.0) + last["cost"]
+        self.attempts += sum(line["key"] is not None for line in trace)
+        self.cap_hits += sum(line["finish_reason"] == "length" for line in trace)
+
+    def _count_rounds(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
+        answers = [line for line in trace if line["purpose"] == "answer"]
+        for r in {line["round"] for line in answers}:
+            self.asked[r] += 1
+        if mode == "oracle":
+            right = [line["round"] for line in trace if line["outcome"] == "correct"]
+            if right:
+                self.first_right[min(right)] += 1
+            return
+        current = False
+        for r in range(rounds + 1):
+            here = [line for line in answers if line["round"] == r and line["draw"] == 0]
+            if here:
+                current = here[0]["outcome"] == "correct"
+            self.right_in[r] += current
+
+
+def final_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, Any]:
+    """The line that decides a question: a right one in oracle mode, else the one handed in."""
+    if mode == "oracle":
+        for line in trace:
+            if line["outcome"] == "correct":
+                return line
+        return trace[-1]
+    return next((line for line in trace if line["selected"]), trace[-1])
+
+
+def lenient_outcome(trace: Sequence[Mapping[str, Any]], mode: Mode) -> str:
+    """The question's outcome under the lenient reading of the same texts."""
+    if mode == "oracle":
+        if any(line["lenient"]["outcome"] == "correct" for line in trace):
+            return "correct"
+        return str(trace[-1]["lenient"]["outcome"])
+    line = next((line for line in trace if line["selected"]), trace[-1])
+    return str(line["lenient"]["outcome"])
+
+
+def summarize(
+    traces: Iterable[Sequence[Mapping[str, Any]]],
+    manifest: Mapping[str, Any],
+    *,
+    run: str,
+    paid: Mapping[str, Any],
+    wall_s: float,
+    stopped: str | None,
+) -> dict[str, Any]:
+    """The summary of a run; its keys are documented in `SUMMARY_FIELDS`.
+
+    Args:
+        traces: lists of verdict lines, one list a trace.
+        manifest: the run's manifest.
+        run: the run's name.
+        paid: calls and tokens of the journal, each call once.
+        wall_s: seconds of all sessions of this run.
+        stopped: why it stopped early, or None.
+    """
+    plan = manifest["plan"]
+    methods = {arm["name"]: arm for arm in plan["arms"]}
+    modes: Mapping[str, Mode] = {t["task"]: t["mode"] for t in manifest["tasks"]}
+    metrics = {t["task"]: t for t in manifest["tasks"]}
+    rounds = {name: planned_rounds(arm) for name, arm in methods.items()}
+    cells: dict[tuple[str, str, str], Cell] = {}
+    for trace in traces:
+        first = trace[0]
+        key = (first["task"], first["model"], first["arm"])
+        cell = cells.setdefault(key, Cell())
+        cell.add(trace, modes[first["task"]], rounds.get(first["arm"], 0))
+    rows = []
+    for task in (t["task"] for t in manifest["tasks"]):
+        for model in plan["models"]:
+            for arm in plan["arms"]:
+                cell = cells.get((task, model, arm["name"]), Cell())
+                if not cell.trials and stopped is None:
+                    continue
+                rows.append(
+                    _row(cell, task, model, arm, modes[task], rounds[arm["name"]], metrics[task])
+                )
+    return {
+        "run": run,
+        "tasks": [t["task"] for t in manifest["tasks"]],
+        "models": list(plan["models"]),
+        "data": manifest["data"],
+        "arms": rows,
+        "suites": suite_rows(rows, manifest),
+        "paid": dict(paid),
+        "wall_s": round(wall_s, 3),
+        "stopped": stopped,
+    }
+
+
+def planned_rounds(arm: Mapping[str, Any]) -> int:
+    """Feedback rounds an arm may take: 0 for single-turn methods."""
+    from heartloop.methods import PARAMS, SPECS
+
+    spec = SPECS.get(arm["method"])
+    if spec is None or "rounds" not in spec.params:
+        return 0
+    default = spec.defaults.get("rounds", PARAMS["rounds"].default)
+    return int(arm.get("params", {}).get("rounds", default))
+
+
+def _row(
+    cell: Cell,
+    task: str,
+    model: str,
+    arm: Mapping[str, Any],
+    mode: Mode,
+    rounds: int,
+    metric: Mapping[str, Any],
+) -> dict[str, Any]:
+    trials = cell.trials
+    correct = cell.outcomes["correct"]
+    scored = correct + cell.outcomes["incorrect"]
+    score = cell.score_sum / trials if cell.scored else None
+    low, high = metric.get("metric_low", 0.0), metric.get("metric_high", 1.0)
+    raw = score if score is not None else (correct / trials if trials else None)
+    by_round = []
+    solved = 0
+    for r in range(rounds + 1):
+        solved = solved + cell.first_right[r] if mode == "oracle" else cell.right_in[r]
+        accuracy = solved / trials if trials else None
+        by_round.append({"round": r, "accuracy": accuracy, "answered": cell.asked[r]})
+    return {
+        "task": task,
+        "model": model,
+        "arm": arm["name"],
+        "method": arm["method"],
+        "stimulus": "+".join(f"{s['set']}:{s['id']}" for s in arm["stimuli"]) or None,
+        "role": arm["role"],
+        "mode": mode,
+        "n": len(cell.questions),
+        "trials": trials,
+        "accuracy": correct / trials if trials else None,
+        "accuracy_of_scored": correct / scored if scored else None,
+        "accuracy_lenient": cell.lenient_correct / trials if trials else None,
+        "strict_lenient_flips": cell.flips,
+        "score": score,
+        "normalised": None if raw is None else 100.0 * (raw - low) / (high - low),
+        "correct": correct,
+        "incorrect": cell.outcomes["incorrect"],
+        "unscored": dict(sorted(cell.unscored.items())),
+        "error": cell.outcomes["error"],
+        "rounds": by_round,
+        "calls": cell.calls,
+        "tokens": {k: cell.tokens[k] for k in ("prompt", "completion", "reasoning", "cached")},
+        "cost": cell.cost,
+        "attempts": cell.attempts,
+        "cap_hits": cell.cap_hits,
+    }
+
+
+def suite_rows(
+    rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]
+) -> list[dict[str, Any]]:
+    """Unweighted mean over the tasks of each suite, and the accuracy pooled over its items."""
+    members = {t["task"]: t.get("suite") for t in manifest["tasks"]}
+    groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        suite = members.get(row["task"])
+        if suite and row["trials"]:
+            groups.setdefault((suite, row["model"], row["arm"]), []).append(row)
+    found = []
+    for (suite, model, arm), group in groups.items():
+        if len(group) < 2:
+            continue
+        trials = sum(row["trials"] for row in group)
+        found.append(
+            {
+                "suite": suite,
+                "model": model,
+                "arm": arm,
+                "tasks": len(group),
+                "normalised": sum(row["normalised"] for row in group) / len(group),
+                "accuracy": sum(row["accuracy"] for row in group) / len(group),
+                "accuracy_pooled": sum(row["correct"] for row in group) / trials,
+                "trials": trials,
+            }
+        )
+    return found

@@ -1,0 +1,98 @@
+"""The floors of the house: imports go down only, and start-up loads little."""
+
+from __future__ import annotations
+
+import ast
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / "heartloop"
+FLOORS = {
+    "types": 0, "errors": 0, "__init__": 0,
+    "cards": 1, "analysis": 1, "models": 1, "serving": 1, "practice": 1,
+    "grading": 2, "data": 2, "calls": 2,
+    "methods": 3,
+    "run": 4,
+    "report": 5, "optimize": 5, "integrations": 5,
+    "cli": 6, "__main__": 7,
+}  # fmt: skip
+# Same-floor imports that the contracts need, and no others.
+BESIDE = {
+    ("data", "grading"): False,
+    ("models", "serving"): True,  # vllm/… starts its servers
+}
+
+
+def modules() -> list[Path]:
+    return sorted(PACKAGE.rglob("*.py"))
+
+
+def room(path: Path) -> str:
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else path.stem
+
+
+def imports(path: Path) -> set[str]:
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.ImportFrom) and node.module and node.module.startswith("heartloop"):
+            parts = node.module.split(".")
+            if len(parts) > 1:
+                found.add(parts[1])
+            else:
+                found |= {alias.name for alias in node.names if alias.name in FLOORS}
+        elif isinstance(node, ast.Import):
+            found |= {
+                alias.name.split(".")[1]
+                for alias in node.names
+                if alias.name.startswith("heartloop.")
+            }
+    return found
+
+
+@pytest.mark.parametrize("path", modules(), ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_each_floor_imports_only_floors_below(path: Path) -> None:
+    own = room(path)
+    assert own in FLOORS, f"{path}: a room without a floor"
+    for other in imports(path) - {own}:
+        assert other in FLOORS, f"{path} imports the unknown room {other}"
+        allowed = FLOORS[other] < FLOORS[own] or BESIDE.get((own, other), False)
+        assert allowed, f"{path}: floor {FLOORS[own]} imports {other} on floor {FLOORS[other]}"
+
+
+def loaded_by(code: str) -> set[str]:
+    script = f"import sys, json; before = set(sys.modules); {code}; " + (
+        "print(json.dumps(sorted(set(sys.modules) - before)))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", script], capture_output=True, text=True, check=True, timeout=60
+    )
+    return set(json.loads(done.stdout.splitlines()[-1]))
+
+
+def test_import_heartloop_loads_nothing_else() -> None:
+    loaded = {name for name in loaded_by("import heartloop") if name.startswith("heartloop")}
+    assert loaded == {"heartloop"}
+
+
+def test_help_loads_click_and_no_command() -> None:
+    loaded = loaded_by(
+        "import contextlib, io, heartloop.cli as c\n"
+        "with contextlib.redirect_stdout(io.StringIO()), contextlib.suppress(SystemExit):\n"
+        "    c.main(['--help'])\n"
+        "import sys"
+    )
+    ours = {name for name in loaded if name.startswith("heartloop")}
+    assert ours == {"heartloop", "heartloop.cli", "heartloop.errors"}
+    heavy = {"numpy", "aiohttp", "rich", "yaml", "litellm", "datasets", "orjson", "scipy"}
+    assert not heavy & loaded
+
+
+@pytest.mark.parametrize("module", ["heartloop.cli.run", "heartloop.cli.cards"])
+def test_commands_do_not_load_what_they_may_not_need(module: str) -> None:
+    heavy = {"litellm", "datasets", "evaluate", "torch", "dspy", "scipy", "matplotlib", "ray"}
+    assert not heavy & loaded_by(f"import {module}")
