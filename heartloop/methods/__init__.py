@@ -4,9 +4,15 @@
 exists in oracle mode only.
 """
 
-from heartloop.methods import basic, loop
+from heartloop.methods import adaptive, basic, informed, loop, refine
+from heartloop.methods.bandit import open_learner
 from heartloop.methods.controls import matched_controls
-from heartloop.methods.cost import expected_calls
+from heartloop.methods.cost import (
+    TokenAverages,
+    draws_for_equal_tokens,
+    expected_calls,
+    expected_tokens,
+)
 from heartloop.methods.prompt import render
 from heartloop.methods.registry import (
     METHODS,
@@ -18,20 +24,31 @@ from heartloop.methods.registry import (
     settings,
     validate_arm,
 )
+from heartloop.methods.selectors import SELECTORS, Selector, select
 from heartloop.methods.wordings import wordings_sha256
 
 __all__ = [
     "METHODS",
     "PARAMS",
+    "SELECTORS",
     "SPECS",
     "MethodSpec",
     "Param",
+    "Selector",
+    "TokenAverages",
+    "adaptive",
     "basic",
+    "draws_for_equal_tokens",
     "expected_calls",
+    "expected_tokens",
+    "informed",
     "loop",
     "matched_controls",
+    "open_learner",
+    "refine",
     "register",
     "render",
+    "select",
     "settings",
     "validate_arm",
     "wordings_sha256",

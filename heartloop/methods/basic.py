@@ -9,7 +9,7 @@ from heartloop.methods import wordings
 from heartloop.methods.loop import check_new
 from heartloop.methods.prompt import render
 from heartloop.methods.recorder import Recorder, dice
-from heartloop.methods.registry import register, settings
+from heartloop.methods.registry import Step, register, settings
 from heartloop.types import Arm, Ask, Check, Question, Trace
 
 
@@ -40,18 +40,19 @@ def draws_of(draws: float, question: Question) -> int:
     return whole + (dice("draws", question.task, question.id).random() < draws - whole)
 
 
-def _resample_calls(values: Mapping[str, Any], oracle: bool) -> tuple[int, int]:
-    draws: float = values["draws"]
-    most = int(draws) + (draws > int(draws))
-    early = values["stop"] == "adaptive" or (oracle and values["stop"] == "solved")
-    return (1 if early else int(draws)), most
+def draws_shape(values: Mapping[str, Any]) -> list[list[Step]]:
+    """Independent draws, one a round, since they may be asked one after another."""
+    whole = int(values["draws"])
+    rest = values["draws"] - whole
+    return [[Step()] for _ in range(whole)] + ([[Step(draws=rest)]] if rest else [])
 
 
 @register(
     "resample",
     params=("draws", "stop"),
     defaults={"stop": "never"},
-    calls=_resample_calls,
+    shape=draws_shape,
+    early=lambda values, oracle: oracle and values["stop"] in ("auto", "solved"),
     summary="k independent draws of the first answer",
 )
 async def resample(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:

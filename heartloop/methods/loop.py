@@ -7,13 +7,15 @@ message, so that a prefix cache can keep everything before.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
+from heartloop.errors import CallError
 from heartloop.methods import wordings
 from heartloop.methods.prompt import append_to_last, render
 from heartloop.methods.recorder import Recorder, gather
-from heartloop.methods.registry import register, settings
+from heartloop.methods.registry import Step, register, settings
 from heartloop.methods.schedules import open_schedule
 from heartloop.types import (
     Arm,
@@ -30,11 +32,13 @@ from heartloop.types import (
 LOOP = ("rounds", "candidates", "history", "told_wrong", "temperatures", "stop")
 
 
-def loop_calls(values: Mapping[str, Any], oracle: bool) -> tuple[int, int]:
-    """Calls of a loop with one call a candidate: one round at least where it may stop early."""
-    most = (values["rounds"] + 1) * values["candidates"]
-    early = values["candidates"] if stops_early(values, oracle) else most
-    return min(early, most), most
+def loop_shape(values: Mapping[str, Any]) -> list[list[Step]]:
+    """The calls of a loop with one call a candidate, round by round."""
+    kept = {"full": lambda r: (r, r), "last": lambda r: (1, 1), "none": lambda r: (0, 1)}
+    turns = kept[values["history"]]
+    first = Step(draws=values["candidates"])
+    later = range(1, values["rounds"] + 1)
+    return [[first], *([Step(*turns(r), draws=values["candidates"])] for r in later)]
 
 
 def stops_early(values: Mapping[str, Any], oracle: bool) -> bool:
@@ -57,18 +61,30 @@ def stops_early(values: Mapping[str, Any], oracle: bool) -> bool:
         "lag",
     ),
     cues="heart",
-    calls=loop_calls,
+    shape=loop_shape,
+    early=stops_early,
     summary="HEART-style loop, reconstructed: an emotional cue with every reflection round",
 )
 async def heart(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:
     """The HEART-style loop (reconstructed after Pinto et al. 2025, arXiv 2509.22876)."""
-    return await feedback_loop(question, arm, ask, check, settings(arm))
+    values = settings(arm)
+    learner = getattr(ask, "learner", None) if values["schedule"] == "bandit" else None
+    if learner is None:
+        return await feedback_loop(question, arm, ask, check, values)
+    try:
+        trace = await feedback_loop(question, arm, ask, check, values)
+    except BaseException:
+        learner.abandon(question.id)
+        raise
+    learner.close(trace)
+    return trace
 
 
 @register(
     "reflect",
     params=LOOP,
-    calls=loop_calls,
+    shape=loop_shape,
+    early=stops_early,
     summary="the same loop and reflection instruction without any affect",
 )
 async def reflect(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:
@@ -80,7 +96,8 @@ async def reflect(question: Question, arm: Arm, ask: Ask, check: Check | None = 
     "neutral",
     params=(*LOOP, "cues"),
     cues="neutral",
-    calls=loop_calls,
+    shape=loop_shape,
+    early=stops_early,
     summary="the same loop with one fixed neutral line in the cue's place",
 )
 async def neutral(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:
@@ -92,7 +109,8 @@ async def neutral(question: Question, arm: Arm, ask: Ask, check: Check | None = 
     "neutral-varied",
     params=(*LOOP, "cues"),
     cues="neutral-varied",
-    calls=loop_calls,
+    shape=loop_shape,
+    early=stops_early,
     summary="the same loop with varied neutral lines: prompt diversity without affect",
 )
 async def neutral_varied(
@@ -105,44 +123,99 @@ async def neutral_varied(
 async def feedback_loop(
     question: Question, arm: Arm, ask: Ask, check: Check | None, values: Mapping[str, Any]
 ) -> Trace:
-    """Answer, then reflect and answer again, until solved, stable or out of rounds.
-
-    With several candidates a round, the conversation goes on from the first draw that was
-    answered. A failed call ends the trace unless another candidate of its round was answered.
-    """
+    """The loop whose feedback is a verdict or its stand-in, the reflection, and a cue."""
     recorder = Recorder(question, arm, ask)
     schedule = open_schedule(values, question, arm, ask, oracle=check is not None)
     base = render(question, arm.stimuli, arm.placement)
-    draws = range(values["candidates"])
-    messages, extends, cue, round = base, None, "", 0
+
+    async def turn(now: Turn) -> Next:
+        if now.round > 1:
+            schedule.learn(now.new)
+        chosen = await schedule.choose(recorder.attempts)
+        words = feedback(values, chosen, wrong=now.wrong)
+        messages, extends = extend(values["history"], base, now.messages, now.last, words)
+        return Next(messages, extends, chosen.name if chosen else "")
+
+    await run_rounds(recorder, base, ask, check, values, turn)
+    recorder.notes.update(schedule.notes)
+    return recorder.trace()
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """Where a loop stands when it needs its next round.
+
+    Attributes:
+        round: the round to come.
+        messages: the conversation of the last round.
+        last: the answer it goes on from.
+        new: all attempts of the last round.
+        wrong: whether the verifier refused that answer; False without a verifier.
+    """
+
+    round: int
+    messages: tuple[Message, ...]
+    last: Completion
+    new: tuple[Attempt, ...]
+    wrong: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Next:
+    """The next round: its conversation, the call it extends, its cue, its sampling."""
+
+    messages: tuple[Message, ...]
+    extends: Completion | None = None
+    cue: str = ""
+    sampling: Mapping[str, Any] = field(default_factory=dict)
+
+
+async def run_rounds(
+    recorder: Recorder,
+    base: tuple[Message, ...],
+    ask: Ask,
+    check: Check | None,
+    values: Mapping[str, Any],
+    turn: Callable[[Turn], Awaitable[Next]],
+) -> None:
+    """Answer, then take turns until solved, stable, out of rounds or without an answer.
+
+    With several candidates a round, the conversation goes on from the first draw that was
+    answered. A failed call ends the loop unless another candidate of its round was answered; a
+    call that fails inside of ``turn`` makes the round to come an error.
+    """
+    oracle = check is not None
+    draws = range(values.get("candidates", 1))
+    step, round = Next(base), 0
     while True:
         before = len(recorder.attempts)
         await recorder.answer(
-            messages,
+            step.messages,
             round=round,
             draws=draws,
-            cue=cue,
-            extends=extends,
-            **temperature_of(values, round),
+            cue=step.cue,
+            extends=step.extends,
+            **{**temperature_of(values, round), **step.sampling},
         )
         await check_new(recorder, before, check)
-        new = recorder.attempts[before:]
-        if round:
-            schedule.learn(new)
-        reason = await stop_reason(recorder.attempts, before, values, ask, oracle=check is not None)
+        new = tuple(recorder.attempts[before:])
+        reason = await stop_reason(recorder.attempts, before, values, ask, oracle=oracle)
         if reason is None and round == values["rounds"]:
             reason = "rounds"
         if reason is not None:
             break
         last = next(attempt for attempt in new if attempt.completion is not None)
         assert last.completion is not None
-        chosen = await schedule.choose(recorder.attempts)
-        cue = chosen.name if chosen else ""
-        words = feedback(values, chosen, wrong=last.checked is False)
-        messages, extends = extend(values["history"], base, messages, last.completion, words)
         round += 1
-    recorder.notes.update(schedule.notes, stopped=reason)
-    return recorder.trace()
+        try:
+            step = await turn(
+                Turn(round, step.messages, last.completion, new, last.checked is False)
+            )
+        except CallError as error:
+            recorder.fail(round, error)
+            reason = "error"
+            break
+    recorder.notes["stopped"] = reason
 
 
 def feedback(values: Mapping[str, Any], cue: Stimulus | None, *, wrong: bool) -> str:

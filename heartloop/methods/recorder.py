@@ -96,7 +96,6 @@ class Recorder:
     def fail(self, round: int, error: CallError, cue: str = "") -> None:
         """A call on the way to an answer failed: the answer of that round is an error."""
         self.attempts.append(Attempt(round, 0, None, cue, None, error.kind))
-        self.notes["stopped"] = "error"
 
     def trace(self, selected: int | None = None) -> Trace:
         """The trace; without a choice, the first right attempt, else the last that was answered."""

@@ -186,6 +186,21 @@ PARAMS: dict[str, Param] = {
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """Calls that go out together, and what stands in their prompt behind the first prompt.
+
+    Attributes:
+        answers: earlier completions in the prompt.
+        feedbacks: user messages of the method's own in the prompt.
+        draws: how many such calls; a fraction is an average over questions.
+    """
+
+    answers: int = 0
+    feedbacks: int = 0
+    draws: float = 1
+
+
+@dataclass(frozen=True, slots=True)
 class MethodSpec:
     """What is known of a method without running it.
 
@@ -195,7 +210,9 @@ class MethodSpec:
         params: names of the parameters it takes.
         defaults: defaults that differ from those of `PARAMS`.
         cues: kind of cue set it needs: ``heart``, ``neutral``, ``neutral-varied`` or empty.
-        calls: maps (settings, oracle) to the least and the most calls a question takes.
+        shape: maps the settings to the calls a question takes when nothing stops it early, round
+            by round; see `Step`.
+        early: whether a question may end before that, from the settings and the mode.
         summary: one line for people.
     """
 
@@ -204,7 +221,8 @@ class MethodSpec:
     params: tuple[str, ...] = ()
     defaults: Mapping[str, Any] = field(default_factory=dict)
     cues: str = ""
-    calls: Callable[[Mapping[str, Any], bool], tuple[int, int]] = lambda _settings, _oracle: (1, 1)
+    shape: Callable[[Mapping[str, Any]], list[list[Step]]] = lambda _settings: [[Step()]]
+    early: Callable[[Mapping[str, Any], bool], bool] = lambda _settings, _oracle: False
     summary: str = ""
 
 
@@ -221,13 +239,14 @@ def register(
     params: tuple[str, ...] = (),
     defaults: Mapping[str, Any] | None = None,
     cues: str = "",
-    calls: Callable[[Mapping[str, Any], bool], tuple[int, int]] | None = None,
+    shape: Callable[[Mapping[str, Any]], list[list[Step]]] | None = None,
+    early: Callable[[Mapping[str, Any], bool], bool] | None = None,
     summary: str = "",
 ) -> Callable[[Method], Method]:
     """Register a method under a name; use as a decorator.
 
-    ``calls`` gives least and most calls a question from the settings and whether a verifier is
-    at hand; without it a method counts as one call. Parameters that are not in `PARAMS` cannot
+    ``shape`` and ``early`` are as in `MethodSpec`; without them a method counts as one call.
+    Parameters that are not in `PARAMS` cannot
     be declared: an integration adds its own there first.
 
     Raises:
@@ -240,9 +259,15 @@ def register(
         missing = [param for param in params if param not in PARAMS]
         if missing:
             raise ValueError(f"{name}: parameters {missing} are not declared in PARAMS")
-        known: dict[str, Any] = {"calls": calls} if calls else {}
+        known = {key: value for key, value in (("shape", shape), ("early", early)) if value}
         SPECS[name] = MethodSpec(
-            name, function, params, dict(defaults or {}), cues, summary=summary, **known
+            name,
+            function,
+            params,
+            dict(defaults or {}),
+            cues,
+            summary=summary,
+            **known,  # type: ignore[arg-type]
         )
         METHODS[name] = function
         return function

@@ -46,10 +46,15 @@ USE_FEEDBACK = (
     "Now use this review: write an improved answer to the task and end with the final answer in "
     "the form that was asked for."
 )
-"""`self_refine` and `critique`."""
+"""`self_refine`."""
 
-CRITIC_TASK = "Here is a task and an answer that was given to it."
-"""`critique`: how the second model is shown the work of the first."""
+USE_CRITIQUE = (
+    "A reviewer read your answer and wrote:\n\n{review}\n\nUse the review: write an improved "
+    "answer to the task and end with the final answer in the form that was asked for."
+)
+
+CRITIC_TASK = "Do not answer the task above yourself. Here is an answer that was given to it."
+"""`critique`: how the second model is shown the work of the first; it asks by GIVE_FEEDBACK."""
 
 KEEP_THINKING = (
     "Wait. Do not settle yet: keep thinking about the task from where you stopped, then give your "
