@@ -52,6 +52,7 @@ class Lane:
         self._seed_choice = getattr(model, "request_seeds", "auto")
         self.seeds = self._seed_choice != "off"
         self.seeds_stopped = False
+        self._prepared: asyncio.Future[None] | None = None
         self.requests = None if limits.rpm is None else Bucket(limits.rpm)
         self.tokens = None if limits.tpm is None else Bucket(limits.tpm)
         self.stopped: HeartloopError | None = None
@@ -60,6 +61,16 @@ class Lane:
     def trip(self, request: Request) -> Trip:
         """Prepare a call."""
         return Trip(self, request)
+
+    async def prepare(self) -> None:
+        """Let the model get ready, once: it may find out that it takes no seeds."""
+        if self._prepared is None:
+            prepare = getattr(self.model, "prepare", None)
+            self._prepared = asyncio.ensure_future(prepare() if prepare else asyncio.sleep(0))
+        if not self._prepared.done():
+            await asyncio.shield(self._prepared)
+            self.seeds = self.seeds and getattr(self.model, "request_seeds", "auto") != "off"
+        self._prepared.result()
 
     def stop(self, reason: HeartloopError) -> None:
         """Let nobody in any more, and wake those that wait after a failure."""
@@ -175,6 +186,7 @@ class Trip:
             Stopped, CircuitOpen: no attempt should be made any more.
         """
         lane = self._lane
+        await lane.prepare()
         if lane.tokens is not None:
             delay = lane.tokens.take(tokens)
             if delay:

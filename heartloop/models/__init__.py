@@ -30,6 +30,7 @@ class ModelOptions:
         request_seeds: ``on`` sends every draw's derived seed, ``off`` none; ``auto`` sends them
             until the server turns out not to bear it.
         system_role: ``developer`` renames system messages for servers that want it.
+        cache_prompts: mark prompts for caching where a provider wants that said (Anthropic).
         per_server: most requests in flight at any one of ``base_urls``; None for no limit.
         replay_fields: other names for the fields of a replay file
             (``id``, ``index``, ``round``, ``draw``, ``text``).
@@ -46,6 +47,7 @@ class ModelOptions:
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     request_seeds: RequestSeeds = "auto"
     system_role: Literal["system", "developer"] = "system"
+    cache_prompts: bool = False
     per_server: int | None = None
     replay_fields: Mapping[str, str] = field(default_factory=dict)
     vllm_args: tuple[str, ...] = ()

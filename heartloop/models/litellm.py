@@ -1,0 +1,249 @@
+"""Every other API through litellm, imported on first use, with its offline price map."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import re
+import threading
+import time
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any
+
+from heartloop.errors import CallError, UsageError
+from heartloop.models import ModelOptions
+from heartloop.models.http import chat_messages, sampling_body
+from heartloop.models.replies import (
+    CONTEXT_WORDS,
+    QUOTA_WORDS,
+    RETRYABLE_STATUS,
+    clean_words,
+    read_chat,
+    read_retry_after,
+)
+from heartloop.types import Completion, Request
+
+SECRET_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$")
+SECRET_LEAST = 8  # characters; shorter values would blank out ordinary words
+CONNECTION_WORDS = re.compile(r"(?i)connection error|cannot connect|connection refused|disconnect")
+JSON_WORDS = re.compile(r"(?i)expecting value|json|unterminated string|unable to get json response")
+WRAPPING = re.compile(r"^litellm\.\w+: (?:\w+Error: )?(?:\w+Exception - )?")
+RATE_HEADERS = (
+    "limit-requests",
+    "remaining-requests",
+    "reset-requests",
+    "limit-tokens",
+    "remaining-tokens",
+    "reset-tokens",
+)
+_import_lock = threading.Lock()
+_users = 0  # models open; the last one closes litellm's shared connections
+
+
+class LitellmModel:
+    """A model behind any API litellm speaks.
+
+    Keys come from the provider's usual environment variables, unless ``ModelOptions.api_key`` is
+    set. Parameters that the provider does not know are refused by litellm, not dropped; the seed
+    alone is left out where the provider takes none.
+
+    Attributes:
+        name: the spec, as litellm takes it.
+        request_seeds: ``off`` once it is known that the provider takes no seed.
+        rate_limit: what the provider last said of its limits (``x-ratelimit-…`` headers).
+    """
+
+    def __init__(self, spec: str, options: ModelOptions) -> None:
+        """Prepare; litellm is imported by the first call."""
+        global _users
+        self.name = spec
+        self.options = options
+        self.request_seeds = options.request_seeds
+        self.rate_limit: dict[str, str] = {}
+        self._litellm: Any = None
+        self._provider = ""
+        self._open = True
+        _users += 1
+
+    async def prepare(self) -> None:
+        """Import litellm, off the event loop, and see what the provider takes.
+
+        Raises:
+            UsageError: litellm does not know the provider.
+        """
+        if self._litellm is not None:
+            return
+        litellm = await asyncio.to_thread(_import_litellm)
+        try:
+            _, self._provider, _, _ = litellm.get_llm_provider(self.name, api_base=self._base_url())
+            known = litellm.get_supported_openai_params(self.name) or ()
+        except Exception as error:
+            raise UsageError(
+                f"--model {self.name}: litellm knows no such provider; write PROVIDER/NAME, such "
+                "as openai/gpt-4o-mini, or server/NAME with --base-url for a server of your own"
+            ) from error
+        if "seed" not in known and self.request_seeds == "auto":
+            self.request_seeds = "off"
+        self._litellm = litellm
+
+    async def complete(self, request: Request) -> Completion:
+        """Make one attempt at one completion.
+
+        Raises:
+            CallError: classified as those of ``server/``, with the provider's own words.
+            UsageError: litellm does not know the provider.
+        """
+        await self.prepare()
+        started = time.time()
+        try:
+            reply = await self._litellm.acompletion(**self._arguments(request))
+        except asyncio.CancelledError:
+            raise
+        except Exception as error:
+            raise self._classified(error) from None
+        completion = read_chat(reply.model_dump(), request.messages)
+        hidden = getattr(reply, "_hidden_params", None) or {}
+        self._note_limits(hidden.get("additional_headers") or {})
+        cost = hidden.get("response_cost")
+        return replace(
+            completion,
+            cost=float(cost) if cost else None,
+            started=started,
+            finished=time.time(),
+            endpoint=self._base_url() or self._provider,
+        )
+
+    async def close(self) -> None:
+        """Close the connections that litellm keeps, once no model uses them."""
+        global _users
+        if not self._open:
+            return
+        self._open = False
+        _users -= 1
+        if self._litellm is None or _users:
+            return
+        close = getattr(self._litellm, "close_litellm_async_clients", None)
+        if close is not None:
+            await close()
+
+    # --- Inside --------------------------------------------------------------------------
+
+    def _base_url(self) -> str | None:
+        return self.options.base_urls[0] if self.options.base_urls else None
+
+    def _arguments(self, request: Request) -> dict[str, Any]:
+        options, sampling = self.options, request.sampling
+        fields = sampling_body(sampling)
+        extra = {**options.extra_body, **sampling.extra}
+        for name in ("continue_final_message", "add_generation_prompt"):
+            if name in fields:
+                extra[name] = fields.pop(name)
+        arguments: dict[str, Any] = {
+            "model": self.name,
+            "messages": [
+                {"role": m["role"], "content": m["content"]}
+                if isinstance(m, dict)
+                else {"role": m.role, "content": m.content}
+                for m in chat_messages(request.messages, options.system_role)
+            ],
+            "timeout": options.total_timeout,
+            "num_retries": 0,
+            "max_retries": 0,
+            **fields,
+        }
+        if request.seed is not None and self.request_seeds != "off":
+            arguments["seed"] = request.seed
+        if extra:
+            arguments["extra_body"] = extra
+        if options.api_key:
+            arguments["api_key"] = options.api_key
+        if self._base_url():
+            arguments["api_base"] = self._base_url()
+            if self._provider in ("openai", "hosted_vllm") and not _openai_key(options):
+                # Servers of one's own need none, litellm insists on one.
+                arguments["api_key"] = "none"
+        if options.cache_prompts:
+            arguments["cache_control_injection_points"] = [
+                {"location": "message", "role": "system"},
+                {"location": "message", "index": -1},
+            ]
+        return arguments
+
+    def _note_limits(self, headers: Mapping[str, Any]) -> None:
+        for name in RATE_HEADERS:
+            for prefix in ("x-ratelimit-", "llm_provider-x-ratelimit-"):
+                value = headers.get(prefix + name)
+                if value is not None:
+                    self.rate_limit[name] = str(value)
+
+    def _classified(self, error: Exception) -> CallError:
+        """Our class of a litellm error."""
+        litellm = self._litellm
+        words = str(getattr(error, "message", "") or error) or type(error).__name__
+        status = getattr(error, "status_code", None)
+        status = status if isinstance(status, int) else 500
+        kind, retryable = f"http_{status}", status in RETRYABLE_STATUS
+        if isinstance(error, litellm.ContextWindowExceededError) or (
+            status in (400, 422) and CONTEXT_WORDS.search(words)
+        ):
+            kind, retryable = "context_length", False
+        elif isinstance(error, litellm.ContentPolicyViolationError):
+            kind, retryable = "content_filter", False
+        elif isinstance(error, litellm.Timeout) or isinstance(error, asyncio.TimeoutError):
+            kind, retryable = "timeout", True
+        elif status in (401, 403):
+            kind, retryable = "auth", False
+        elif status == 404:
+            kind, retryable = "not_found", False
+        elif status == 413:
+            kind, retryable = "too_large", False
+        elif status == 402 or (status == 429 and QUOTA_WORDS.search(words)):
+            kind, retryable = "quota", False
+        elif status >= 500 and CONNECTION_WORDS.search(words):
+            kind, retryable = "connection", True
+        elif (status >= 500 or status == 200) and JSON_WORDS.search(words):
+            kind, retryable = "bad_response", True
+        headers = getattr(getattr(error, "response", None), "headers", None)
+        headers = headers or getattr(error, "litellm_response_headers", None) or {}
+        return CallError(
+            clean_words(WRAPPING.sub("", _without_secrets(words, self.options.api_key))),
+            kind=kind,
+            retryable=retryable,
+            retry_after=read_retry_after(headers) if retryable else None,
+        )
+
+
+def _import_litellm() -> Any:
+    """Import litellm quiet and offline; it would fetch its price map otherwise."""
+    with _import_lock:
+        os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
+        os.environ.setdefault("LITELLM_LOG", "ERROR")
+        import litellm
+
+        litellm.suppress_debug_info = True
+        litellm.telemetry = False
+        litellm.drop_params = False
+        for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
+        return litellm
+
+
+def _openai_key(options: ModelOptions) -> bool:
+    return bool(
+        options.api_key or os.environ.get("OPENAI_API_KEY") or os.environ.get("HOSTED_VLLM_API_KEY")
+    )
+
+
+def _without_secrets(text: str, key: str | None) -> str:
+    """A text without the values of any environment variable that looks like a secret."""
+    secrets = [key] if key else []
+    secrets += [
+        value
+        for name, value in os.environ.items()
+        if SECRET_NAMES.search(name) and len(value) >= SECRET_LEAST
+    ]
+    for secret in secrets:
+        text = text.replace(secret, "***")
+    return text
