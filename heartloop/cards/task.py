@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fnmatch
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -24,6 +25,7 @@ FAMILIES = (
     "hub",
     "practice",
 )
+_SHA256 = re.compile("[0-9a-f]{64}|")
 FORMATS = ("jsonl", "json", "csv", "bigbench", "bbh", "instruction_induction")
 
 
@@ -55,14 +57,16 @@ class Source:
     Attributes:
         local: paths relative to the data folder (or to the card, for a workspace's own data).
         format: how the files are laid out.
-        sha256: expected hash of the first local file, or empty where none is known.
+        hashes: expected sha256 of the local files, in their order; empty where none is known.
+        url: where the same files can be fetched, in their order: a fixed commit each.
         hub: the hub data set, or None.
         practice: name of the generated practice set, or empty.
     """
 
     local: tuple[str, ...] = ()
     format: str = "jsonl"
-    sha256: str = ""
+    hashes: tuple[str, ...] = ()
+    url: tuple[str, ...] = ()
     hub: Hub | None = None
     practice: str = ""
 
@@ -146,13 +150,14 @@ def load_task(name: str) -> TaskCard:
     if ref.origin != "file" and declared != ref.name:
         raise table.error("name", f'"{declared}" differs from "{ref.name}"; make them the same')
     members = _members(table, declared, document.root)
+    family = table.one_of("family", FAMILIES, "custom")
     card = TaskCard(
         name=declared,
         path=ref.path,
         sha256=document.sha256,
         title=table.string("title", ""),
         description=table.string("description", ""),
-        family=table.one_of("family", FAMILIES, "custom"),
+        family=family,
         suite=table.string("suite", ref.name.rpartition("/")[0] if ref.member else ""),
         members=members,
         aggregate=table.one_of("aggregate", ("mean", "pooled"), "mean"),
@@ -163,7 +168,7 @@ def load_task(name: str) -> TaskCard:
         fields=table.string_map("fields", {}),
         prompt=_prompt(table),
         sampling=_sampling(table),
-        verifier=table.string("verifier", "exact"),
+        verifier=table.string("verifier", "auto" if family == "custom" else "exact"),
         params=table.mapping("params", {}),
         metric=table.string("metric", "accuracy"),
         chance=table.number("chance", None, least=0.0, most=1.0),
@@ -202,11 +207,18 @@ def _source(table: Table) -> Source:
     source = Source(
         local=inner.strings("local", ()),
         format=inner.one_of("format", FORMATS, "jsonl"),
-        sha256=inner.string("sha256", ""),
+        hashes=inner.strings("sha256", ()),
+        url=inner.strings("url", ()),
         hub=_hub(inner),
         practice=inner.string("practice", ""),
     )
     inner.finish()
+    for name, found in (("sha256", source.hashes), ("url", source.url)):
+        if len(found) > len(source.local):
+            raise inner.error(name, "names more files than source.local; give one for each")
+    for digest in source.hashes:
+        if not _SHA256.fullmatch(digest):
+            raise inner.error("sha256", f'"{digest[:20]}" is no SHA-256; give 64 hex digits')
     return source
 
 

@@ -1,0 +1,149 @@
+"""What the readers hand over, and what a task's data are once they are loaded."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from heartloop.cards.task import TaskCard
+from heartloop.data.rows import Row
+from heartloop.types import Gold, Question
+
+
+@dataclass(frozen=True, slots=True)
+class Raw:
+    """Where a reader finds its records.
+
+    Attributes:
+        shown: the place as it is printed.
+        paths: the card's local files, in the card's order; None for one that is absent.
+        rows: records that come from the hub or a practice set instead of the first file.
+        hub: whether the rows have the hub's field names.
+    """
+
+    shown: str
+    paths: tuple[Path | None, ...] = ()
+    rows: tuple[Row, ...] | None = None
+    hub: bool = False
+
+    def path(self, place: int) -> Path | None:
+        """The file at a place of the card's list, or None."""
+        return self.paths[place] if place < len(self.paths) else None
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """A question without demonstrations, its gold, and how it reads as a demonstration."""
+
+    question: Question
+    gold: Gold
+    demo: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ItemSet:
+    """Everything a reader makes of a data set.
+
+    Attributes:
+        items: the test items, in data order.
+        pool: items for demonstrations only; empty where the data set has none of its own.
+        fixed_pool: the pool is a published prompt: taken in its order, from its beginning.
+        notes: what a reader of results should know.
+    """
+
+    items: list[Item]
+    pool: list[Item] = field(default_factory=list)
+    fixed_pool: bool = False
+    notes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class TaskData:
+    """The questions and golds of one task, and where they came from.
+
+    Attributes:
+        card: the task's card (with the verifier settled where it is chosen from the data).
+        questions: in data order, the same for every arm, demonstrations in place.
+        golds: by question id.
+        source: where the data came from, as it is printed.
+        sha256: of the file the items were read from (of the rows, for a practice set).
+        expected_sha256: what the card says it should be; empty where it says nothing.
+        revision: the commit that the data stand for, where known.
+        notes: what a reader of results should know.
+        practice: these are heartloop's own generated problems, not the benchmark.
+        licence: of the data.
+        metric_low, metric_high: the ends of the task's scale (BIG-Bench's normalised metric).
+        chance: expected score of guessing.
+        total: items of the whole data set (a limit takes fewer); an item asked in two forms
+            counts once.
+        files: sha256 by path of everything that was read.
+        demo_answers: answers of the pool's (or the kept-out) items, for trivial baselines.
+    """
+
+    card: TaskCard
+    questions: list[Question]
+    golds: dict[str, Gold]
+    source: str
+    sha256: str
+    expected_sha256: str = ""
+    revision: str | None = None
+    notes: list[str] = field(default_factory=list)
+    practice: bool = False
+    licence: str = ""
+    metric_low: float = 0.0
+    metric_high: float = 1.0
+    chance: float = 0.0
+    total: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
+    demo_answers: tuple[str, ...] = ()
+
+
+def shuffled(texts: Iterable[str], key: str) -> tuple[str, ...]:
+    """Texts in an order that is fixed by ``key`` alone: the same everywhere and for every arm.
+
+    Each text is placed by the SHA-256 of key and text, so that the order does not depend on the
+    order given, the Python version or a random generator.
+    """
+    return tuple(sorted(texts, key=lambda text: _digest(f"{key}\0{text}")))
+
+
+def hash_order(items: Sequence[Item], key: str) -> list[Item]:
+    """Items in a random order fixed by ``key``; a longer sample holds every shorter one."""
+    return sorted(items, key=lambda item: _digest(f"{key}\0{item.question.id}"))
+
+
+def _digest(text: str) -> bytes:
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def split_tail(text: str) -> tuple[str, str]:
+    """A text without its trailing white space, and that white space.
+
+    Parts of a prompt that hold their own white space are joined by nothing; the white space goes
+    to the head of the next part, so that a stimulus put behind a part stands on its last line.
+    """
+    bare = text.rstrip()
+    return bare, text[len(bare) :]
+
+
+def mean_low(golds: Iterable[Gold]) -> float:
+    """Low end of BIG-Bench's normalised metric: mean over items of mean(target_scores)."""
+    lows = [
+        sum(scores.values()) / len(scores)
+        for gold in golds
+        if (scores := gold.params.get("target_scores"))
+    ]
+    return sum(lows) / len(lows) if lows else 0.0
+
+
+def guess_rate(questions: Sequence[Question], golds: Mapping[str, Gold]) -> float:
+    """Expected accuracy of guessing among the choices; questions without choices count 0."""
+    total = 0.0
+    for question in questions:
+        if question.choices:
+            scores: Mapping[str, Any] = golds[question.id].params.get("target_scores") or {}
+            total += sum(scores.values()) / len(scores) if scores else 1.0 / len(question.choices)
+    return total / len(questions) if questions else 0.0

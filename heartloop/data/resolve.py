@@ -1,0 +1,113 @@
+"""What ``--task`` names: tasks, suites, patterns, card files, and tables as tasks of their own."""
+
+from __future__ import annotations
+
+import fnmatch
+import hashlib
+from dataclasses import replace
+from pathlib import Path
+
+from heartloop.cards.find import list_cards
+from heartloop.cards.task import Prompt, Source, TaskCard, load_task
+from heartloop.data.items import Raw
+from heartloop.data.sources import locate
+from heartloop.errors import DataError, UsageError
+from heartloop.types import Sampling
+
+TABLES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".json": "json"}
+CUSTOM_SAMPLING = Sampling(temperature=0.7, max_tokens=2048)
+
+
+def resolve_tasks(spec: str) -> list[TaskCard]:
+    """Task cards for a specification.
+
+    Args:
+        spec: names separated by commas: tasks (``bigbench/snarks``), suites (``bigbench``),
+            patterns (``bbh/logical_*``), card files (``my.yaml``) or tables (``my.jsonl``,
+            ``my.csv``) with columns question and answer.
+
+    Returns:
+        One card a task, suites expanded, in the order named, each task once.
+
+    Raises:
+        UsageError: a name that is no task.
+        DataError: a table that cannot be read.
+    """
+    names = [part.strip() for part in spec.split(",") if part.strip()]
+    if not names:
+        raise UsageError("--task: names no task; `heartloop tasks list` shows all")
+    cards: dict[str, TaskCard] = {}
+    for name in names:
+        for card in _resolve(name, ()):
+            known = cards.setdefault(card.name, card)
+            if known.path != card.path:
+                raise UsageError(
+                    f"--task: {known.path} and {card.path} are both named {card.name}; rename one"
+                )
+    return list(cards.values())
+
+
+def _resolve(name: str, inside: tuple[str, ...]) -> list[TaskCard]:
+    suffix = Path(name).suffix.lower()
+    if suffix in TABLES:
+        return [custom_task(Path(name))]
+    if any(c in name for c in "*?["):
+        hits = [ref.name for ref in list_cards("tasks") if fnmatch.fnmatchcase(ref.name, name)]
+        if not hits:
+            raise UsageError(f'--task: "{name}" matches no task; `heartloop tasks list` shows all')
+        found = [load_task(hit) for hit in hits]
+        return [_settled(card) for card in found if not card.members]
+    card = load_task(name)
+    if not card.members:
+        return [_settled(card)]
+    if card.name in inside:
+        raise UsageError(f"{card.path}: members: the suite {card.name} holds itself")
+    chain = (*inside, card.name)
+    return [found for member in card.members for found in _resolve(member, chain)]
+
+
+def custom_task(path: Path) -> TaskCard:
+    """A table as a task of its own; its verifier follows from what its rows hold.
+
+    Raises:
+        DataError: no such file, or it cannot be read; names file, line and field.
+    """
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    name = "".join(c if c.isalnum() or c in "-_." else "_" for c in path.stem).strip(".") or "task"
+    digest = hashlib.sha256(data).hexdigest()
+    card = TaskCard(
+        name=name,
+        path=path,
+        sha256=digest,
+        title=f"{path.name}, a table of questions and answers",
+        family="custom",
+        source=Source(
+            local=(str(path.resolve()),), format=TABLES[path.suffix.lower()], hashes=(digest,)
+        ),
+        licence="the user's own",
+        prompt=Prompt(),
+        sampling=CUSTOM_SAMPLING,
+        verifier="auto",
+        baselines=("echo", "majority", "chance"),
+    )
+    from heartloop.data.readers.table import pick_verifier, read
+
+    raw = Raw(str(path), (path,))
+    card = replace(card, verifier=pick_verifier(card, raw))
+    read(card, raw)  # a broken row is an error now, not when the run begins
+    return card
+
+
+def _settled(card: TaskCard) -> TaskCard:
+    """A card whose verifier is chosen from its data, as far as they are on this machine."""
+    if card.verifier != "auto":
+        return card
+    found = locate(card)
+    if found is None:
+        return card
+    from heartloop.data.readers.table import pick_verifier
+
+    return replace(card, verifier=pick_verifier(card, found.raw))

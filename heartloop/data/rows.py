@@ -1,0 +1,210 @@
+"""Reads JSON, JSON-lines and CSV files into rows whose errors name file, line and field."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import Any
+
+from heartloop.errors import DataError
+
+_MISSING: Any = object()
+
+
+class Row:
+    """One record of a data set and the place it came from.
+
+    Attributes:
+        data: the record as plain data.
+        where: ``FILE:LINE`` or ``FILE: example 3``, for errors.
+        number: 0-based position in its file.
+    """
+
+    __slots__ = ("data", "number", "where")
+
+    def __init__(self, data: Mapping[str, Any], where: str, number: int) -> None:
+        self.data = data
+        self.where = where
+        self.number = number
+
+    def error(self, field: str, problem: str) -> DataError:
+        """A DataError at one field; ``problem`` says what is wrong and how to mend it."""
+        return DataError(f"{self.where}: {field}: {problem}")
+
+    def text(self, field: str, default: Any = _MISSING) -> Any:
+        """A text; numbers are written out, absent or null gives ``default``.
+
+        Raises:
+            DataError: the field is missing without a default, or is no text or number.
+        """
+        value = self.data.get(field)
+        if value is None:
+            if default is _MISSING:
+                known = ", ".join(str(key) for key in list(self.data)[:8]) or "nothing"
+                raise self.error(field, f"is missing; the row has {known}")
+            return default
+        if isinstance(value, bool) or not isinstance(value, (str, int, float)):
+            raise self.error(field, f"must be text, got {type(value).__name__}; write it in quotes")
+        return value if isinstance(value, str) else str(value)
+
+    def filled(self, field: str) -> str:
+        """A text that is not blank.
+
+        Raises:
+            DataError: the field is missing or blank.
+        """
+        value: str = self.text(field)
+        if not value.strip():
+            raise self.error(field, "is empty; fill it in or drop the row")
+        return value
+
+    def texts(self, field: str, default: Any = _MISSING) -> tuple[str, ...]:
+        """A list of texts; a single text is a list of one.
+
+        Raises:
+            DataError: the field is missing without a default, or holds something else.
+        """
+        value = self.data.get(field)
+        if value is None and default is not _MISSING:
+            return tuple(default)
+        if not isinstance(value, (list, tuple)):
+            return (self.text(field),)
+        for item in value:
+            if isinstance(item, bool) or not isinstance(item, (str, int, float)):
+                raise self.error(field, f"must be a list of texts, holds {type(item).__name__}")
+        return tuple(str(item) for item in value)
+
+
+def read_text(path: Path) -> str:
+    """A UTF-8 text file, without a byte-order mark.
+
+    Raises:
+        DataError: the file cannot be read or is not UTF-8.
+    """
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
+    except UnicodeDecodeError as error:
+        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); convert it") from error
+
+
+def read_json(path: Path) -> Any:
+    """A JSON file.
+
+    Raises:
+        DataError: not readable, or not JSON; names the line.
+    """
+    try:
+        return json.loads(read_text(path))
+    except (json.JSONDecodeError, RecursionError) as error:
+        line = getattr(error, "lineno", 1)
+        raise DataError(f"{path}:{line}: not valid JSON ({error}); fetch the file again") from error
+
+
+def read_rows(path: Path, layout: str) -> list[Row]:
+    """The rows of a table.
+
+    Args:
+        path: the file.
+        layout: ``jsonl`` (an object a line), ``csv`` (a header line) or ``json`` (a list of
+            objects, or an object that holds one under ``data``, ``rows`` or ``examples``).
+
+    Raises:
+        DataError: not readable in this layout, or without a single row; names file and line.
+    """
+    reader = {"jsonl": _jsonl, "csv": _csv, "json": _json_rows}.get(layout)
+    if reader is None:
+        raise DataError(f"{path}: source.format: {layout} is no table; use jsonl, csv or json")
+    rows = reader(path)
+    if not rows:
+        raise DataError(f"{path}: holds no rows; check that it is the right file")
+    return rows
+
+
+def example_rows(path: Path) -> list[Row]:
+    """The examples of a BIG-Bench-like JSON file, a list or a mapping under ``examples``.
+
+    Raises:
+        DataError: no such list, or an example that is no object.
+    """
+    root = read_json(path)
+    examples = root.get("examples") if isinstance(root, dict) else None
+    if isinstance(examples, dict):
+        pairs: Iterable[tuple[Any, Any]] = examples.items()
+    elif isinstance(examples, list):
+        pairs = enumerate(examples)
+    else:
+        raise DataError(f"{path}: examples: is missing; this is no file in BIG-Bench layout")
+    rows = []
+    for number, (key, example) in enumerate(pairs):
+        if not isinstance(example, dict):
+            raise DataError(f"{path}: examples[{key}]: must be an object")
+        rows.append(Row(example, f"{path}: examples[{key}]", number))
+    if not rows:
+        raise DataError(f"{path}: examples: is empty; fetch the file again")
+    return rows
+
+
+def memory_rows(records: Iterable[Mapping[str, Any]], shown: str) -> list[Row]:
+    """Rows that come from no file (a practice set)."""
+    return [Row(record, f"{shown}: row {i}", i) for i, record in enumerate(records)]
+
+
+def _jsonl(path: Path) -> list[Row]:
+    rows: list[Row] = []
+    for line, text in enumerate(read_text(path).split("\n"), start=1):
+        if not text.strip():
+            continue
+        where = f"{path}:{line}"
+        try:
+            record = json.loads(text)
+        except (json.JSONDecodeError, RecursionError) as error:
+            raise DataError(f"{where}: not valid JSON ({error}); mend or drop the line") from error
+        if not isinstance(record, dict):
+            raise DataError(f"{where}: must be a JSON object with named fields")
+        rows.append(Row(record, where, len(rows)))
+    return rows
+
+
+def _json_rows(path: Path) -> list[Row]:
+    root = read_json(path)
+    if isinstance(root, dict):
+        root = next((root[k] for k in ("data", "rows", "examples") if k in root), None)
+    if not isinstance(root, list) or not all(isinstance(item, dict) for item in root):
+        raise DataError(f"{path}: must hold a list of objects")
+    return [Row(item, f"{path}: row {i}", i) for i, item in enumerate(root)]
+
+
+def _csv(path: Path) -> list[Row]:
+    text = read_text(path)
+    if "\0" in text:
+        raise DataError(f"{path}: holds NUL bytes; this is no CSV file")
+    csv.field_size_limit(max(csv.field_size_limit(), 10_000_000))
+    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
+    rows: list[Row] = []
+    try:
+        header = [name.strip() for name in next(reader, [])]
+        if not header:
+            return []
+        double = next((n for i, n in enumerate(header) if n and n in header[:i]), None)
+        if double:
+            raise DataError(f"{path}:1: {double}: the column stands twice; rename one")
+        start = reader.line_num
+        for values in reader:
+            where, start = f"{path}:{start + 1}", reader.line_num
+            if not values:
+                continue
+            if len(values) != len(header):
+                raise DataError(
+                    f"{where}: has {len(values)} fields, the header has {len(header)}; "
+                    "put texts with commas in quotes"
+                )
+            record = {k: (v if v != "" else None) for k, v in zip(header, values, strict=True)}
+            rows.append(Row(record, where, len(rows)))
+    except csv.Error as error:
+        raise DataError(f"{path}:{reader.line_num}: not valid CSV ({error}); mend it") from error
+    return rows
