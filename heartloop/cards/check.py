@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from heartloop.cards._yaml import shown
 from heartloop.cards.find import Kind, find_card
-from heartloop.cards.stimulus import load_stimuli
+from heartloop.cards.stimulus import StimulusSet, load_stimuli
 from heartloop.cards.task import load_task
-from heartloop.cards.verifier import load_verifier
+from heartloop.cards.verifier import VerifierCard, load_verifier
 from heartloop.cards.wording import affect_words, demands, length_gap, verdicts
 from heartloop.errors import CardError, UsageError
 from heartloop.types import Stimulus
@@ -38,8 +38,16 @@ class Checked:
         return not self.errors
 
 
-def check_card(kind: Kind, name: str) -> Checked:
+def check_card(
+    kind: Kind, name: str, *, steps: Callable[[VerifierCard], None] | None = None
+) -> Checked:
     """Check a card by name or path, its members, and the cards it refers to.
+
+    Args:
+        kind: ``stimuli``, ``tasks`` or ``verifiers``.
+        name: name or path.
+        steps: raises UsageError where a verifier card names an extractor that does not exist;
+            the extractors live on a floor above this one.
 
     Raises:
         UsageError: there is no such card.
@@ -54,9 +62,11 @@ def check_card(kind: Kind, name: str) -> Checked:
         if kind == "stimuli":
             chosen = load_stimuli(name)
             for stimulus in chosen.stimuli:
-                warnings += [f"{stimulus.id}: {line}" for line in _doubts(stimulus)]
+                warnings += [f"{stimulus.id}: {line}" for line in _doubts(stimulus, chosen)]
         elif kind == "verifiers":
-            load_verifier(name)
+            verifier = load_verifier(name)
+            if steps is not None:
+                steps(verifier)
         else:
             errors += _task_errors(name)
     except UsageError as error:
@@ -64,24 +74,29 @@ def check_card(kind: Kind, name: str) -> Checked:
     return Checked(ref.name, shown(ref.path), tuple(errors), tuple(warnings))
 
 
-def _task_errors(name: str) -> Iterator[str]:
+def _task_errors(name: str) -> list[str]:
+    """What is wrong with a task or the members of a suite; the same fault once, with a count."""
     card = load_task(name)
-    for member in card.members:
+    faults: dict[str, list[str]] = {}
+    for member in card.members or (name,):
         try:
-            yield from _task_errors(member)
+            one = load_task(member)
+            if one.verifier != "auto":  # auto: chosen from the rows
+                load_verifier(one.verifier)
+        except CardError as error:
+            faults.setdefault(str(error), []).append(member)
         except UsageError as error:
-            yield str(error)
-    if not card.members:
-        try:
-            load_verifier(card.verifier)
-        except UsageError as error:
-            yield f"{shown(card.path)}: {card.name}: verifier: {error}"
+            faults.setdefault(f"{shown(card.path)}: verifier: {error}", []).append(member)
+    return [
+        error if len(members) == 1 else f"{error} ({len(members)} members, first {members[0]})"
+        for error, members in faults.items()
+    ]
 
 
-def _doubts(stimulus: Stimulus) -> Iterator[str]:
+def _doubts(stimulus: Stimulus, card: StimulusSet) -> Iterator[str]:
     """Claims of a stimulus that its own words do not bear out."""
     text = stimulus.text
-    original = _original(stimulus)
+    original = _original(stimulus, card)
     if stimulus.of and original is None:
         yield f'of: there is no stimulus "{stimulus.of}"'
     if original is not None and stimulus.kind in ("placebo", "demand-only", "affect-only"):
@@ -111,11 +126,11 @@ def _found(what: str, signs: list[str]) -> Iterator[str]:
         yield f"may hold {what}: {', '.join(signs)}"
 
 
-def _original(stimulus: Stimulus) -> Stimulus | None:
+def _original(stimulus: Stimulus, card: StimulusSet) -> Stimulus | None:
     set_name, _, id = stimulus.of.rpartition(":")
     if not set_name:
         return None
     try:
-        return load_stimuli(set_name).get(id)
+        return (card if set_name == card.name else load_stimuli(set_name)).get(id)
     except UsageError:
         return None

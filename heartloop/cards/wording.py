@@ -78,8 +78,8 @@ def demands(text: str) -> list[str]:
     found += _REQUESTS.findall(plain)
     for clause in re.split(r"[.!?;:,]|\b(?:and|but|or|so|then)\b", plain):
         spoken = words(clause)
-        while spoken and spoken[0] in ("just", "now", "always", "never", "also", "still", "do"):
-            spoken = spoken[1:] if spoken[1:] else []
+        while spoken and spoken[0] in ("just", "now", "always", "never", "also", "still"):
+            spoken = spoken[1:]
         if spoken and (spoken[0] in _VERBS or spoken[0] == "don't"):
             found.append(spoken[0])
     return found

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from heartloop.cards import CardRef
+    from heartloop.cards import CardRef, VerifierCard
     from heartloop.cards.find import Kind
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
@@ -133,7 +133,7 @@ def _check_command(kind: Kind) -> Callable[..., int]:
         from heartloop.cards.check import check_card
 
         names = files or tuple(ref.name for ref in list_cards(kind) if not ref.member)
-        results = [check_card(kind, name) for name in names]
+        results = [check_card(kind, name, steps=_check_steps) for name in names]
         if as_json:
             _print_json(
                 [
@@ -158,6 +158,13 @@ def _check_command(kind: Kind) -> Callable[..., int]:
         return 0 if all(found.ok for found in results) else 2
 
     return command
+
+
+def _check_steps(card: VerifierCard) -> None:
+    from heartloop.cards._yaml import shown
+    from heartloop.grading.extract import check_steps
+
+    check_steps((*card.strict, *card.lenient), shown(card.path))
 
 
 def _show_stimuli(name: str, as_json: bool) -> None:
