@@ -70,7 +70,8 @@ def sampling_fields(sampling: Sampling) -> dict[str, Any]:
 
 
 def _address_bytes(address: Address) -> bytes:
-    texts = (address.task, address.question, address.model)
-    parts = [text.encode("utf-8", "surrogatepass") for text in texts]
-    numbers = b"%d %d %d" % (address.round, address.draw, address.seed)
-    return b"".join(b"%d:%s" % (len(part), part) for part in parts) + numbers + b"\n"
+    task, question, model = address.task, address.question, address.model
+    return (
+        f"{len(task)}:{task}{len(question)}:{question}{len(model)}:{model}"
+        f"{address.round} {address.draw} {address.seed}\n"
+    ).encode("utf-8", "surrogatepass")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from heartloop.calls.breaker import BUSY, Breaker, Patience
@@ -219,7 +218,7 @@ class Trip:
             lane.retries += again
             seed = derive_seed(self.request.address) if lane.seeds else None
             if seed != self.request.seed:
-                self.request = replace(self.request, seed=seed)
+                self.request = _seeded(self.request, seed)
             self.asking = True
             started = time.monotonic()
             if not again:
@@ -235,6 +234,19 @@ class Trip:
             return completion
         finally:
             lane.gate.leave()
+
+
+def _seeded(request: Request, seed: int | None) -> Request:
+    """The request with its seed; ``dataclasses.replace`` takes four times as long."""
+    return Request(
+        request.address,
+        request.messages,
+        request.sampling,
+        request.extends,
+        request.purpose,
+        request.arm,
+        seed,
+    )
 
 
 def _resolve(waiter: asyncio.Future[None]) -> None:

@@ -7,19 +7,21 @@ import os
 import time
 from collections import deque
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
+from yarl import URL
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions
-from heartloop.models.replies import clean_words, error_of, read_chat, read_choices
+from heartloop.models.replies import clean_words, error_of, read_choices
 from heartloop.models.servers import Server, ServerPool
+from heartloop.models.watch import Watch
 from heartloop.types import Completion, Message, Request, Sampling
 
+CHAT = "/chat/completions"
 KEEP_ALIVE = 4.0  # seconds; uvicorn-based servers close idle connections after 5
 LOOK_SECONDS = 10.0  # for /models and /health
 PATIENCE_LEAST = 120.0  # seconds an adaptive first-byte time-out never goes below
@@ -58,7 +60,8 @@ class HttpModel:
         self._session: aiohttp.ClientSession | None = None
         self._full: deque[asyncio.Future[None]] = deque()
         self._latencies: deque[float] = deque(maxlen=RECENT_ANSWERS)
-        self._timeout: aiohttp.ClientTimeout | None = None
+        self._watch = Watch(PATIENCE_FIRST, options.total_timeout)
+        self._urls = {server.url: URL(server.url + CHAT) for server in self.pool.servers}
         self._answers = 0
         self._served: dict[str, list[str]] = {}
 
@@ -69,9 +72,8 @@ class HttpModel:
             CallError: classified, with the server's own words.
         """
         body = orjson.dumps(self._chat_body(request))
-        reply, started, url = await self._post("/chat/completions", body)
-        completion = read_chat(reply, request.messages)
-        return replace(completion, started=started, finished=time.time(), endpoint=url)
+        reply, started, url = await self._post(CHAT, body)
+        return read_choices(reply, request.messages, started, time.time(), url)[0]
 
     async def complete_many(self, request: Request, count: int) -> list[Completion]:
         """Make one attempt at several draws of the same request with ``n``.
@@ -83,13 +85,9 @@ class HttpModel:
         Raises:
             CallError: as ``complete``.
         """
-        body = self._chat_body(request) | {"n": count}
-        reply, started, url = await self._post("/chat/completions", orjson.dumps(body))
-        finished = time.time()
-        return [
-            replace(completion, started=started, finished=finished, endpoint=url)
-            for completion in read_choices(reply, request.messages)[:count]
-        ]
+        body = orjson.dumps(self._chat_body(request) | {"n": count})
+        reply, started, url = await self._post(CHAT, body)
+        return read_choices(reply, request.messages, started, time.time(), url)[:count]
 
     async def models(self) -> list[str]:
         """The names the first server that answers serves.
@@ -108,6 +106,7 @@ class HttpModel:
 
     async def close(self) -> None:
         """Close every connection."""
+        self._watch.stop()
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -132,11 +131,12 @@ class HttpModel:
             await self._wait_for_place()
             server = self.pool.pick()
         well: bool | None = None
+        watched = self._watch.add()
         started = time.time()
         try:
-            async with session.post(
-                server.url + path, data=body, timeout=self._timeout, allow_redirects=False
-            ) as response:
+            url = self._urls[server.url] if path == CHAT else URL(server.url + path)
+            async with session.post(url, data=body, allow_redirects=False) as response:
+                watched.heard = True
                 content = await response.read()
                 status = response.status
                 if status == 200:
@@ -155,10 +155,21 @@ class HttpModel:
                 well = status < 500 and status != 429
                 problem = error_of(status, content, response.headers)
             raise await self._explained(problem, server.url, status)
+        except asyncio.CancelledError:
+            if not watched.gave_up():
+                raise
+            well = False
+            seconds = time.time() - started
+            raise CallError(
+                f"{server.url}: no answer in {seconds:.0f} s; given up on",
+                kind="timeout",
+                retryable=True,
+            ) from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             well = False
             raise self._classified(error, server.url) from error
         finally:
+            self._watch.remove(watched)
             self.pool.done(server, well=well)
             if self._full:
                 waiter = self._full.popleft()
@@ -183,39 +194,36 @@ class HttpModel:
             headers=headers,
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept-Encoding"),
+            # Connecting has a timer of its own; everything else is left to the watch.
+            timeout=aiohttp.ClientTimeout(
+                total=None, sock_read=None, sock_connect=self.options.connect_timeout
+            ),
         )
-        self._set_timeout()
+        self._set_patience()
         return self._session
 
-    def _set_timeout(self) -> None:
+    def _set_patience(self) -> None:
         """Choose how long an attempt may be silent; adaptive unless it was set."""
-        options = self.options
-        silent = options.first_byte_timeout
+        silent = self.options.first_byte_timeout
         if silent is None:
             silent = PATIENCE_FIRST
             if len(self._latencies) >= ENOUGH_ANSWERS:
                 slowest = max(self._latencies)
                 silent = min(PATIENCE_FIRST, max(PATIENCE_LEAST, PATIENCE_FACTOR * slowest))
-        self._timeout = aiohttp.ClientTimeout(
-            total=options.total_timeout,
-            sock_connect=options.connect_timeout,
-            sock_read=min(silent, options.total_timeout),
-        )
+        self._watch.first_byte = silent
 
     def _note_latency(self, seconds: float) -> None:
         self._latencies.append(seconds)
         self._answers += 1
         if self._answers % ENOUGH_ANSWERS == 0:
-            self._set_timeout()
+            self._set_patience()
 
     def _classified(self, error: Exception, url: str) -> CallError:
         """The class of an error of the connection; its message names the server."""
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return CallError(f"{url}: no connection in time", kind="timeout", retryable=True)
         if isinstance(error, (aiohttp.ServerTimeoutError, asyncio.TimeoutError)):
-            return CallError(
-                f"{url}: no answer in time; given up on", kind="timeout", retryable=True
-            )
+            return CallError(f"{url}: no answer in time", kind="timeout", retryable=True)
         if isinstance(error, aiohttp.ServerDisconnectedError):
             # Usually an idle connection that the server had just closed: ask again at once.
             return CallError(

@@ -36,7 +36,13 @@ def read_chat(reply: Any, messages: Sequence[Message]) -> Completion:
     return read_choices(reply, messages)[0]
 
 
-def read_choices(reply: Any, messages: Sequence[Message]) -> list[Completion]:
+def read_choices(
+    reply: Any,
+    messages: Sequence[Message],
+    started: float = 0.0,
+    finished: float = 0.0,
+    endpoint: str = "",
+) -> list[Completion]:
     """Every choice of a chat or text completion, in the order of their index.
 
     The prompt's tokens are booked on the first choice; the completion's are divided by length.
@@ -58,7 +64,9 @@ def read_choices(reply: Any, messages: Sequence[Message]) -> list[Completion]:
         prompt = sum(len(message.content) for message in messages)
         spoken = sum(len(text) + len(reasoning or "") for text, reasoning, *_ in read)
         usage = Usage(-(-prompt // CHARS_PER_TOKEN), -(-spoken // CHARS_PER_TOKEN))
-    shares = _share(usage, [len(text) + len(reasoning or "") for text, reasoning, *_ in read])
+    shares = [usage]
+    if len(read) > 1:
+        shares = _share(usage, [len(text) + len(reasoning or "") for text, reasoning, *_ in read])
     completions = []
     for (text, reasoning, finish, mean, tokens), share in zip(read, shares, strict=True):
         if reasoning and not share.reasoning and share.completion:
@@ -76,6 +84,9 @@ def read_choices(reply: Any, messages: Sequence[Message]) -> list[Completion]:
                 logprob=mean,
                 logprob_tokens=tokens,
                 estimated=estimated,
+                started=started,
+                finished=finished,
+                endpoint=endpoint,
             )
         )
     return completions
@@ -170,8 +181,6 @@ def read_logprobs(logprobs: Any) -> tuple[float | None, int]:
 
 def _share(usage: Usage, lengths: list[int]) -> list[Usage]:
     """One usage divided over the choices of a request, exact in its sum."""
-    if len(lengths) == 1:
-        return [usage]
     total = sum(lengths) or len(lengths)
     weights = lengths if sum(lengths) else [1] * len(lengths)
     shares, given, reasoned, upto = [], 0, 0, 0
