@@ -81,7 +81,9 @@ def model_options(plan: Plan) -> ModelOptions:
     for name in plan.server:
         if name not in known:
             raise UsageError(f"server: unknown option {name!r}; known: {', '.join(sorted(known))}")
-    values: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in plan.server.items()}
+    values: dict[str, Any] = {
+        k: tuple(v) if isinstance(v, list) else v for k, v in plan.server.items()
+    }
     return ModelOptions(**values)
 
 

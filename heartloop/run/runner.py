@@ -15,7 +15,7 @@ from heartloop.cards import TaskCard
 from heartloop.data import TaskData
 from heartloop.errors import HeartloopError, NotInJournal, Stopped
 from heartloop.grading import Grader
-from heartloop.methods import METHODS, select
+from heartloop.methods import METHODS
 from heartloop.run.verdicts import VerdictLog, candidate_lines
 from heartloop.types import (
     Address,
@@ -209,6 +209,7 @@ class Runner:
         self._keep_incomplete = keep_incomplete
         self._failure: HeartloopError | None = None
         self._open: set[asyncio.Task[None]] = set()
+        self._ended = asyncio.Event()
         self._room = asyncio.Semaphore(MAX_OPEN_UNITS)
 
     async def run(self, units: Iterator[Unit], total: int) -> None:
@@ -223,8 +224,10 @@ class Runner:
             async for unit in self._paced(units):
                 task = asyncio.create_task(self._guard(unit))
                 self._open.add(task)
-                task.add_done_callback(self._open.discard)
-            await self._drain()
+                task.add_done_callback(self._closed)
+            while self._open:
+                self._ended.clear()
+                await self._ended.wait()
         finally:
             for task in self._open:
                 task.cancel()
@@ -258,9 +261,9 @@ class Runner:
         finally:
             stopped.cancel()
 
-    async def _drain(self) -> None:
-        while self._open:
-            await asyncio.wait(set(self._open), return_when=asyncio.FIRST_COMPLETED)
+    def _closed(self, task: asyncio.Task[None]) -> None:
+        self._open.discard(task)
+        self._ended.set()
 
     async def _guard(self, unit: Unit) -> None:
         try:
@@ -290,6 +293,8 @@ class Runner:
         if unit.task.mode == "oracle":
             trace = await method(question, unit.arm, ask, check)
         else:
+            from heartloop.methods import select
+
             trace = await method(question, unit.arm, ask)
             trace = await select(self._selector, trace, question, unit.arm, ask)
         trace = dataclasses.replace(trace, calls=ask.calls, usage=ask.usage, cost=ask.cost)
