@@ -19,6 +19,7 @@ from heartloop.data.sources import HUB_META, HUB_ROWS, absent, cache_folder, hub
 from heartloop.errors import DataError
 
 TIMEOUT_S = 20.0
+PROBE_S = 5.0
 _MAX_BYTES = 200_000_000
 
 
@@ -49,8 +50,6 @@ def fetch(card: TaskCard, *, again: bool = False) -> str:
         try:
             return _fetch_hub(card, card.source.hub, again)
         except DataError as error:
-            if card.source.hub.gated:
-                raise
             reasons.append(str(error))
     if not reasons:
         where = card.url or "its authors"
@@ -79,6 +78,7 @@ def _fetch_files(card: TaskCard, again: bool) -> str:
 
 def _download(url: str) -> bytes:
     import urllib.error
+    import urllib.parse
     import urllib.request
 
     try:
@@ -86,7 +86,8 @@ def _download(url: str) -> bytes:
             data: bytes = reply.read(_MAX_BYTES + 1)
     except (OSError, ValueError, urllib.error.URLError) as error:
         reason = getattr(error, "reason", None) or error
-        raise DataError(f"{url}: cannot be fetched ({reason})") from error
+        host = urllib.parse.urlsplit(url).hostname
+        raise DataError(f"{host}: file cannot be fetched ({reason})") from error
     if len(data) > _MAX_BYTES:
         raise DataError(f"{url}: is over {_MAX_BYTES} bytes; this is no file of the task")
     return data
@@ -101,13 +102,15 @@ def _fetch_hub(card: TaskCard, hub: Hub, again: bool) -> str:
         return f"{hub.path} (in the cache already)"
     os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     local = Path(hub.path).is_dir()
+    if not local:
+        _reachable(hub.path)
     try:
         revision = hub.revision if local or hub.revision else _resolve(hub.path)
         records = _load(hub, revision)
     except DataError:
         raise
     except Exception as error:  # datasets and its parts raise dozens of classes
-        raise _hub_error(card, hub, error) from error
+        raise _hub_error(hub, error) from error
     count = 0
     digest = hashlib.sha256()
     with _writing(folder) as temporary:
@@ -130,6 +133,30 @@ def _fetch_hub(card: TaskCard, hub: Hub, again: bool) -> str:
         }
         (temporary / HUB_META).write_text(json.dumps(meta, indent=1) + "\n", encoding="utf-8")
     return f"{hub.path} at {revision or 'no revision (a local folder)'}"
+
+
+def _reachable(path: str) -> None:
+    """Fail within seconds where there is no network: the hub's own client tries for half a minute.
+
+    Behind a proxy, or with ``HF_HUB_OFFLINE`` (which reads the hub client's own cache), a direct
+    connection says nothing and is not tried.
+
+    Raises:
+        DataError: the hub does not answer.
+    """
+    import socket
+    from urllib.parse import urlsplit
+
+    proxies = ("HTTPS_PROXY", "https_proxy", "ALL_PROXY", "all_proxy")
+    if os.environ.get("HF_HUB_OFFLINE") or any(os.environ.get(name) for name in proxies):
+        return
+    end = urlsplit(os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    port = end.port or (80 if end.scheme == "http" else 443)
+    try:
+        socket.create_connection((end.hostname or "", port), timeout=PROBE_S).close()
+    except OSError as error:
+        reason = error.strerror or error
+        raise DataError(f"{path}: {end.hostname} cannot be reached ({reason})") from error
 
 
 def _resolve(path: str) -> str:
@@ -174,16 +201,12 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
-def _hub_error(card: TaskCard, hub: Hub, error: Exception) -> DataError:
+def _hub_error(hub: Hub, error: Exception) -> DataError:
     text = re.sub(r"\s+", " ", str(error)).strip()[:200]
     name = type(error).__name__
     refused = any(word in f"{name} {text}" for word in ("Gated", "gated", "401", "403"))
     if refused and hub.gated:
-        return DataError(f"{card.name}: {hub.path} is gated: {hub.gated}")
-    if hub.gated:
-        return DataError(
-            f"{card.name}: {hub.path} cannot be fetched ({name}: {text}); it is gated: {hub.gated}"
-        )
+        return DataError(f"{hub.path} is gated")
     return DataError(f"{hub.path}: cannot be fetched ({name}: {text})")
 
 

@@ -46,10 +46,10 @@ def load_data(
         limit: number of questions; None takes all. Without ``sample`` the first ones.
         sample: seed of a random sample of ``limit`` questions (kept in data order); a larger
             limit with the same seed holds the smaller sample.
-        shots: number of demonstrations; None takes the card's ``options.shots``, else 0. They
-            are the same for every question and arm, and never test items: from the task's own
-            pool, else from the rows that are not asked, else rows are kept out of the test items
-            (a note says so).
+        shots: number of demonstrations; None takes the card's ``options.shots``, else 0. A card
+            with ``options.fixed_shots`` always shows so many. They are the same for every
+            question and arm, and never test items: from the task's own pool, else from the rows
+            that are not asked, else rows are kept out of the test items (a note says so).
         shots_seed: seed of the demonstrations.
         download: fetch what is not on this machine.
 
@@ -61,17 +61,15 @@ def load_data(
         raise UsageError(f"{card.name}: is a suite; its tasks are loaded one by one")
     if limit is not None and limit < 1:
         raise UsageError(f"--limit {limit}: must be at least 1")
-    count = int(card.options.get("shots", 0)) if shots is None else shots
-    if count < 0:
-        raise UsageError(f"--shots {count}: must be at least 0")
     found = locate_practice(card) if practice else _found(card, data_dir, download)
     if not practice and card.verifier == "auto":
         from heartloop.data.readers.table import pick_verifier
 
         card = replace(card, verifier=pick_verifier(card, found.raw))
-    count = _available(card, found, count, explicit=shots is not None)
+    notes = list(found.notes)
+    count = _shots(card, found, shots, notes)
     items = reader(card)(card, found.raw, count)
-    notes = [*found.notes, *items.notes]
+    notes += items.notes
     asked, demos = select(items, limit, sample, count, shots_seed, card.name, notes)
     shown = tuple(item.demo for item in demos)
     questions = [replace(item.question, demos=shown) if shown else item.question for item in asked]
@@ -108,11 +106,22 @@ def _found(card: TaskCard, data_dir: str | Path | None, download: bool) -> Locat
     return found
 
 
-def _available(card: TaskCard, found: Located, count: int, *, explicit: bool) -> int:
-    """Default demonstrations are left out where a practice set or a partial copy has none."""
-    if explicit or count == 0 or found.kind != "practice":
-        return count
-    return 0
+def _shots(card: TaskCard, found: Located, asked: int | None, notes: list[str]) -> int:
+    """How many demonstrations a prompt shows.
+
+    Raises:
+        UsageError: a negative number.
+    """
+    if asked is not None and asked < 0:
+        raise UsageError(f"--shots {asked}: must be at least 0")
+    fixed = card.options.get("fixed_shots")
+    if found.kind == "practice" and (fixed is not None or asked is None):
+        return 0  # the published demonstrations are not in a practice set
+    if fixed is not None:
+        if asked not in (None, 0, fixed):
+            notes.append(f"--shots {asked} is not applied: the {fixed} published ones are the task")
+        return int(fixed)
+    return int(card.options.get("shots", 0)) if asked is None else asked
 
 
 def select(

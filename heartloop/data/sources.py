@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -17,6 +18,7 @@ from heartloop.errors import DataError
 
 HUB_ROWS = "rows.jsonl"
 HUB_META = "meta.json"
+_COMMIT = re.compile("/([0-9a-f]{40})/")
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +31,8 @@ class Located:
             fetched from the hub, in the cache) or ``practice``.
         sha256: of the first file, or of the rows.
         expected_sha256: what it should be, or empty.
-        revision: the commit of the hub data set, where it came from there.
+        revision: the commit that the data are of: the hub's, or, for a file with the expected
+            hash, the one in the card's URL.
         files: sha256 by path.
         notes: what differs from what the card promises.
     """
@@ -73,6 +76,28 @@ def data_roots(card: TaskCard, data_dir: str | Path | None) -> Iterator[tuple[st
         yield "data", folder
     yield "card", card.path.parent
     yield "cache", cache_folder()
+
+
+def whereabouts(card: TaskCard, data_dir: str | Path | None = None) -> tuple[str, str]:
+    """Where a task's data are, without reading them.
+
+    Returns:
+        (kind, place): kind as in Located, or ``absent`` with the place to fetch from (``url``,
+        ``hub NAME``) or an empty place.
+
+    Raises:
+        DataError: the folder given is not there.
+    """
+    source = card.source
+    roots = list(data_roots(card, data_dir))
+    for kind, folder in roots:
+        if source.local and (folder / source.local[0]).is_file():
+            return kind, str(folder / source.local[0])
+    if source.hub is not None and (hub_folder(card) / HUB_META).is_file():
+        return "hub", str(hub_folder(card) / HUB_ROWS)
+    if source.url:
+        return "absent", source.url[0]
+    return "absent", f"hub {source.hub.path}" if source.hub is not None else ""
 
 
 def locate(card: TaskCard, data_dir: str | Path | None = None) -> Located | None:
@@ -133,7 +158,9 @@ def absent(card: TaskCard, reason: str = "") -> DataError:
     ways = []
     if source.local:
         ways.append(f"give the folder that holds {source.local[0]} by --data or HEARTLOOP_DATA")
-    if source.hub is not None or source.url:
+    if source.hub is not None and source.hub.gated:
+        ways.append(f"{source.hub.gated} (`heartloop data get {card.name}`)")
+    elif source.hub is not None or source.url:
         ways.append(f"fetch it once with `heartloop data get {card.name}`")
     if source.practice:
         ways.append("try the practice set with --practice")
@@ -159,7 +186,9 @@ def _from_files(card: TaskCard, kind: str, paths: tuple[Path, ...], notes: list[
             )
     raw = Raw(str(paths[0]), tuple(p if p.is_file() else None for p in paths))
     expected = card.source.hashes[0] if card.source.hashes else ""
-    return Located(raw, kind, hashes[0], expected, None, files, tuple(notes))
+    found = _COMMIT.search(card.source.url[0]) if card.source.url else None
+    revision = found[1] if found and hashes[0] == expected else None
+    return Located(raw, kind, hashes[0], expected, revision, files, tuple(notes))
 
 
 def _from_hub(card: TaskCard, notes: list[str]) -> Located:
