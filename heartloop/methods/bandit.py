@@ -62,7 +62,7 @@ class Learner:
             for cue, solved in self._plays[place]:
                 tried[cue] -= 1
                 won[cue] -= solved
-        return tried, won
+        return +tried, +won
 
     def close(self, trace: Trace) -> None:
         """A question is finished; also to be called with traces that a resumed run skips."""

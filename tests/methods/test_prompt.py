@@ -1,0 +1,95 @@
+"""Where a stimulus goes in the first prompt, and that it is never glued to its neighbours."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from method_fakes import question
+
+from heartloop.methods import render
+from heartloop.methods.prompt import append_to_last, join
+from heartloop.types import PLACEMENTS, Message, Stimulus
+
+EP02 = Stimulus("EP02", "emotionprompt", "This is very important to my career.", "x")
+EP01 = Stimulus("EP01", "emotionprompt", "Write your answer.", "x", joiner=", ")
+
+
+def only(messages: tuple[Message, ...]) -> str:
+    assert len(messages) == 1
+    return messages[0].content
+
+
+def test_parts_stand_in_order_and_empty_ones_leave_no_gap():
+    full = question(instruction="Do it.", demos=("A -> B", "C -> D"), input="E ->")
+    assert only(render(full)) == ("Do it.\n\nA -> B\n\nC -> D\n\nE ->\n\nEnd with \\boxed{ANSWER}.")
+    assert only(render(question(instruction="", answer_format=""))) == "Problem 0: what is it?"
+
+
+def test_after_instruction_stands_before_the_demonstrations():
+    text = only(render(question(demos=("A -> B",)), (EP02,)))
+    assert text.startswith("Solve the problem. This is very important to my career.\n\nA -> B")
+
+
+def test_without_an_instruction_the_stimulus_takes_its_place():
+    text = only(render(question(instruction="", input="Q: 1+1\nA:", answer_format=""), (EP02,)))
+    assert text == "This is very important to my career.\n\nQ: 1+1\nA:"
+
+
+def test_after_input_leaves_a_bare_answer_prefix_last():
+    text = only(render(question(input="Q: 1+1\nA:"), (EP02,), "after_input"))
+    assert "Q: 1+1 This is very important to my career.\nA:\n\nEnd with" in text
+    plain = only(render(question(), (EP02,), "after_input"))
+    assert "what is it? This is very important to my career.\n\nEnd with" in plain
+
+
+def test_before_and_system():
+    assert only(render(question(), (EP02,), "before")).startswith(EP02.text + " Solve the problem.")
+    system, user = render(question(system="You are kind."), (EP02,), "system")
+    assert system == Message("system", "You are kind. " + EP02.text)
+    assert user.content == only(render(question()))
+    assert render(question(), (EP02,), "system")[0] == Message("system", EP02.text)
+
+
+def test_the_comma_of_ep01_takes_the_place_of_a_full_stop():
+    assert "Solve the problem, Write your answer.\n" in only(render(question(), (EP01,)))
+    asked = only(render(question(instruction="What is it?"), (EP01,)))
+    assert asked.startswith("What is it? Write your answer.")
+    assert only(render(question(instruction="Solve"), (EP01,))).startswith("Solve, Write")
+
+
+def test_several_stimuli_are_joined_each_by_its_own_joiner():
+    text = only(render(question(), (EP02, EP01)))
+    assert text.startswith("Solve the problem. This is very important to my career, Write your")
+
+
+def test_history_stands_between_system_and_question():
+    history = (Message("user", "hi"), Message("assistant", "hello"))
+    messages = render(question(system="Be brief.", history=history))
+    assert [m.role for m in messages] == ["system", "user", "assistant", "user"]
+    assert append_to_last(messages, "more")[-1].content.endswith("\n\nmore")
+
+
+@given(
+    st.text(max_size=20),
+    st.sampled_from(["", " ", ",", ", ", "\n", " - "]),
+    st.sampled_from(PLACEMENTS),
+)
+def test_no_placement_glues_the_phrase_to_other_words(instruction, joiner, placement):
+    phrase = Stimulus("S", "s", "PHRASE", "x", joiner=joiner)
+    texts = [m.content for m in render(question(instruction=instruction), (phrase,), placement)]
+    text = next(text for text in texts if "PHRASE" in text)
+    before, _, after = text.partition("PHRASE")
+    assert not before or before[-1].isspace()
+    assert not after or after[0].isspace()
+
+
+def test_a_joiner_without_white_space_gets_one():
+    assert join("one", "", "two") == "one two"
+    assert join("one\n", "", "two") == "one\ntwo"
+    assert join("one", ";", "two") == "one; two"
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_without_stimuli_the_placement_changes_nothing(placement):
+    assert render(question(), (), placement) == render(question())
