@@ -21,6 +21,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
 _MAX_FIELDS = 200_000  # far over any card; ends files that expand aliases without limit
+_MAX_DEPTH = 40
 _MISSING: Any = object()
 _T = TypeVar("_T")
 
@@ -114,6 +115,7 @@ def parse(raw: bytes, name: str) -> Field:
         line = raw[: error.start].count(b"\n") + 1
         raise CardError(f"{name}:{line}: not UTF-8 text; save the card as UTF-8") from error
     try:
+        _refuse_depth(text, name)
         loader = _Loader(text)
         try:
             node = loader.get_single_node()
@@ -132,6 +134,19 @@ def parse(raw: bytes, name: str) -> Field:
     if not isinstance(root.value, dict):
         raise CardError(f"{name}:{root.line}: a card is a mapping of `field: value` lines")
     return root
+
+
+def _refuse_depth(text: str, name: str) -> None:
+    """Refuse deep nesting on the flat stream of events: building the tree would end in a crash."""
+    depth = 0
+    for event in yaml.parse(text, Loader=_Loader):
+        if isinstance(event, yaml.CollectionStartEvent):
+            depth += 1
+            if depth > _MAX_DEPTH:
+                line = event.start_mark.line + 1
+                raise CardError(f"{name}:{line}: nested more than {_MAX_DEPTH} deep; flatten it")
+        elif isinstance(event, yaml.CollectionEndEvent):
+            depth -= 1
 
 
 class _Converter:

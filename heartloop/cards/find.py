@@ -49,8 +49,15 @@ class CardRef:
 
 
 def workspace() -> Path:
-    """The user's workspace: ``HEARTLOOP_WORKSPACE``, else the current directory."""
-    return Path(os.environ.get("HEARTLOOP_WORKSPACE") or ".")
+    """The user's workspace: ``HEARTLOOP_WORKSPACE``, else the current directory.
+
+    Raises:
+        UsageError: the variable names no folder.
+    """
+    named = os.environ.get("HEARTLOOP_WORKSPACE")
+    if named and not Path(named).is_dir():
+        raise UsageError(f"HEARTLOOP_WORKSPACE: {named} is no folder; mend or unset the variable")
+    return Path(named or ".")
 
 
 def shipped_folder(kind: Kind) -> Path:
@@ -143,20 +150,27 @@ def list_cards(kind: Kind) -> list[CardRef]:
     return [found[name] for name in sorted(found)]
 
 
-def _walk(kind: Kind, origin: str, folder: Path) -> Iterator[CardRef]:
+def _files(kind: Kind, origin: str, folder: Path) -> Iterator[CardRef]:
+    """The card files below a folder, unread."""
     for path in sorted(folder.rglob("*")):
         relative = path.relative_to(folder)
-        if path.suffix not in SUFFIXES or any(part[0] in "._" for part in relative.parts):
+        hidden = any(part[0] in "._" for part in relative.parts)
+        if path.suffix not in SUFFIXES or hidden or not path.is_file():
             continue
-        ref = CardRef(kind, relative.with_suffix("").as_posix(), path, origin)
+        yield CardRef(kind, relative.with_suffix("").as_posix(), path, origin)
+
+
+def _walk(kind: Kind, origin: str, folder: Path) -> Iterator[CardRef]:
+    for ref in _files(kind, origin, folder):
         yield ref
-        if kind == "tasks" and b"members" in path.read_bytes():
-            try:
-                keys = member_keys(load_root(kind, ref).root)
-            except CardError:
-                continue
-            for key in keys:
-                yield CardRef(kind, f"{ref.name}/{key}", path, origin, key)
+        if kind != "tasks":
+            continue
+        try:
+            keys = member_keys(load_root(kind, ref).root)
+        except CardError:
+            continue
+        for key in keys:
+            yield CardRef(kind, f"{ref.name}/{key}", ref.path, origin, key)
 
 
 def member_keys(root: Field) -> list[str]:
@@ -221,7 +235,8 @@ def _include_path(kind: Kind, include: Field, chain: tuple[Path, ...]) -> Path:
         raise error_at(
             include, "include", f"{shown(candidates[0])} includes itself; break the ring"
         )
-    hint = suggest(name, (ref.name for ref in list_cards(kind) if not ref.member))
+    files = (ref.name for origin, folder in roots(kind) for ref in _files(kind, origin, folder))
+    hint = suggest(name, files)
     raise error_at(include, "include", f'no card "{name}"{hint}; only whole files can be included')
 
 

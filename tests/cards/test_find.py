@@ -54,6 +54,14 @@ def test_the_workspace_may_be_named_by_the_environment(
     assert load_verifier("mine").kind == "exact"
 
 
+def test_a_workspace_that_is_no_folder_is_said_so(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARTLOOP_WORKSPACE", str(home / "absent"))
+    with pytest.raises(UsageError, match="HEARTLOOP_WORKSPACE: .* is no folder"):
+        find_card("tasks", "olympiad")
+
+
 def test_the_wheels_own_folder_comes_before_the_checkouts(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -76,6 +76,12 @@ def test_aliases_that_explode_are_refused() -> None:
         parse("\n".join(levels).encode(), "card.yaml")
 
 
+@pytest.mark.parametrize("text", ["a: " + "[" * 100_000, "{a: " * 3_000, "- " * 50_000])
+def test_bottomless_nesting_is_refused(text: str) -> None:
+    with pytest.raises(CardError, match=r"^card\.yaml:1: nested more than 40 deep"):
+        parse(text.encode(), "card.yaml")
+
+
 def test_bytes_that_are_not_utf8_name_their_line() -> None:
     with pytest.raises(CardError, match=r"^card\.yaml:2: not UTF-8"):
         parse(b"a: 1\nb: \xff\n", "card.yaml")
