@@ -24,13 +24,13 @@ questions that are not independent (a conversation, a table, a task); without it
 own cluster. Accuracies and differences are shares in [0, 1]; a *point* is 0.01.
 
 Modules: ``proportions`` (accuracy with intervals), ``passk`` (pass@k, maj@k, best@k, pass^k,
-variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bootstrap, TOST),
-``compare`` (everything that ``heartloop compare`` prints), ``multiplicity`` (Holm,
-Benjamini-Hochberg), ``suites`` (normalised metrics, tasks as clusters, stimulus classes),
-``selection`` (winner's curse, selection efficiency), ``curves`` (equal compute), ``power``,
-``sequential`` (looks that keep their error rate), ``diagnostics`` (flips, sycophancy, summaries),
-``preference`` (preference bias of label predictions). Names are importable from here and loaded on
-first use, so that importing the package costs nothing.
+variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bootstrap),
+``score`` (score intervals, TOST), ``compare`` (everything that ``heartloop compare`` prints),
+``multiplicity`` (Holm, Benjamini-Hochberg), ``suites`` (normalised metrics, tasks as clusters,
+stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves`` (equal
+compute), ``power``, ``sequential`` (looks that keep their error rate), ``diagnostics`` (flips,
+sycophancy, summaries), ``preference`` (preference bias of label predictions). Names are importable
+from here and loaded on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -56,7 +56,8 @@ _HOME = {
     "mcnemar": "paired",
     "paired_bootstrap": "paired",
     "permutation_test": "paired",
-    "tost": "paired",
+    "score_interval": "score",
+    "tost": "score",
     "cohens_h": "paired",
     "Comparison": "compare",
     "compare_arms": "compare",

@@ -1,4 +1,4 @@
-"""Paired comparison of two arms on the questions they share: tests, intervals, equivalence."""
+"""Paired comparison of two arms on the questions they share: counts, tests, bootstrap."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heartloop.analysis._special import binom_pmf, norm_ppf, norm_sf, t_cdf, t_ppf
+from heartloop.analysis._special import binom_pmf, norm_cdf, norm_ppf, t_cdf, t_ppf
 from heartloop.analysis.proportions import cluster_ids
 
 FloatArray = NDArray[np.float64]
@@ -71,7 +71,7 @@ class Bootstrap:
 
     Attributes:
         low, high: limits of the difference.
-        p: two-sided, from the share of draws beyond 0 (draws at 0 count half), at least 1/draws.
+        p: two-sided, from the share of draws beyond 0 (draws at 0 count half, none counts as 1).
         se: standard deviation of the draws.
         h_low, h_high: limits of Cohen's h.
         draws: number of resamples.
@@ -84,26 +84,6 @@ class Bootstrap:
     h_low: float
     h_high: float
     draws: int
-
-
-@dataclass(frozen=True, slots=True)
-class Equivalence:
-    """Two one-sided tests against a region around 0.
-
-    Attributes:
-        margin: half-width of the region, a share.
-        p: the larger of both one-sided p-values.
-        equivalent: p <= alpha.
-        low, high: the 1 - 2 alpha interval that goes with it (without continuity correction).
-        alpha: level of each one-sided test.
-    """
-
-    margin: float
-    p: float
-    equivalent: bool
-    low: float
-    high: float
-    alpha: float
 
 
 def pair_table(
@@ -312,8 +292,9 @@ def paired_bootstrap(
     """Paired bootstrap over questions, or over clusters where they are given.
 
     Both arms of a resampled cluster stay together (Efron & Tibshirani 1993, ch. 8 and 13);
-    percentile limits. With fewer than about 30 clusters they are too narrow: suites of tasks go
-    through ``suites.suite_effect`` instead. NaN limits where there is no pair.
+    percentile limits, expanded for small samples (Hesterberg 2015, Am. Stat. 69:371): the tail is
+    Φ(-sqrt(m/(m-1)) t_{m-1}), m the clusters whose arms differ, because only they say anything
+    about the sign. NaN limits where there is no pair.
 
     Args:
         a: as in :func:`pair_table`; likewise the next three.
@@ -334,14 +315,16 @@ def paired_bootstrap(
     pa, pb = sums[:, 0] / sums[:, 2], sums[:, 1] / sums[:, 2]
     difference = pa - pb
     h = 2 * np.arcsin(np.sqrt(pa)) - 2 * np.arcsin(np.sqrt(pb))
-    tails = [(1 - level) / 2, (1 + level) / 2]
+    informative = int((rows[:, 0] != rows[:, 1]).sum())
+    tail = _expanded(level, informative)
+    tails = [tail, 1 - tail]
     below = float((difference < 0).mean() + 0.5 * (difference == 0).mean())
     low, high = np.quantile(difference, tails)
     h_low, h_high = np.quantile(h, tails)
     return Bootstrap(
         low=float(low),
         high=float(high),
-        p=min(1.0, max(2 * min(below, 1 - below), 1 / draws)),
+        p=_expanded_p(max(2 * min(below, 1 - below), 1 / draws), informative),
         se=float(difference.std(ddof=1)),
         h_low=float(h_low),
         h_high=float(h_high),
@@ -349,81 +332,17 @@ def paired_bootstrap(
     )
 
 
-def _score_z(table: PairTable, delta: float, correction: float = 0.0) -> float:
-    """Tango's score statistic for H0: difference = delta, over the root of the design effect."""
-    n, b, c = table.n, table.only_a, table.only_b
-    linear = -b - c + (2 * n - b + c) * delta
-    constant = -c * delta * (1 - delta)
-    root = (math.sqrt(max(0.0, linear * linear - 8 * n * constant)) - linear) / (4 * n)
-    variance = n * (2 * root + delta * (1 - delta))
-    top = b - c - n * delta
-    top = math.copysign(max(0.0, abs(top) - correction * table.design_effect), top)
-    if variance <= 1e-12:
-        return 0.0 if abs(top) < 1e-9 else math.copysign(math.inf, top)
-    return top / math.sqrt(variance * table.design_effect)
+def _expanded(level: float, informative: int) -> float:
+    """Tail share of the expanded percentile interval: Φ(-sqrt(m/(m-1)) t), at most a tail."""
+    m = informative
+    if m < 2:
+        return 0.0
+    return norm_cdf(-math.sqrt(m / (m - 1)) * t_ppf(0.5 + level / 2, m - 1))
 
 
-def _freedom(table: PairTable) -> float:
-    return math.inf if table.clusters >= table.n else max(1, table.clusters - 1)
-
-
-def score_interval(table: PairTable, level: float = 0.95) -> tuple[float, float]:
-    """Score interval for a paired difference (Tango 1998, Stat. Med. 17:891).
-
-    All Δ whose score statistic ``(b - c - NΔ) / sqrt(N (2q + Δ(1-Δ)))`` stays within the quantile,
-    q the restricted maximum-likelihood share of pairs right in the second arm only. Never empty,
-    right also where no pair is discordant. Pairs alike within clusters: the variance is multiplied
-    by the design effect (Rao & Scott 1981) and the quantile is Student's at G - 1.
-
-    Returns:
-        Lower and upper limit; (-1, 1) without pairs or with a single cluster.
-    """
-    if table.n == 0 or table.clusters < 2:
-        return -1.0, 1.0
-    q = _quantile(0.5 + level / 2, _freedom(table))
-    return _solve(table, q, -1.0), _solve(table, -q, 1.0)
-
-
-def _quantile(level: float, df: float) -> float:
-    return norm_ppf(level) if math.isinf(df) else t_ppf(level, df)
-
-
-def _solve(table: PairTable, target: float, outer: float) -> float:
-    inner = table.difference
-    if abs(inner - outer) < 1e-12:
-        return outer
-    for _ in range(60):
-        middle = 0.5 * (inner + outer)
-        if abs(_score_z(table, middle)) > abs(target):
-            outer = middle
-        else:
-            inner = middle
-    return 0.5 * (inner + outer)
-
-
-def tost(table: PairTable, margin: float = 0.03, alpha: float = 0.05) -> Equivalence:
-    """Equivalence of two arms: is the difference within ± margin? "No effect" as a finding.
-
-    Two one-sided score tests against -margin and +margin (Schuirmann 1987; Tango 1998), each with
-    a continuity correction of half a pair, which keeps the error under alpha also where few pairs
-    are discordant (a plain Wald test calls 50 equal answers equivalence). Clusters as in
-    :func:`score_interval`. p = 1 without pairs or with a single cluster.
-
-    Args:
-        table: counts of pairs.
-        margin: half-width of the region, a share; 0.03 after Chun & Elkins 2026
-            (arXiv 2601.21439).
-        alpha: level of each one-sided test.
-
-    Raises:
-        ValueError: margin not in (0, 1).
-    """
-    if not 0 < margin < 1:
-        raise ValueError(f"margin = {margin}: must be a share between 0 and 1")
-    if table.n == 0 or table.clusters < 2:
-        return Equivalence(margin, 1.0, False, -1.0, 1.0, alpha)
-    df = _freedom(table)
-    worst = min(_score_z(table, -margin, 0.5), -_score_z(table, margin, 0.5))
-    p = norm_sf(worst) if math.isinf(df) else t_cdf(-worst, df)
-    low, high = score_interval(table, 1 - 2 * alpha)
-    return Equivalence(margin, p, p <= alpha, low, high, alpha)
+def _expanded_p(p: float, informative: int) -> float:
+    """The two-sided p-value that goes with :func:`_expanded`."""
+    m = informative
+    if m < 2 or p >= 1.0:
+        return 1.0
+    return min(1.0, 2 * t_cdf(norm_ppf(p / 2) / math.sqrt(m / (m - 1)), m - 1))

@@ -11,8 +11,8 @@ from heartloop.analysis.multiplicity import benjamini_hochberg, holm
 
 def test_both_agree_with_statsmodels() -> None:
     rng = np.random.default_rng(0)
-    for _ in range(200):
-        p = rng.random(rng.integers(1, 30)) ** 2
+    for _ in range(8):
+        p = rng.random(rng.integers(1, 60)) ** 2
         np.testing.assert_allclose(holm(p), multipletests(p, method="holm")[1], atol=1e-9)
         np.testing.assert_allclose(
             benjamini_hochberg(p), multipletests(p, method="fdr_bh")[1], atol=1e-9

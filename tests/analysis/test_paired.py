@@ -12,7 +12,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as sm_mcnemar
 from statsmodels.stats.proportion import proportion_effectsize
 
-from heartloop.analysis import paired
+from heartloop.analysis import paired, score
 
 
 def arms_from(both: int, only_a: int, only_b: int, neither: int) -> tuple[np.ndarray, np.ndarray]:
@@ -89,12 +89,12 @@ def test_cohens_h_agrees_with_statsmodels() -> None:
 
 def test_score_interval_inverts_its_test() -> None:
     table = paired.pair_table(*arms_from(40, 12, 5, 43))
-    low, high = paired.score_interval(table)
+    low, high = score.score_interval(table)
     assert low < table.difference < high
     for limit in (low, high):
-        assert abs(paired._score_z(table, limit)) == pytest.approx(stats.norm.ppf(0.975), abs=1e-6)
+        assert abs(score._score_z(table, limit)) == pytest.approx(stats.norm.ppf(0.975), abs=1e-6)
     # at 0 the statistic is McNemar's without correction
-    assert paired._score_z(table, 0.0) ** 2 == pytest.approx(
+    assert score._score_z(table, 0.0) ** 2 == pytest.approx(
         sm_mcnemar([[40, 12], [5, 43]], exact=False, correction=False).statistic, abs=1e-9
     )
 
@@ -102,7 +102,7 @@ def test_score_interval_inverts_its_test() -> None:
 def test_score_interval_reproduces_a_published_example() -> None:
     # Tango 1998, example of 44 crossed-over patients (b, c) = (1, 0): 95 % interval -.060 to .118
     table = paired.PairTable(43, 1, 0, 0, 44, 1.0)
-    low, high = paired.score_interval(table)
+    low, high = score.score_interval(table)
     assert low == pytest.approx(-0.060, abs=0.003)
     assert high == pytest.approx(0.118, abs=0.003)
 
@@ -129,7 +129,7 @@ def test_bootstrap_of_clusters_keeps_them_together() -> None:
     assert together.se > 1.15 * alone.se
     table = paired.pair_table(a, b, clusters=clusters)
     assert table.design_effect > 1.3 and table.clusters == 50
-    low, high = paired.score_interval(table)
+    low, high = score.score_interval(table)
     assert high - low == pytest.approx(together.high - together.low, rel=0.15)
 
 
@@ -160,16 +160,16 @@ def test_a_hundred_thousand_pairs_take_seconds_and_little_memory() -> None:
 
 
 def test_equal_arms_are_equivalent_and_different_ones_are_not() -> None:
-    same = paired.tost(paired.pair_table(*arms_from(500, 40, 40, 420)))
+    same = score.tost(paired.pair_table(*arms_from(500, 40, 40, 420)))
     assert same.equivalent and -0.03 < same.low < same.high < 0.03
-    apart = paired.tost(paired.pair_table(*arms_from(500, 80, 20, 400)))
+    apart = score.tost(paired.pair_table(*arms_from(500, 80, 20, 400)))
     assert not apart.equivalent and apart.p > 0.9
 
 
 def test_few_questions_prove_no_equivalence_even_when_all_answers_agree() -> None:
-    found = paired.tost(paired.pair_table(np.ones(50), np.ones(50)))
+    found = score.tost(paired.pair_table(np.ones(50), np.ones(50)))
     assert not found.equivalent
-    assert paired.tost(paired.pair_table(np.ones(1000), np.ones(1000))).equivalent
+    assert score.tost(paired.pair_table(np.ones(1000), np.ones(1000))).equivalent
 
 
 def test_copied_seeds_add_nothing() -> None:
@@ -177,9 +177,7 @@ def test_copied_seeds_add_nothing() -> None:
     once = paired.pair_table(a, b)
     copied = paired.pair_table(np.repeat(a[:, None], 4, 1), np.repeat(b[:, None], 4, 1))
     assert copied.design_effect == pytest.approx(4, rel=0.02)
-    np.testing.assert_allclose(
-        paired.score_interval(copied), paired.score_interval(once), atol=2e-3
-    )
+    np.testing.assert_allclose(score.score_interval(copied), score.score_interval(once), atol=2e-3)
     d = paired.cluster_differences(np.repeat(a[:, None], 4, 1), np.repeat(b[:, None], 4, 1))
     assert paired.permutation_test(d).p == pytest.approx(paired.mcnemar(30, 12).p, abs=1e-9)
 
@@ -194,6 +192,6 @@ def test_no_pair_at_all_gives_no_claim() -> None:
     mask = np.zeros((3, 1))
     table = paired.pair_table(a, a, mask)
     assert table.n == 0 and np.isnan(table.difference)
-    assert paired.score_interval(table) == (-1.0, 1.0)
-    assert not paired.tost(table).equivalent
+    assert score.score_interval(table) == (-1.0, 1.0)
+    assert not score.tost(table).equivalent
     assert np.isnan(paired.paired_bootstrap(a, a, mask).low)

@@ -1,0 +1,245 @@
+"""Winner's curse: the best of several arms, and what it is worth on questions that did not choose.
+
+The maximum over arms on the very questions that chose it is biased upwards even where no arm
+differs from another. It is reported only as the *selected maximum*, next to an estimate on other
+questions or other tasks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heartloop.analysis import ABSENT, CORRECT
+from heartloop.analysis._special import t_ppf
+from heartloop.analysis.paired import resample_sums
+from heartloop.analysis.proportions import as_matrix
+
+FloatArray = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class HonestEstimate:
+    """Gain over the control of the arm that a rule chose, on data that did not choose it.
+
+    Attributes:
+        gain: a share.
+        low, high: interval, Student's t at clusters - 1; None with fewer than two clusters.
+        picks: share of folds or tasks that chose each arm.
+        kind: ``held-out``, ``cross-fitted over questions``, ``cross-fitted over tasks``.
+    """
+
+    gain: float
+    low: float | None
+    high: float | None
+    picks: tuple[float, ...]
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class BestArm:
+    """The best of k arms, with and without the winner's curse.
+
+    Attributes:
+        arm: index of the arm with the highest accuracy among the candidates.
+        control: index of the control.
+        selected_maximum: its gain on the questions that chose it: biased upwards, never to be
+            quoted alone.
+        noise_maximum: gain of the best arm expected if no arm differed from the control in truth
+            (bootstrap of centred differences): what the curse alone gives.
+        held_out: chosen on one random half of the questions, measured on the other.
+        cross_fitted: chosen on all folds but one, measured on that one, over repeated splits.
+        over_tasks: chosen on the other tasks, measured on the task left out; None with one task.
+        per_task_maximum: mean over tasks of each task's own selected maximum; None with one task.
+    """
+
+    arm: int
+    control: int
+    selected_maximum: float
+    noise_maximum: float
+    held_out: HonestEstimate
+    cross_fitted: HonestEstimate
+    over_tasks: HonestEstimate | None
+    per_task_maximum: float | None
+
+
+def _t_interval(
+    values: FloatArray, weights: FloatArray, level: float
+) -> tuple[float, float | None, float | None]:
+    """Weighted mean of clusters and its interval; weights are cluster sizes."""
+    total = float(weights.sum())
+    mean = float((values * weights).sum() / total)
+    groups = len(values)
+    if groups < 2:
+        return mean, None, None
+    residual = weights * (values - mean)
+    se = float(np.sqrt(groups / (groups - 1) * (residual**2).sum()) / total)
+    half = t_ppf(0.5 + level / 2, groups - 1) * se
+    return mean, mean - half, mean + half
+
+
+def best_of_arms(
+    correct: ArrayLike,
+    control: int = 0,
+    tasks: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    folds: int = 5,
+    repeats: int = 20,
+    level: float = 0.95,
+    seed: int = 0,
+) -> BestArm:
+    """The best of several arms, as a selected maximum and as an honest estimate.
+
+    Cross-fitting: questions (or clusters) are dealt into ``folds`` at random; in each fold the arm
+    that was best on the others is measured against the control; averaged over ``repeats`` deals.
+    It estimates the gain of the *rule* "take the best on (folds - 1)/folds of such a sample". The
+    interval treats a cluster's average contribution as one observation. For "use this stimulus in
+    general" the unit is the task: each task's gain with the arm that was best on the other tasks
+    (tasks weighted equally). Ties go to the first arm.
+
+    Args:
+        correct: mean correctness over seeds, shape (arms, questions).
+        control: row of the control; the other rows are the candidates.
+        tasks: one label a question.
+        clusters: one label a question, where questions are not independent.
+        folds: number of folds, at least 2.
+        repeats: random deals.
+        level: coverage.
+        seed: of deals and bootstrap.
+
+    Raises:
+        ValueError: fewer than two arms or clusters, or a control that is no row.
+    """
+    table = np.asarray(correct, dtype=float)
+    if table.ndim != 2 or table.shape[0] < 2 or not 0 <= control < table.shape[0]:
+        raise ValueError(f"correct has shape {table.shape}: expected (arms, questions), 2+ arms")
+    arms, questions = table.shape
+    ids = np.arange(questions) if clusters is None else _codes(clusters, questions)
+    groups = int(ids.max()) + 1 if questions else 0
+    if groups < 2:
+        raise ValueError("choosing needs two or more questions (or clusters)")
+    gains = table - table[control]
+    size = np.bincount(ids, minlength=groups).astype(float)
+    sums = np.stack([np.bincount(ids, row, groups) for row in gains])  # (arms, clusters)
+    candidates = np.array([a for a in range(arms) if a != control])
+
+    def choose(total: FloatArray) -> int:
+        return int(candidates[np.argmax(total[candidates])])
+
+    rng = np.random.default_rng(seed)
+    best = choose(sums.sum(axis=1))
+    centred = (sums - np.outer(sums.sum(axis=1) / questions, size))[candidates].T
+    drawn = resample_sums(centred, 1_000, seed)
+    # the second half of a random order is measured with the arm that the first half chose
+    order = rng.permutation(groups)
+    half = order[: groups // 2]
+    rest = order[groups // 2 :]
+    picked = choose(sums[:, half].sum(axis=1))
+    held = _t_interval(sums[picked, rest] / size[rest], size[rest], level)
+    picks = np.zeros(arms)
+    collected = np.zeros(groups)
+    count = min(max(2, folds), groups)
+    for _ in range(repeats):
+        fold = rng.permutation(groups) % count
+        for f in range(count):
+            inside = fold == f
+            arm = choose(sums[:, ~inside].sum(axis=1))
+            picks[arm] += 1
+            collected[inside] += sums[arm, inside]
+    crossed = _t_interval(collected / repeats / size, size, level)
+    over_tasks, per_task = None, None
+    if tasks is not None:
+        labels = _codes(tasks, questions)
+        number = int(labels.max()) + 1
+        if number > 1:
+            per = np.bincount(labels, minlength=number)
+            means = np.stack([np.bincount(labels, row, number) / per for row in gains])
+            over_tasks = _over_tasks(means, choose, level)
+            per_task = float(means[candidates].max(axis=0).mean())
+    chosen = tuple(float(a == picked) for a in range(arms))
+    return BestArm(
+        arm=best,
+        control=control,
+        selected_maximum=float(sums[best].sum() / questions),
+        noise_maximum=float((drawn / questions).max(axis=1).mean()),
+        held_out=HonestEstimate(*held, chosen, "held-out"),
+        cross_fitted=HonestEstimate(
+            *crossed, tuple(float(v) for v in picks / picks.sum()), "cross-fitted over questions"
+        ),
+        over_tasks=over_tasks,
+        per_task_maximum=per_task,
+    )
+
+
+def _over_tasks(
+    means: FloatArray, choose: Callable[[FloatArray], int], level: float
+) -> HonestEstimate:
+    number = means.shape[1]
+    picks = np.zeros(means.shape[0])
+    gained = np.zeros(number)
+    for t in range(number):
+        others = np.arange(number) != t
+        arm = choose(means[:, others].sum(axis=1))
+        picks[arm] += 1
+        gained[t] = means[arm, t]
+    found = _t_interval(gained, np.ones(number), level)
+    return HonestEstimate(
+        *found, tuple(float(v) for v in picks / number), "cross-fitted over tasks"
+    )
+
+
+def _codes(labels: ArrayLike, rows: int) -> NDArray[np.int64]:
+    found = np.asarray(labels)
+    if found.shape != (rows,):
+        raise ValueError(f"{rows} questions but labels of shape {found.shape}: give one a question")
+    return np.unique(found, return_inverse=True)[1].reshape(rows).astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class SelectionEfficiency:
+    """How much of what could be gained by choosing among candidates was gained.
+
+    Attributes:
+        selected: accuracy of the answers handed in.
+        chance: accuracy of a candidate taken at random.
+        best: share of questions with a right candidate (oracle choice).
+        efficiency: (selected - chance) / (best - chance); None where nothing could be gained.
+        gainable: questions on which the candidates differ in correctness.
+    """
+
+    selected: float
+    chance: float
+    best: float
+    efficiency: float | None
+    gainable: int
+
+
+def selection_efficiency(candidates: ArrayLike, selected: ArrayLike) -> SelectionEfficiency:
+    """Selection efficiency of an arm: 0 is a random pick, 1 an oracle, below 0 worse than random.
+
+    Args:
+        candidates: codes, shape (questions, candidates); ABSENT where there is none.
+        selected: column handed in, shape (questions,); negative where none was (not right).
+
+    Raises:
+        ValueError: shapes that differ or a column that does not exist.
+    """
+    matrix, column = as_matrix(candidates), np.asarray(selected, dtype=np.int64)
+    if column.shape != (matrix.shape[0],) or (column >= matrix.shape[1]).any():
+        raise ValueError("selected must name one existing column a question")
+    right, there = matrix == CORRECT, matrix != ABSENT
+    used = there.any(axis=1)
+    if not used.any():
+        return SelectionEfficiency(0.0, 0.0, 0.0, None, 0)
+    right, there, column = right[used], there[used], column[used]
+    rows = np.arange(len(column))
+    taken = float(np.where(column >= 0, right[rows, column], False).mean())
+    share = right.sum(axis=1) / there.sum(axis=1)
+    chance, best = float(share.mean()), float(right.any(axis=1).mean())
+    gainable = int(((share > 0) & (share < 1)).sum())
+    return SelectionEfficiency(
+        taken, chance, best, (taken - chance) / (best - chance) if gainable else None, gainable
+    )

@@ -1,0 +1,134 @@
+"""Looking at a running comparison as often as one likes, without losing the error rate.
+
+The pairs of both arms come in the plan's fixed order. After any number of them, :func:`look` may
+be asked whether the comparison is decided; the chance that it *ever* wrongly says "different" is at
+most alpha, likewise that it ever wrongly says "equivalent". No number of looks has to be planned.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+FloatArray = NDArray[np.float64]
+
+Decision = Literal["different", "equivalent", "open"]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """State of a comparison after some questions.
+
+    Attributes:
+        decision: ``different``, ``equivalent`` or ``open``.
+        p: always-valid p-value of "no difference": may be looked at any time.
+        difference: mean difference so far, a share.
+        low, high: always-valid confidence sequence of the difference.
+        questions: looked at.
+    """
+
+    decision: Decision
+    p: float
+    difference: float
+    low: float
+    high: float
+    questions: int
+
+
+def log_evidence(wins: ArrayLike, losses: ArrayLike) -> FloatArray:
+    """Logarithm of the e-value against "a discordant question favours either arm equally".
+
+    ``E = 2^m B(w + 1/2, l + 1/2) / B(1/2, 1/2)``, m = w + l: the likelihood ratio of a Bernoulli
+    rate drawn from Beta(1/2, 1/2) (Krichevsky-Trofimov) against 1/2. Under equality it is a
+    non-negative martingale with mean 1 over the discordant questions, so that E ever reaches
+    1/alpha with probability at most alpha (Ville 1939; Robbins 1970; Ramdas et al. 2023,
+    Stat. Sci. 38:576).
+
+    Args:
+        wins: questions in favour of the first arm, any shape.
+        losses: questions in favour of the second, same shape.
+    """
+    w, lost = np.asarray(wins, dtype=float), np.asarray(losses, dtype=float)
+    most = int(max(w.max(initial=0), lost.max(initial=0)))
+    table = np.array([math.lgamma(k + 0.5) for k in range(most + 1)])
+    whole = np.array([math.lgamma(k + 1.0) for k in range(2 * most + 2)])
+    m = w + lost
+    return np.asarray(
+        m * math.log(2.0)
+        + table[w.astype(int)]
+        + table[lost.astype(int)]
+        - whole[m.astype(int)]
+        - math.log(math.pi)
+    )
+
+
+def confidence_sequence(
+    differences: ArrayLike, alpha: float = 0.05
+) -> tuple[FloatArray, FloatArray]:
+    """Confidence sequence of a mean difference: holds at all times at once, for any distribution.
+
+    Predictable plug-in empirical-Bernstein sequence of Waudby-Smith & Ramdas (2024, JRSS B 86:1,
+    theorem 2) on (d + 1)/2 in [0, 1]: with λ_t = min(sqrt(2 log(2/α) / (σ̂²_{t-1} t log(1+t))), 1/2)
+    and ψ(λ) = (-log(1-λ) - λ)/4, the mean lies within ``Σλx/Σλ ± (log(2/α) + Σ 4(x - μ̂_{t-1})²
+    ψ(λ))/Σλ`` for all t with probability 1 - α. Limits are intersected over time.
+
+    Args:
+        differences: one a question in the plan's order, each in [-1, 1] (mean over seeds of right
+            in the first arm minus right in the second), shape (questions,) or (runs, questions).
+        alpha: error over all times together.
+
+    Returns:
+        Lower and upper limits after each question, same shape.
+    """
+    d = np.asarray(differences, dtype=float)
+    x = (d + 1) / 2
+    t = np.arange(1, x.shape[-1] + 1)
+    mean = (0.5 + np.cumsum(x, axis=-1)) / (t + 1)
+    spread = (0.25 + np.cumsum((x - mean) ** 2, axis=-1)) / (t + 1)
+    before_mean = np.concatenate([np.full((*x.shape[:-1], 1), 0.5), mean[..., :-1]], axis=-1)
+    before = np.concatenate([np.full((*x.shape[:-1], 1), 0.25), spread[..., :-1]], axis=-1)
+    bar = math.log(2 / alpha)
+    bet = np.minimum(np.sqrt(2 * bar / (before * t * np.log1p(t))), 0.5)
+    psi = (-np.log1p(-bet) - bet) / 4
+    total = np.cumsum(bet, axis=-1)
+    centre = np.cumsum(bet * x, axis=-1) / total
+    half = (bar + np.cumsum(4 * (x - before_mean) ** 2 * psi, axis=-1)) / total
+    low = np.maximum.accumulate(np.maximum(2 * (centre - half) - 1, -1.0), axis=-1)
+    high = np.minimum.accumulate(np.minimum(2 * (centre + half) - 1, 1.0), axis=-1)
+    return low, high
+
+
+def look(differences: ArrayLike, margin: float = 0.03, alpha: float = 0.05) -> Look:
+    """Whether a comparison is decided by the questions seen so far: ``--stop-when decided``.
+
+    *different*: the e-value on the signs of the questions' differences has ever reached 1/alpha.
+    *equivalent*: the confidence sequence lies within ± margin. Both keep their error at alpha
+    however often and whenever one looks, also with several seeds (a question is one observation).
+    A task whose questions are clustered must be handed over as one difference a cluster.
+
+    Args:
+        differences: as in :func:`confidence_sequence`, shape (questions,).
+        margin: half-width of the region of equivalence.
+        alpha: error of either decision.
+
+    Raises:
+        ValueError: a difference outside of [-1, 1].
+    """
+    d = np.asarray(differences, dtype=float)
+    if d.ndim != 1 or (d.size and (np.abs(d) > 1).any()):
+        raise ValueError("differences must be one row of numbers in [-1, 1]")
+    if not d.size:
+        return Look("open", 1.0, 0.0, -1.0, 1.0, 0)
+    evidence = log_evidence(np.cumsum(d > 0), np.cumsum(d < 0))
+    p = math.exp(-max(0.0, float(evidence.max())))
+    low, high = confidence_sequence(d, alpha)
+    decision: Decision = "open"
+    if p <= alpha:
+        decision = "different"
+    elif -margin < low[-1] and high[-1] < margin:
+        decision = "equivalent"
+    return Look(decision, p, float(d.mean()), float(low[-1]), float(high[-1]), d.size)
