@@ -1,0 +1,467 @@
+r"""Reads an answer as a whole: lists, tuples, sets, intervals, relations, assignments, text.
+
+A reading is a tuple whose first entry says what it is: ``("expr", tree)``, ``("list", items)``,
+``("tuple", open, close, items)``, ``("set", items)``, ``("builder", variable, condition)``,
+``("union", parts)``, ``("inter", parts)``, ``("minus", a, b)``, ``("rel", sides, operators)``,
+``("assign", name, value)``, ``("ratio", items)``, ``("matrix", rows)``, ``("reals",)``,
+``("empty",)``, ``("text", words)``.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from heartloop.grading.caps import MAX_LENGTH, MAX_NESTING, TooLarge, Unreadable
+from heartloop.grading.clean import clean, strip_ends
+from heartloop.grading.latex import parse
+from heartloop.grading.words import fold_words, spoken_number
+
+Reading = tuple[Any, ...]
+
+_OPEN = "([{"
+_CLOSE = ")]}"
+_WEAK = re.compile(r";|\\text\{\s*,?\s*(?:or|OR)\s*,?\s*\}|(?<![a-zA-Z\\])or(?![a-zA-Z])|\\lor(?![a-zA-Z])")
+_STRONG = re.compile(
+    r",|\\text\{\s*,?\s*(?:and|und|y|et|&)\s*,?\s*\}|(?<![a-zA-Z\\])and(?![a-zA-Z])|"
+    r"\\land(?![a-zA-Z])|\\q?quad(?![a-zA-Z])|\\\\(?![a-zA-Z])|\n|\\&"
+)
+_AND = re.compile(r"and|land")
+_RELATION = re.compile(
+    r"\\(?:le|ge|ne|in|notin|approx|equiv|sim|cong|to|subset|subseteq|iff)(?![a-zA-Z])|=|<|>"
+)
+_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
+_SPACED = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d ])")
+_QUALIFIER = re.compile(
+    r"\s*[,(]?\s*(?:\\text\{\s*,?\s*|(?<![a-zA-Z\\]))\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
+    r"for(?=\s+[$\\a-zA-Z])|where|with|when|whenever|such that|if|in which|is both|as)\b.*",
+    re.S,
+)
+_LABEL = re.compile(r"^\s*(?:\\text\{)?([A-Za-z][A-Za-z .'()-]{1,40}?)\}?\s*(?::|=|\bis\b)\s*\}?(?=\S)")
+_NAME = re.compile(
+    r"^(?:\\(?:[a-zA-Z]+)|[A-Za-z])(?:\s*\{[^{}]*\})?(?:\s*[_^]\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+|\\prime))*'*\s*$"
+)
+_FUNCTION_NAME = re.compile(
+    r"^(?:\\[a-zA-Z]+|[A-Za-z])(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?-1\}?)?\s*\(\s*([^()]*)\s*\)\s*$"
+)
+_ANGLE = re.compile(r"^(?:m?\s*\\(?:angle|triangle)|\|)\s*[A-Za-z_{}0-9 ]+\|?$")
+_SEGMENT = re.compile(r"^[A-Z]{2,4}$|^\\(?:overline|overrightarrow|vec)\{?[A-Za-z]+\}?$")
+_DIRECTION = re.compile(r"^S_\{?\\?[a-zA-Z]+|^[A-Z]_\{[^{}]*\}\([^()]*\)$")
+_MATRIX = re.compile(
+    r"^\s*(?:\(|\[|\|)?\s*\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix)\}(?:\{[^{}]*\})?(?P<body>.*)"
+    r"\\end\{(?P=env)\}\s*(?:\)|\]|\|)?\s*(?:\^\{?(?:T|\\top)\}?)?\s*$",
+    re.S,
+)
+
+
+def positions(text: str) -> list[int]:
+    """Bracket depth at every character (brackets of any kind close one another)."""
+    depths = []
+    depth = 0
+    i = 0
+    while i < len(text):
+        char = text[i]
+        if char == "\\" and text.startswith(("\\{", "\\}"), i):
+            depth = depth + 1 if text[i + 1] == "{" else max(0, depth - 1)
+            depths += [depth if text[i + 1] == "{" else depth + 1] * 2
+            i += 2
+            continue
+        if char == "\\" and text.startswith("\\begin{", i):
+            depth += 1
+        elif char == "\\" and text.startswith("\\end{", i):
+            depth = max(0, depth - 1)
+        if char in _OPEN:
+            depth += 1
+            if depth > MAX_NESTING:
+                raise TooLarge(f"nested deeper than {MAX_NESTING}")
+            depths.append(depth)
+        elif char in _CLOSE:
+            depths.append(depth)
+            depth = max(0, depth - 1)
+        else:
+            depths.append(depth)
+        i += 1
+    return depths
+
+
+def split_top(text: str, pattern: re.Pattern[str]) -> tuple[list[str], list[str]]:
+    r"""Split at a pattern outside of brackets (and outside of ``\text{…}``).
+
+    Returns:
+        The pieces, and the separators between them.
+    """
+    depths = positions(text)
+    pieces, separators = [], []
+    start = 0
+    for match in pattern.finditer(text):
+        if match.start() < start or match.start() >= len(depths):
+            continue
+        if depths[match.start()] > 0:
+            continue
+        pieces.append(text[start : match.start()])
+        separators.append(match.group())
+        start = match.end()
+    pieces.append(text[start:])
+    return pieces, separators
+
+
+def readings(text: str) -> list[Reading]:
+    """All sensible readings of an answer, the most natural first.
+
+    Raises:
+        TooLarge: a cap was reached.
+    """
+    if len(text) > MAX_LENGTH:
+        raise TooLarge(f"longer than {MAX_LENGTH} characters")
+    cleaned = unwrap(strip_ends(clean(text)))
+    if not cleaned:
+        return []
+    found: list[Reading] = []
+    joined = _THOUSANDS.sub(lambda m: m.group().replace(",", ""), cleaned)
+    if joined != cleaned and not _inside_brackets(cleaned):
+        found.append(read(joined))
+    elif _SPACED.search(cleaned):
+        found.append(read(_SPACED.sub(lambda m: m.group().replace(" ", ""), cleaned)))
+    found.append(read(cleaned))
+    decimal = re.fullmatch(r"([-+]?\d+),(\d+)(.*)", cleaned, re.S)
+    if decimal and "," not in decimal[3]:
+        found.append(read(f"{decimal[1]}.{decimal[2]}{decimal[3]}"))
+    dotted = re.fullmatch(r"([-+]?\d{1,3}(?:\.\d{3})+),(\d+)", cleaned)
+    if dotted:
+        found.append(read(dotted[1].replace(".", "") + "." + dotted[2]))
+    return found
+
+
+def _inside_brackets(text: str) -> bool:
+    match = _THOUSANDS.search(text)
+    return match is not None and positions(text)[match.start()] > 0
+
+
+def unwrap(text: str) -> str:
+    r"""Without boxes and outer ``{…}``, ``\text{…}`` around the whole answer."""
+    for _ in range(6):
+        before = text
+        text = strip_ends(text)
+        for command in ("\\boxed", "\\fbox", "\\text", "\\mathrm", "\\ensuremath", "\\displaystyle", ""):
+            if text.startswith(command + "{"):
+                at = len(command)
+                if _closing(text, at) == len(text) - 1:
+                    text = text[at + 1 : -1].strip()
+                    break
+        if text == before:
+            return text
+    return text
+
+
+def _closing(text: str, at: int) -> int:
+    depth = 0
+    i = at
+    while i < len(text):
+        if text[i] == "\\":
+            i += 2
+            continue
+        if text[i] == "{":
+            depth += 1
+        elif text[i] == "}":
+            depth -= 1
+            if depth == 0:
+                return i
+        i += 1
+    return -1
+
+
+def read(text: str, depth: int = 0) -> Reading:
+    """The most natural reading of cleaned text; text that is no mathematics is ``text``."""
+    if depth > 12:
+        raise TooLarge("lists nested too deeply")
+    text = unwrap(text)
+    if not text:
+        return ("text", "")
+    matrix = _matrix(text, depth)
+    if matrix is not None:
+        return matrix
+    pieces, separators = split_top(text, _WEAK)
+    if len([p for p in pieces if p.strip()]) > 1:
+        items = [read(piece, depth + 1) for piece in pieces if piece.strip()]
+        kind = "or" if any("or" in s.lower() for s in separators) else "list"
+        return _joined(items, kind, text)
+    pieces, separators = split_top(text, _STRONG)
+    pieces = _merge_qualifiers(pieces)
+    if len([p for p in pieces if p.strip(" .")]) > 1:
+        items = [read(piece, depth + 1) for piece in pieces if piece.strip(" .")]
+        return _joined(items, "and" if any(_AND.search(s) for s in separators) else "list", text)
+    return single(text.strip().strip(",").strip(), depth)
+
+
+def _merge_qualifiers(pieces: list[str]) -> list[str]:
+    """``f(x) = ax + b, where …``: everything from “where” on is explanation."""
+    for i, piece in enumerate(pieces):
+        if i and re.match(r"\s*(?:\\text\{\s*)?(?:where|with|such that|for all|for some|for any)\b", piece):
+            return pieces[:i]
+    return pieces
+
+
+def _joined(items: list[Reading], kind: str, text: str) -> Reading:
+    if all(item[0] == "text" for item in items):
+        words = fold_words(text)
+        if len(words.split()) > 2 * len(items):  # a sentence with commas
+            return ("text", words)
+    relations = [item for item in items if is_condition(item)]
+    if len(relations) == len(items):
+        return ("inter" if kind == "and" else "union", items)
+    if kind == "or" and any(is_condition(item) for item in items):
+        return ("union", items)
+    return ("list", items)
+
+
+def is_condition(item: Reading) -> bool:
+    """Whether a reading is an inequality or a membership."""
+    if item[0] in ("union", "inter"):
+        return all(is_condition(part) for part in item[1])
+    return item[0] == "rel" and any(op in ("<", ">", "le", "ge", "ne", "in") for op in item[2])
+
+
+def single(text: str, depth: int) -> Reading:
+    """A piece without top-level commas."""
+    for left, right in (("\\{", "\\}"),):
+        if text.startswith(left) and text.endswith(right):
+            inner = text[2:-2]
+            if min(positions(inner), default=0) >= 0 and _balanced_set(text):
+                return _set(inner, depth)
+    parts, operators = split_top(text, re.compile(r"\\(cup|cap|setminus)(?![a-zA-Z])|(?<=[\])}])\s*U\s*(?=[\[({\\])|(?<=[})\]])\s*(?:-|\\)\s*(?=\\\{)"))
+    if len(parts) > 1 and all(part.strip() for part in parts):
+        return _set_operation(parts, operators, depth)
+    if text in ("\\emptyset", "\\phi", "\\{\\}") or re.fullmatch(r"(?:the )?empty set|no (?:real )?solutions?|none", text, re.I):
+        return ("empty",)
+    if text == "\\R" or re.fullmatch(r"(?:all )?(?:the )?real numbers|all reals?", text, re.I):
+        return ("reals",)
+    relation = _relation(text, depth)
+    if relation is not None:
+        return relation
+    bracketed = _bracketed(text, depth)
+    if bracketed is not None:
+        return bracketed
+    ratio = _ratio(text, depth)
+    if ratio is not None:
+        return ratio
+    return expression(text, depth)
+
+
+def _balanced_set(text: str) -> bool:
+    depths = positions(text)
+    return all(depth > 0 for depth in depths[:-2])
+
+
+def _set(inner: str, depth: int) -> Reading:
+    for mark in ("|", ":", "\\colon"):
+        at = _top_index(inner, mark)
+        if at > 0:
+            variable = inner[:at].strip()
+            condition = read(inner[at + len(mark) :], depth + 1)
+            if is_condition(condition) or condition[0] in ("assign", "rel"):
+                domain = re.match(r"(.*?)\\in(?![a-zA-Z])(.*)", variable)
+                return ("builder", (domain[1] if domain else variable).strip(), condition)
+    content = read(inner, depth + 1)
+    if content[0] == "list":
+        return ("set", content[1])
+    return ("set", [content])
+
+
+def _top_index(text: str, mark: str) -> int:
+    depths = positions(text)
+    at = text.find(mark)
+    while at >= 0:
+        if depths[at] == 0:
+            return at
+        at = text.find(mark, at + 1)
+    return -1
+
+
+def _set_operation(parts: list[str], operators: list[str], depth: int) -> Reading:
+    items = [read(part, depth + 1) for part in parts]
+    result = items[0]
+    # a leading "x \in" belongs to the whole union
+    if result[0] == "rel" and result[2] and result[2][-1] == "in":
+        sides = list(result[1])
+        rest = _fold_sets([sides[-1], *items[1:]], operators)
+        return ("rel", [*sides[:-1], rest], result[2])
+    return _fold_sets(items, operators)
+
+
+def _fold_sets(items: list[Reading], operators: list[str]) -> Reading:
+    result = items[0]
+    for operator, item in zip(operators, items[1:], strict=True):
+        if "cup" in operator or "U" in operator:
+            parts = [*result[1], item] if result[0] == "union" else [result, item]
+            result = ("union", parts)
+        elif "cap" in operator:
+            result = ("inter", [result, item])
+        else:
+            result = ("minus", result, item)
+    return result
+
+
+_OPERATORS = {"=": "=", "<": "<", ">": ">"}
+
+
+def _relation(text: str, depth: int) -> Reading | None:
+    pieces, operators = split_top(text, _RELATION)
+    if len(pieces) < 2 or not any(piece.strip() for piece in pieces):
+        return None
+    names = [op.lstrip("\\").strip() for op in operators]
+    if not pieces[0].strip():
+        pieces, names = pieces[1:], names[1:]  # "= 5"
+        if len(pieces) == 1:
+            return single(pieces[0].strip(), depth + 1)
+    if names[0] == "to" or "iff" in names:
+        return read(pieces[-1], depth + 1)
+    # what follows ≈ only repeats the value
+    for i, name in enumerate(names):
+        if name in ("approx", "sim", "cong") and (i > 0 or not name_of(pieces[0])):
+            pieces, names = pieces[: i + 1], names[:i]
+            break
+    names = ["=" if name in ("approx", "sim", "cong") else name for name in names]
+    if not names:
+        return read(pieces[0], depth + 1)
+    pieces = [_strip_label(piece) if i == 0 else piece for i, piece in enumerate(pieces)]
+    if set(names) == {"="}:
+        return _equation(pieces, depth)
+    last = _QUALIFIER.sub("", pieces[-1]) or pieces[-1]
+    pieces = [*pieces[:-1], last]
+    sides = [read(piece, depth + 1) if piece.strip() else ("text", "") for piece in pieces]
+    if any(side == ("text", "") for side in sides):
+        return None
+    return ("rel", sides, names)
+
+
+def _strip_label(piece: str) -> str:
+    return re.sub(r"^\s*(?:\\text\{\s*(?:only|so|thus|then|hence|therefore)\s*\}|(?:only|so|thus|hence)\b)\s*", "", piece)
+
+
+def _equation(pieces: list[str], depth: int) -> Reading | None:
+    pieces = [piece for piece in pieces if piece.strip()]
+    if not pieces:
+        return None
+    if len(pieces) == 1:
+        return read(pieces[0], depth + 1)
+    pieces[-1] = _QUALIFIER.sub("", pieces[-1]) or pieces[-1]
+    name = name_of(pieces[0])
+    if name is not None:
+        return ("assign", name, read(pieces[-1], depth + 1))
+    if len(pieces) > 2:  # 1 + 1 = 2 = x, or a derivation that ends in its value
+        return read(pieces[-1], depth + 1)
+    last_name = name_of(pieces[-1])
+    left = read(pieces[0], depth + 1)
+    if left[0] == "tuple":
+        right = read(pieces[1], depth + 1)
+        if right[0] in ("tuple", "list"):
+            return ("assign", pieces[0].strip(), right)
+    if last_name is not None and left[0] == "expr":
+        return ("assign", last_name, left)
+    label = _LABEL.match(pieces[0] + "=")
+    if label and left[0] == "text":
+        return ("assign", fold_words(pieces[0]), read(pieces[1], depth + 1))
+    right = read(pieces[1], depth + 1)
+    if left[0] == "text":
+        return ("assign", str(left[1]), right)
+    return ("rel", [left, right], ["="])
+
+
+def name_of(text: str) -> str | None:
+    r"""The name that an assignment gives a value to, or None: ``x``, ``a_n``, ``f(x)``, ``|AB|``."""
+    bare = re.sub(r"\\(?:text|mathrm)\s*\{([^{}]*)\}", r"\1", text).strip()
+    if bare in ("e", "i", "\\pi", "\\infty"):
+        return None
+    if _NAME.match(bare) and not re.match(r"^\\(?:frac|sqrt|sum|prod|int|log|ln|sin|cos|tan|pi)\b", bare):
+        return re.sub(r"[\s{}]", "", bare)
+    match = _FUNCTION_NAME.match(bare)
+    if match and not re.match(r"^\\(?:sin|cos|tan|log|ln|sqrt|exp|arc\w+)\b", bare):
+        arguments = match[1].replace(" ", "")
+        if re.fullmatch(r"(?:[A-Za-z](?:_\w)?|\\[a-z]+)(?:,(?:[A-Za-z](?:_\w)?|\\[a-z]+))*", arguments):
+            return re.sub(r"[\s{}]", "", bare)
+        return None
+    if _ANGLE.match(bare) or _SEGMENT.match(bare) or _DIRECTION.match(bare):
+        return re.sub(r"[\s{}]", "", bare)
+    return None
+
+
+def _bracketed(text: str, depth: int) -> Reading | None:
+    if len(text) < 2 or text[0] not in "([" or text[-1] not in ")]":
+        if text.startswith(("\\langle",)) and text.endswith("\\rangle"):
+            content = read(text[7:-7], depth + 1)
+            return ("tuple", "(", ")", content[1]) if content[0] == "list" else None
+        if len(text) > 2 and text[0] in "][" and text[-1] in "][" and "," in text:
+            content = read(text[1:-1], depth + 1)  # ]0, 1[: the French way
+            if content[0] == "list" and len(content[1]) == 2:
+                opening = "[" if text[0] == "[" else "("
+                closing = "]" if text[-1] == "]" else ")"
+                return ("tuple", opening, closing, content[1])
+        return None
+    depths = positions(text)
+    if any(depth == 0 for depth in depths[1:-1]) or depths[1:-1] and min(depths[1:-1]) < 1:
+        return None
+    inner = text[1:-1]
+    if split_top(inner, _STRONG)[0][1:] or split_top(inner, re.compile(";"))[0][1:]:
+        content = read(inner, depth + 1)
+        items = content[1] if content[0] in ("list", "union", "inter") else [content]
+        return ("tuple", text[0], text[-1], items)
+    if text[0] == "(" and text[-1] == ")":
+        content = read(inner, depth + 1)
+        return content
+    return None
+
+
+def _ratio(text: str, depth: int) -> Reading | None:
+    pieces, _ = split_top(text, re.compile(r":|\\colon(?![a-zA-Z])"))
+    if len(pieces) < 2:
+        return None
+    items = [read(piece, depth + 1) for piece in pieces]
+    if all(item[0] == "expr" for item in items):
+        return ("ratio", items, re.sub(r"\s", "", text))
+    if len(pieces) == 2 and items[0][0] == "text" and pieces[1].strip():
+        return ("assign", str(items[0][1]), items[1])
+    return None
+
+
+def _matrix(text: str, depth: int) -> Reading | None:
+    match = _MATRIX.match(text)
+    if match is None:
+        return None
+    rows = []
+    for line in re.split(r"\\\\(?![a-zA-Z])|\\cr(?![a-zA-Z])|\\\\(?=\\)", match["body"]):
+        line = line.replace("\\hline", "").strip()
+        if line:
+            rows.append([read(cell, depth + 1) for cell in line.split("&")])
+    return ("matrix", rows)
+
+
+_LEAD = re.compile(
+    r"^(?:(?:\\text\{\s*)?(?:only|about|approximately|approx\.?|around|exactly|roughly|is|are|the answer is|"
+    r"answer|answer is|answer:|rs\.?|usd|us|eur|there are|it is|its|=|≈|the|value|option|no\.|not it's not \d+ it's)"
+    r"\s*\}?[\s:]*)+(?=[\d.(\\\-+])",
+    re.I,
+)
+_CURRENCY = re.compile(r"^[€£¥₹]\s*|\s*[€£¥₹]$")
+
+
+def expression(text: str, depth: int) -> Reading:
+    """An expression where it parses, else a number in words, else text."""
+    text = _CURRENCY.sub("", text)
+    for attempt in (text, _LEAD.sub("", text), _QUALIFIER.sub("", text)):
+        attempt = attempt.strip()
+        if not attempt:
+            continue
+        if re.fullmatch(r"(?:\\text\{\s*)?\(?([A-Z])\)?\s*\}?", attempt):
+            letter = re.sub(r"[^A-Z]", "", attempt.replace("\\text", ""))
+            return ("expr", ("sym", letter))
+        try:
+            return ("expr", parse(attempt))
+        except Unreadable:
+            continue
+    spoken = spoken_number(text)
+    if spoken is not None:
+        return ("expr", ("num", spoken, None))
+    ordinal = re.fullmatch(r"(-?\d+)\s*(?:\^\s*)?\{?\s*(?:\\text\{\s*)?(?:st|nd|rd|th)\s*\}?\s*\}?(?:\s*[a-zA-Z{}\\ ]*)", text)
+    if ordinal:
+        return read(ordinal[1], depth + 1)
+    return ("text", fold_words(text))

@@ -1,0 +1,580 @@
+r"""A small parser for mathematical answers: LaTeX or plain text → an expression tree.
+
+The tree is made of tuples: ``("num", Fraction, places)``, ``("sym", name)``, ``("add", …)``,
+``("mul", …)``, ``("pow", base, exponent)``, ``("fun", name, …)``, ``("call", name, …)`` (an unknown
+function), ``("pm", a, b)``, ``("pct", a)``, ``("deg", a)``, ``("unit", a, text)``,
+``("base", digits, base)``, ``("inf",)``, ``("dots",)``, ``("big", kind, variable, low, high, body)``.
+"""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+from typing import Any
+
+from heartloop.grading.caps import MAX_LENGTH, MAX_NESTING, MAX_NODES, TooLarge, Unreadable
+
+Node = tuple[Any, ...]
+
+FUNCTIONS = {
+    "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot",
+    "sinh", "cosh", "tanh", "coth", "ln", "log", "lg", "exp", "sqrt", "gcd", "lcm", "min", "max",
+    "abs", "floor", "ceil", "binom", "sgn", "sign", "Re", "Im", "arg", "det", "cis", "arsinh",
+    "arcosh", "artanh",
+}  # fmt: skip
+_ALIASES = {
+    "tg": "tan", "ctg": "cot", "cotg": "cot", "arctg": "arctan", "arcctg": "arccot", "cosec": "csc",
+    "asin": "arcsin", "acos": "arccos", "atan": "arctan", "sh": "sinh", "ch": "cosh", "th": "tanh",
+    "arcsinh": "arsinh", "arccosh": "arcosh", "arctanh": "artanh", "mathrm{sgn}": "sgn",
+}  # fmt: skip
+_INVERSE = {
+    "sin": "arcsin", "cos": "arccos", "tan": "arctan", "cot": "arccot",
+    "sinh": "arsinh", "cosh": "arcosh", "tanh": "artanh",
+}  # fmt: skip
+GREEK = {
+    "alpha", "beta", "gamma", "delta", "epsilon", "varepsilon", "zeta", "eta", "theta", "vartheta",
+    "iota", "kappa", "lambda", "mu", "nu", "xi", "rho", "sigma", "tau", "upsilon", "phi",
+    "varphi", "chi", "psi", "omega", "Gamma", "Delta", "Theta", "Lambda", "Xi", "Sigma", "Phi",
+    "Psi", "Omega", "hbar", "ell", "partial", "mho", "odot", "nabla", "infty", "pi", "Pi",
+}  # fmt: skip
+_CALLED = {"f", "g", "h", "F", "G", "H"}
+_ACCENTS = {"vec", "overrightarrow", "overline", "bar", "hat", "widehat", "tilde", "dot", "ddot"}
+_TOKEN = re.compile(
+    r"\s+|(?P<num>\d+(?:\.\d+)?|\.\d+)|\\(?P<cmd>[a-zA-Z]+|[{}|\\&])|(?P<word>[A-Za-z]{2,})|"
+    r"(?P<sym>[A-Za-z])|(?P<op>.)",
+    re.S,
+)
+_WORDS = {"pi", "infinity", "inf", "infty", "oo", "sqrt", "degrees", "degree", "percent", "pct"}
+
+
+def tokenize(text: str) -> list[tuple[str, str]]:
+    r"""Split cleaned text into (kind, value) tokens; ``\text{…}`` becomes one token.
+
+    Raises:
+        TooLarge: more characters than the cap.
+    """
+    if len(text) > MAX_LENGTH:
+        raise TooLarge(f"longer than {MAX_LENGTH} characters")
+    tokens: list[tuple[str, str]] = []
+    at = 0
+    while at < len(text):
+        match = _TOKEN.match(text, at)
+        assert match is not None
+        at = match.end()
+        kind = match.lastgroup
+        if kind is None:
+            continue
+        value = match.group(kind)
+        if kind == "cmd" and value in ("text", "mathrm"):
+            content, at = _group(text, at)
+            kind, value = _worded(value, content)
+        if kind == "word":
+            tokens.extend(_split_word(value))
+            continue
+        if kind == "cmd" and (value in FUNCTIONS or value in _ALIASES):
+            kind, value = "fun", _ALIASES.get(value, value)
+        tokens.append((kind, value))
+    return tokens
+
+
+def _worded(command: str, content: str) -> tuple[str, str]:
+    inner = content.strip()
+    name = _ALIASES.get(inner, inner)
+    if name in FUNCTIONS:
+        return "fun", name
+    if len(inner) == 1 and inner.isalpha() and command == "mathrm":
+        return "sym", inner
+    if re.fullmatch(r"\d+(\.\d+)?", inner):
+        return "num", inner
+    return "text", content
+
+
+def _group(text: str, at: int) -> tuple[str, int]:
+    """The braced group (or single character) at ``at``, and the index behind it."""
+    while at < len(text) and text[at].isspace():
+        at += 1
+    if at >= len(text):
+        return "", at
+    if text[at] != "{":
+        return text[at], at + 1
+    depth = 0
+    for i in range(at, len(text)):
+        if text[i] == "{" and text[i - 1] != "\\":
+            depth += 1
+        elif text[i] == "}" and text[i - 1] != "\\":
+            depth -= 1
+            if depth == 0:
+                return text[at + 1 : i], i + 1
+    return text[at + 1 :], len(text)
+
+
+def _split_word(word: str) -> list[tuple[str, str]]:
+    """A run of letters: a function, a constant, an English word, or a product of symbols."""
+    name = _ALIASES.get(word, word)
+    if name in FUNCTIONS:
+        return [("fun", name)]
+    if word in GREEK or word.lower() in _WORDS:
+        low = word if word in GREEK else word.lower()
+        if low in ("infinity", "inf", "oo"):
+            return [("cmd", "infty")]
+        if low in ("percent", "pct"):
+            return [("op", "%")]
+        return [("text", "degrees")] if low.startswith("degree") else [("cmd", low)]
+    for length in (6, 4, 3, 2):  # "sinx", "lnx"
+        if len(word) == length + 1 and word[:length] in FUNCTIONS and word[:length] not in ("Re", "Im"):
+            return [("fun", word[:length]), ("sym", word[length:])]
+    if len(word) >= 4 or is_word(word):
+        return [("text", word)]
+    return [("sym", letter) for letter in word]
+
+
+_SHORT_WORDS = {
+    "cm", "mm", "km", "kg", "mg", "ml", "ft", "yd", "hr", "min", "sec", "rad", "th", "st", "nd", "rd",
+    "the", "and", "or", "is", "are", "of", "for", "all", "any", "any", "day", "days", "no", "yes",
+    "if", "in", "to", "at", "by", "on", "as", "an", "it", "be", "we", "so", "Hz", "kHz", "kJ", "kW",
+    "mol", "Pa", "kPa", "eV", "mA", "nm", "cubic", "sq", "usd", "USD", "oz", "lb", "lbs", "mph", "kmh",
+    "only", "not", "when", "then", "mins", "hrs", "secs", "cents", "units", "unit",
+}  # fmt: skip
+
+
+def is_word(run: str) -> bool:
+    """Whether a short run of letters is a word or unit rather than a product of symbols."""
+    return run in _SHORT_WORDS or run.lower() in _SHORT_WORDS
+
+
+class Parser:
+    """Recursive descent over tokens; see the module for the tree it builds."""
+
+    def __init__(self, tokens: list[tuple[str, str]]) -> None:
+        self.tokens = tokens
+        self.at = 0
+        self.depth = 0
+        self.nodes = 0
+
+    # --- helpers -----------------------------------------------------------------------
+
+    def peek(self, offset: int = 0) -> tuple[str, str]:
+        i = self.at + offset
+        return self.tokens[i] if i < len(self.tokens) else ("end", "")
+
+    def take(self, kind: str, value: str) -> bool:
+        if self.peek() == (kind, value):
+            self.at += 1
+            return True
+        return False
+
+    def expect(self, kind: str, value: str) -> None:
+        if not self.take(kind, value):
+            raise Unreadable(f"{value!r} expected")
+
+    def node(self, *parts: Any) -> Node:
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            raise TooLarge("too many terms")
+        return parts
+
+    def enter(self) -> None:
+        self.depth += 1
+        if self.depth > MAX_NESTING:
+            raise TooLarge(f"nested deeper than {MAX_NESTING}")
+
+    def leave(self) -> None:
+        self.depth -= 1
+
+    # --- grammar -----------------------------------------------------------------------
+
+    def whole(self) -> Node:
+        tree = self.sum()
+        if self.at < len(self.tokens):
+            raise Unreadable(f"{self.peek()[1]!r} is not understood")
+        return tree
+
+    def sum(self) -> Node:
+        self.enter()
+        terms: list[Node] = []
+        sign: str | None = None
+        if self.peek()[0] in ("op", "cmd") and self.peek()[1] in ("+", "-", "pm", "mp"):
+            sign = self.tokens[self.at][1]
+            self.at += 1
+        tree = self._signed(sign, self.product())
+        while self.peek() in (("op", "+"), ("op", "-"), ("cmd", "pm"), ("cmd", "mp")):
+            sign = self.tokens[self.at][1]
+            self.at += 1
+            double = None
+            if self.peek() in (("op", "+"), ("op", "-")):  # "3 + -2"
+                double = self.tokens[self.at][1]
+                self.at += 1
+            right = self.product()
+            if double == "-":
+                right = self.node("mul", MINUS_ONE, right)
+            if sign in ("pm", "mp"):
+                tree = self.node(sign, tree, right)
+            else:
+                terms = [tree] if not terms else terms
+                terms.append(self._signed(sign, right))
+                tree = self.node("add", *terms) if len(terms) == 2 else ("add", *terms)
+            if sign in ("pm", "mp"):
+                terms = []
+        self.leave()
+        return tree
+
+    def _signed(self, sign: str | None, tree: Node) -> Node:
+        if sign == "-":
+            if tree[0] == "num":
+                return self.node("num", -tree[1], tree[2])
+            return self.node("mul", MINUS_ONE, tree)
+        if sign in ("pm", "mp"):
+            return self.node(sign, ZERO, tree)
+        return tree
+
+    def product(self) -> Node:
+        factors = [self.factor()]
+        while True:
+            kind, value = self.peek()
+            if (kind, value) in (("op", "*"), ("cmd", "times"), ("cmd", "cdot"), ("cmd", "ast")):
+                self.at += 1
+                self.take("op", "*") and self._power_stars(factors)
+                factors.append(self.signed_factor())
+            elif (kind, value) in (("op", "/"), ("cmd", "div"), ("op", ":")):
+                self.at += 1
+                factors.append(self.node("pow", self.signed_factor(), MINUS_ONE))
+            elif (kind, value) in (("cmd", "bmod"), ("cmd", "mod"), ("cmd", "pmod")):
+                raise Unreadable("a congruence")
+            elif kind == "text":
+                self._annotation(factors)
+            elif self._starts_factor(kind, value):
+                factors.append(self.factor())
+            else:
+                break
+        return factors[0] if len(factors) == 1 else self.node("mul", *factors)
+
+    def _power_stars(self, factors: list[Node]) -> None:
+        base = factors.pop()
+        factors.append(self.node("pow", base, self.signed_factor()))
+        factors.append(ONE)
+        self.tokens.insert(self.at, ("num", "1"))
+
+    def _annotation(self, factors: list[Node]) -> None:
+        """A word behind a quantity: a unit is kept, anything else is dropped."""
+        words = [self.tokens[self.at][1].strip()]
+        self.at += 1
+        exponent = ""
+        while True:
+            if self.peek()[0] == "text":
+                words.append(self.tokens[self.at][1].strip())
+                self.at += 1
+            elif self.peek() in (("op", "/"), ("cmd", "cdot")) and self.peek(1)[0] == "text":
+                words.append("/" if self.peek()[1] == "/" else "*")
+                self.at += 1
+            elif self.peek() == ("op", "^") and self.peek(1)[0] in ("num", "op"):
+                start = self.at
+                self.at += 1
+                power = self.argument()
+                if power[0] != "num":
+                    self.at = start
+                    break
+                words[-1] += f"^{power[1]}"
+            else:
+                break
+        phrase = " ".join(words) + exponent
+        factors[-1:] = [self.node("unit", factors[-1], phrase)]
+
+    def _starts_factor(self, kind: str, value: str) -> bool:
+        if kind in ("num", "sym", "fun"):
+            return True
+        if kind == "op":
+            return value in "([{"  # a bar may close an absolute value: handled in atom()
+        if kind == "cmd":
+            return value not in _CLOSERS
+        return False
+
+    def signed_factor(self) -> Node:
+        sign = None
+        if self.peek() in (("op", "-"), ("op", "+"), ("cmd", "pm")):
+            sign = self.tokens[self.at][1]
+            self.at += 1
+        return self._signed(sign, self.factor())
+
+    def factor(self) -> Node:
+        self.enter()
+        tree = self.atom()
+        tree = self.postfix(tree)
+        self.leave()
+        return tree
+
+    def postfix(self, tree: Node) -> Node:
+        while True:
+            kind, value = self.peek()
+            if (kind, value) == ("op", "^"):
+                self.at += 1
+                if self._degree_mark():
+                    tree = self._degrees(tree)
+                elif self.peek()[0] == "text" or self._is_text_group():
+                    word = self._text_group()
+                    if word in ("th", "st", "nd", "rd"):
+                        continue
+                    if word in ("o", "circ"):
+                        tree = self._degrees(tree)
+                        continue
+                    raise Unreadable(f"exponent {word!r}")
+                elif self._primes():
+                    tree = self.node("fun", "prime", tree)
+                else:
+                    tree = self.node("pow", tree, self.argument(power=True))
+            elif (kind, value) == ("op", "!"):
+                self.at += 1
+                if self.take("op", "!"):
+                    tree = self.node("fun", "factorial2", tree)
+                else:
+                    tree = self.node("fun", "factorial", tree)
+            elif (kind, value) == ("op", "%"):
+                self.at += 1
+                tree = self.node("pct", tree)
+            elif (kind, value) == ("op", "'"):
+                self.at += 1
+                tree = self.node("fun", "prime", tree)
+            elif (kind, value) == ("op", "_"):
+                raise Unreadable("a subscript")
+            else:
+                return tree
+
+    def _degree_mark(self) -> bool:
+        if self.take("cmd", "circ"):
+            return True
+        if self.peek() == ("op", "{") and self.peek(1) == ("cmd", "circ") and self.peek(2)[1] == "}":
+            self.at += 3
+            return True
+        return False
+
+    def _degrees(self, tree: Node) -> Node:
+        """Degrees, with minutes and seconds where they follow: 60°42'."""
+        for share in (60, 3600):
+            if self.peek()[0] == "num" and self.peek(1) == ("op", "'"):
+                value = Fraction(self.peek()[1]) / share
+                self.at += 2
+                if share == 3600:
+                    self.take("op", "'")
+                tree = self.node("add", tree, ("num", value, None))
+            else:
+                break
+        return self.node("deg", tree)
+
+    def _is_text_group(self) -> bool:
+        return (
+            self.peek() == ("op", "{") and self.peek(1)[0] == "text" and self.peek(2) == ("op", "}")
+        )
+
+    def _text_group(self) -> str:
+        if self.peek() == ("op", "{"):
+            word = self.peek(1)[1]
+            self.at += 3
+        else:
+            word = self.peek()[1]
+            self.at += 1
+        return word.strip()
+
+    def _primes(self) -> bool:
+        start = self.at
+        braces = self.take("op", "{")
+        count = 0
+        while self.take("cmd", "prime"):
+            count += 1
+        if count and (not braces or self.take("op", "}")):
+            return True
+        self.at = start
+        return False
+
+    def argument(self, power: bool = False) -> Node:
+        """One LaTeX argument: a group, or a single token (``\\frac12``, ``x^2``)."""
+        if self.peek() == ("op", "{"):
+            self.at += 1
+            tree = self.sum()
+            self.expect("op", "}")
+            return tree
+        kind, value = self.peek()
+        if kind == "num":
+            # \frac94 is 9/4, x^23 in plain text is x to the 23
+            if not power and len(value) > 1 and "." not in value:
+                self.tokens[self.at : self.at + 1] = [("num", digit) for digit in value]
+                value = value[0]
+            self.at += 1
+            return self.number(value)
+        if (kind, value) in (("op", "-"), ("op", "+")):
+            return self.signed_factor()
+        if power and (kind, value) == ("op", "("):
+            return self.atom()
+        return self.atom()
+
+    def number(self, value: str) -> Node:
+        places = len(value.split(".")[1]) if "." in value else None
+        return self.node("num", Fraction(value), places)
+
+    def atom(self) -> Node:
+        kind, value = self.peek()
+        if kind == "end":
+            raise Unreadable("something is missing")
+        self.at += 1
+        if kind == "num":
+            return self._number_atom(value)
+        if kind == "sym":
+            return self._symbol(value)
+        if kind == "fun":
+            return self._function(value)
+        if kind == "text":
+            return self._symbol(value.strip())
+        if kind == "op":
+            return self._bracket(value)
+        return self._command(value)
+
+    def _number_atom(self, value: str) -> Node:
+        if self.peek() == ("op", "_"):  # a number in another base
+            self.at += 1
+            base = self.argument()
+            if base[0] == "num" and base[1].denominator == 1 and 2 <= base[1] <= 36:
+                return self.node("base", value, int(base[1]))
+            raise Unreadable("a subscript on a number")
+        whole = self.number(value)
+        if "." not in value and self.peek() == ("cmd", "frac"):  # a mixed number
+            start = self.at
+            self.at += 1
+            top, bottom = self.argument(), self.argument()
+            if _is_whole(top) and _is_whole(bottom) and 0 < top[1] < bottom[1]:
+                return self.node("num", whole[1] + top[1] / bottom[1], None)
+            self.at = start
+        elif (
+            "." not in value
+            and self.peek()[0] == "num"
+            and self.peek(1) == ("op", "/")
+            and self.peek(2)[0] == "num"
+            and all("." not in self.peek(i)[1] for i in (0, 2))
+        ):
+            top_n, bottom_n = int(self.peek()[1]), int(self.peek(2)[1])
+            if 0 < top_n < bottom_n:
+                self.at += 3
+                return self.node("num", whole[1] + Fraction(top_n, bottom_n), None)
+        if self.peek()[0] == "num":
+            raise Unreadable("two numbers side by side")
+        exponent = self._e_notation()
+        if exponent is not None:
+            return self.node("mul", whole, ("pow", TEN, ("num", Fraction(exponent), None)))
+        return whole
+
+    def _e_notation(self) -> int | None:
+        """``1.5e-3`` and ``2E5``: an e right behind a number and before a whole number."""
+        if self.peek() not in (("sym", "e"), ("sym", "E")):
+            return None
+        offset, sign = 1, 1
+        if self.peek(1) in (("op", "-"), ("op", "+")):
+            sign = -1 if self.peek(1)[1] == "-" else 1
+            offset = 2
+        elif self.peek()[1] == "e" and self.peek(1)[0] != "num":
+            return None
+        kind, value = self.peek(offset)
+        if kind != "num" or "." in value or len(value) > 4:
+            return None
+        if sign == 1 and offset == 2 and self.peek()[1] == "e":
+            return None  # "2e+1" is 2·e + 1 in an answer
+        if sign == -1 and self.peek()[1] == "e" and len(value) < 2:
+            # "3e-2" is 3·e − 2 more often than 0.03 in exact answers
+            return None
+        self.at += offset + 1
+        return sign * int(value)
+
+    def _symbol(self, name: str) -> Node:
+        name = self._subscripted(name)
+        while self.peek() == ("op", "'"):
+            self.at += 1
+            name += "'"
+        if name.rstrip("'") in _CALLED and self.peek() == ("op", "("):
+            return self._call(name)
+        return self.node("sym", name)
+
+    def _call(self, name: str) -> Node:
+        self.expect("op", "(")
+        arguments = [self.sum()]
+        while self.take("op", ","):
+            arguments.append(self.sum())
+        self.expect("op", ")")
+        return self.node("call", name, *arguments)
+
+    def _subscripted(self, name: str) -> str:
+        while self.peek() == ("op", "_"):
+            self.at += 1
+            name += "_" + self._raw_argument()
+        return name
+
+    def _raw_argument(self) -> str:
+        """A subscript or index as text: its tokens without braces and spaces."""
+        if self.peek() != ("op", "{"):
+            kind, value = self.peek()
+            if kind == "end":
+                raise Unreadable("a subscript is missing")
+            self.at += 1
+            return value.strip()
+        depth = 0
+        parts: list[str] = []
+        while True:
+            kind, value = self.peek()
+            if kind == "end":
+                raise Unreadable("a brace is missing")
+            self.at += 1
+            if (kind, value) == ("op", "{"):
+                depth += 1
+            elif (kind, value) == ("op", "}"):
+                depth -= 1
+                if depth == 0:
+                    return "".join(parts)
+            else:
+                parts.append(value.strip())
+
+    def _bracket(self, value: str) -> Node:
+        if value in "([{":
+            closers = {"(": ")", "[": "]", "{": "}"}
+            tree = self.sum()
+            if value == "{" and self.peek()[0] == "text":
+                factors = [tree]
+                self._annotation(factors)
+                tree = factors[0]
+            self.expect("op", closers[value])
+            return tree
+        if value == "|":
+            tree = self.sum()
+            self.expect("op", "|")
+            return self.node("fun", "abs", tree)
+        raise Unreadable(f"{value!r} is not understood")
+
+    def _command(self, value: str) -> Node:
+        from heartloop.grading.latex_commands import command
+
+        return command(self, value)
+
+    def _function(self, name: str) -> Node:
+        from heartloop.grading.latex_commands import function
+
+        return function(self, name)
+
+
+_CLOSERS = {
+    "rfloor", "rceil", "}", "|", "\\", "&", "le", "ge", "ne", "in", "notin", "cup", "cap", "approx",
+    "to", "pm", "mp", "times", "cdot", "ast", "div", "mod", "bmod", "pmod", "rangle", "setminus",
+    "end", "quad", "qquad", "equiv", "sim", "cong", "iff", "land", "lor", "subset", "subseteq",
+    "forall", "exists", "perp", "parallel", "circ", "prime", "colon",
+}  # fmt: skip
+ZERO: Node = ("num", Fraction(0), None)
+ONE: Node = ("num", Fraction(1), None)
+MINUS_ONE: Node = ("num", Fraction(-1), None)
+TEN: Node = ("num", Fraction(10), None)
+
+
+def _is_whole(tree: Node) -> bool:
+    return bool(tree[0] == "num" and tree[1].denominator == 1 and tree[2] is None)
+
+
+def parse(text: str) -> Node:
+    """Parse cleaned text into an expression tree.
+
+    Raises:
+        Unreadable: it is no expression.
+        TooLarge: a cap was reached.
+    """
+    return Parser(tokenize(text)).whole()

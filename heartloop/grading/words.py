@@ -1,0 +1,80 @@
+"""Words in answers: folding for comparison, numbers in words, yes and no."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+_UNITS = {
+    "zero": 0, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7,
+    "eight": 8, "nine": 9, "ten": 10, "eleven": 11, "twelve": 12, "thirteen": 13, "fourteen": 14,
+    "fifteen": 15, "sixteen": 16, "seventeen": 17, "eighteen": 18, "nineteen": 19,
+}  # fmt: skip
+_TENS = {
+    "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
+    "eighty": 80, "ninety": 90,
+}  # fmt: skip
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+_ORDINALS = {
+    "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
+    "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13,
+    "fourteenth": 14, "fifteenth": 15, "sixteenth": 16, "seventeenth": 17, "eighteenth": 18,
+    "nineteenth": 19, "twentieth": 20, "once": 1, "twice": 2, "thrice": 3, "none": 0,
+}  # fmt: skip
+_SHARES = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4,
+           "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6,
+           "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10}  # fmt: skip
+STOP = {
+    "a", "an", "the", "is", "are", "was", "were", "be", "will", "of", "to", "in", "on", "at", "and",
+    "or", "it", "its", "that", "this", "there", "by", "for", "with", "as", "so", "then", "we", "i",
+    "answer", "option", "choice", "text", "quad",
+}  # fmt: skip
+NEGATIONS = {"not", "no", "never", "none", "neither", "nor", "cannot", "without", "except", "isn't",
+             "doesn't", "don't", "non", "only", "less", "more", "least", "most", "under", "over"}  # fmt: skip
+_SAME = {
+    "infinitely": "infinite", "infinity": "infinite", "infty": "infinite", "infinite": "infinite",
+    "yes": "yes", "true": "true", "no": "no", "false": "false", "doesn": "not", "cannot": "not",
+    "can't": "not", "exists": "exist", "solutions": "solution",
+}  # fmt: skip
+
+
+def fold_words(text: str) -> str:
+    r"""Lower-case words of a text, without LaTeX commands, brackets and punctuation."""
+    text = re.sub(r"\\(?:text|mathrm|left|right|quad|qquad|boxed)(?![a-zA-Z])", " ", text)
+    text = re.sub(r"\\([a-zA-Z]+)", r" \1 ", text)
+    text = re.sub(r"[^\w\s+\-*/^=<>|']", " ", text.lower())
+    text = re.sub(r"(?<!\w)'|'(?!\w)", " ", text)
+    return re.sub(r"\s+", " ", text).strip()
+
+
+def content_words(words: str) -> list[str]:
+    """Words that carry meaning, with a few synonyms made one."""
+    return [_SAME.get(word, word) for word in words.split() if word not in STOP]
+
+
+def spoken_number(text: str) -> Fraction | None:
+    """The value of a number in English words (``twenty-one``, ``three quarters``), or None."""
+    words = re.sub(r"[^a-z\s-]", " ", text.lower()).replace("-", " ").split()
+    words = [word for word in words if word not in ("and", "a", "the", "exactly", "only")]
+    if not words or len(words) > 12 or re.search(r"\d", text):
+        return None
+    if len(words) == 2 and words[1] in _SHARES and words[0] in _UNITS:
+        return Fraction(_UNITS[words[0]], _SHARES[words[1]])
+    if len(words) == 1 and words[0] in ("half", "quarter"):
+        return Fraction(1, _SHARES[words[0]])
+    total, current = 0, 0
+    for i, word in enumerate(words):
+        if word in _UNITS:
+            current += _UNITS[word]
+        elif word in _TENS:
+            current += _TENS[word]
+        elif word == "hundred":
+            current = max(current, 1) * 100
+        elif word in _SCALES:
+            total += max(current, 1) * _SCALES[word]
+            current = 0
+        elif word in _ORDINALS and i == len(words) - 1:
+            current += _ORDINALS[word]
+        else:
+            return None
+    return Fraction(total + current)
