@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN_LIMIT ?= 40
+# Cached bytecode makes every start several times faster.
+unexport PYTHONDONTWRITEBYTECODE
 
 .PHONY: run test lint bench test-slow test-ray test-hf test-dspy test-vllm test-browser docs clean help
 

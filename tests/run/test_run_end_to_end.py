@@ -32,11 +32,16 @@ def problems(tmp_path: Path) -> Path:
     return task
 
 
+def environment() -> dict[str, str]:
+    """With cached bytecode, which halves the start of every process."""
+    return {k: v for k, v in os.environ.items() if k != "PYTHONDONTWRITEBYTECODE"}
+
+
 def heartloop(*arguments: str, cwd: Path, env: dict[str, str] | None = None) -> Any:
     return subprocess.run(
         [sys.executable, "-m", "heartloop", *arguments],
         cwd=cwd,
-        env={**os.environ, **(env or {})},
+        env={**environment(), **(env or {})},
         capture_output=True,
         text=True,
         timeout=120,

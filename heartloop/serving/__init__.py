@@ -1,0 +1,1 @@
+"""Starts, watches and stops model servers on this machine."""
