@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from heartloop.cards import CardRef, VerifierCard
+    from heartloop.cards import CardRef, TaskCard, VerifierCard
     from heartloop.cards.find import Kind
+    from heartloop.data import TaskData
 
 _JSON = click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 _WIDE = 72  # texts are cut at this width in lists, never in `show`
@@ -202,31 +203,39 @@ def _show_stimuli(name: str, as_json: bool) -> None:
     click.echo(table(["id", *columns, "text"], rows_))
 
 
-def _show_task(name: str, as_json: bool) -> None:
+def _show_task(name: str, as_json: bool, data: str | None = None) -> None:
     from heartloop.cards import load_task
 
     card = load_task(name)
     plain = _plain(card)
     if not card.members:
-        plain["baselines_measured"] = _baselines(card)
+        plain["data"] = _data(card, data)
     if as_json:
         _print_json(plain)
     else:
         _print_fields(plain)
 
 
-def _baselines(card: Any) -> Any:
-    """Trivial baselines over the task's data, or why there are none."""
+def _data(card: TaskCard, folder: str | None) -> dict[str, Any]:
+    """The task's data on this machine and what trivial answers score on them, or why not."""
+    from heartloop.data import load_data
     from heartloop.errors import HeartloopError
 
     try:
-        from heartloop.grading.baselines import baselines_for
+        data = load_data(card, data_dir=folder, download=False)
+    except HeartloopError as error:
+        return {"absent": str(error)}
+    found = {"source": data.source, "sha256": data.sha256, "questions": len(data.questions)}
+    return {**found, "baselines": _baselines(card, data)}
+
+
+def _baselines(card: TaskCard, data: TaskData) -> Any:
+    """Score of each trivial baseline; None where this version measures none."""
+    try:
+        from heartloop.grading.baselines import baselines_for  # type: ignore[import-not-found]
     except ImportError:
         return None
-    try:
-        return baselines_for(card)
-    except HeartloopError as error:
-        return f"not measured: {error}"
+    return baselines_for(card, data)
 
 
 def _show_verifier(name: str, as_json: bool) -> None:
@@ -254,6 +263,10 @@ def _register() -> None:
         )
         group.command("list", help="List cards, your workspace's before the shipped ones.")(listing)
         showing = click.argument("name", metavar=metavar)(_JSON(show))
+        if kind == "tasks":
+            showing = click.option(
+                "--data", type=click.Path(file_okay=False), help="Folder of local data."
+            )(showing)
         group.command("show", help="Show every field of a card.")(showing)
         checking = click.argument("files", nargs=-1, metavar="[FILE|NAME]…")(
             _JSON(_check_command(kind))

@@ -113,7 +113,11 @@ def test_a_task_is_shown_with_every_field(run: Run, home: Path) -> None:
     assert code == 0 and "licence: CC0-1.0" in out
     assert 'prompt.instruction: "Line one\\nand two"' in out
     _, out, _ = run("tasks", "show", "t", "--json")
-    assert json.loads(out)["source"]["local"] == ["t.jsonl"]
+    shown = json.loads(out)
+    assert shown["source"]["local"] == ["t.jsonl"]
+    assert "t: no data on this machine" in shown["data"]["absent"]
+    code, out, _ = run("tasks", "show", "t", "--data", "nowhere", "--json")
+    assert code == 0 and "nowhere is no folder" in json.loads(out)["data"]["absent"]
 
 
 def test_init_makes_a_workspace_whose_cards_are_good(run: Run, home: Path) -> None:
@@ -134,6 +138,9 @@ def test_a_workspace_of_init_checks_clean_from_inside(
         code, out, err = run(kind, "check", "example")
         assert (code, err) == (0, ""), err
         assert "ok: example" in out
+    monkeypatch.delenv("HEARTLOOP_DATA", raising=False)
+    _, out, _ = run("tasks", "show", "example")
+    assert "data.questions: 8" in out
 
 
 def test_init_overwrites_nothing(run: Run, home: Path) -> None:
