@@ -17,7 +17,7 @@ from yarl import URL
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions
 from heartloop.models.replies import clean_words, error_of, read_choices
-from heartloop.models.servers import Server, ServerPool
+from heartloop.models.servers import LONGEST_PAUSE, Server, ServerPool
 from heartloop.models.watch import Watch
 from heartloop.types import Completion, Message, Request, Sampling
 
@@ -63,6 +63,7 @@ class HttpModel:
         self._watch = Watch(PATIENCE_FIRST, options.total_timeout)
         self._urls = {server.url: URL(server.url + CHAT) for server in self.pool.servers}
         self._answers = 0
+        self._looking: set[asyncio.Task[None]] = set()
         self._served: dict[str, list[str]] = {}
 
     async def complete(self, request: Request) -> Completion:
@@ -107,6 +108,9 @@ class HttpModel:
     async def close(self) -> None:
         """Close every connection."""
         self._watch.stop()
+        for task in self._looking:
+            task.cancel()
+        await asyncio.gather(*self._looking, return_exceptions=True)
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -152,7 +156,8 @@ class HttpModel:
                     well = True
                     self._note_latency(time.time() - started)
                     return reply, started, server.url
-                well = status < 500 and status != 429
+                # Busy is neither well nor unwell.
+                well = None if status in (429, 503) else status < 500
                 problem = error_of(status, content, response.headers)
             raise await self._explained(problem, server.url, status)
         except asyncio.CancelledError:
@@ -170,11 +175,29 @@ class HttpModel:
             raise self._classified(error, server.url) from error
         finally:
             self._watch.remove(watched)
-            self.pool.done(server, well=well)
+            if self.pool.done(server, well=well):
+                self._look_after(server)
             if self._full:
                 waiter = self._full.popleft()
                 if not waiter.done():
                     waiter.set_result(None)
+
+    def _look_after(self, server: Server) -> None:
+        """Look at a server that is out, in the background, until it answers again."""
+        task = asyncio.ensure_future(self._until_well(server))
+        self._looking.add(task)
+        task.add_done_callback(self._looking.discard)
+
+    async def _until_well(self, server: Server) -> None:
+        while server.out:
+            await asyncio.sleep(server.pause)
+            server.pause = min(2 * server.pause, LONGEST_PAUSE)
+            try:
+                await self._models_at(server.url)
+            except CallError as error:
+                if error.kind in ("connection", "timeout") or error.kind.startswith("http_5"):
+                    continue
+            self.pool.restore(server)
 
     async def _wait_for_place(self) -> None:
         """Wait until a server gives a place back, or long enough for one to return."""
