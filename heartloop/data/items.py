@@ -69,6 +69,8 @@ class TaskData:
         questions: in data order, the same for every arm, demonstrations in place.
         golds: by question id.
         source: where the data came from, as it is printed.
+        origin: ``data`` (the folder given), ``card`` (beside the card), ``cache``, ``hub``,
+            ``file`` (a table named by itself) or ``practice``.
         sha256: of the file the items were read from (of the rows, for a practice set).
         expected_sha256: what the card says it should be; empty where it says nothing.
         revision: the commit that the data stand for, where known.
@@ -88,6 +90,7 @@ class TaskData:
     golds: dict[str, Gold]
     source: str
     sha256: str
+    origin: str = "data"
     expected_sha256: str = ""
     revision: str | None = None
     notes: list[str] = field(default_factory=list)

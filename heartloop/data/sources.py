@@ -28,7 +28,8 @@ class Located:
     Attributes:
         raw: for the reader.
         kind: ``data`` (the folder given), ``card`` (beside the card), ``cache``, ``hub`` (rows
-            fetched from the hub, in the cache) or ``practice``.
+            fetched from the hub, in the cache), ``file`` (a table named by itself) or
+            ``practice``.
         sha256: of the first file, or of the rows.
         expected_sha256: what it should be, or empty.
         revision: the commit that the data are of: the hub's, or, for a file with the expected
@@ -64,9 +65,14 @@ def hub_folder(card: TaskCard) -> Path:
 def data_roots(card: TaskCard, data_dir: str | Path | None) -> Iterator[tuple[str, Path]]:
     """The folders that may hold the card's local files, as (kind, folder), in order.
 
+    A table named by itself (an absolute path) is looked for nowhere else.
+
     Raises:
         DataError: the folder that was given is not there.
     """
+    if card.source.local and os.path.isabs(card.source.local[0]):
+        yield "file", Path("/")
+        return
     given = data_dir if data_dir is not None else os.environ.get("HEARTLOOP_DATA") or None
     if given is not None:
         folder = Path(given)
@@ -212,7 +218,7 @@ def _from_hub(card: TaskCard, notes: list[str]) -> Located:
     if hub.revision is None:
         notes.append(f"the hub revision is not pinned: {revision or 'unknown'}, not verified")
     at = f"@{revision[:12]}" if revision else ""
-    shown = f"{hub.path}{'/' + hub.config if hub.config else ''}{at}, split {hub.split}"
+    shown = f"hub {hub.path}{'/' + hub.config if hub.config else ''}{at}, split {hub.split}"
     raw = Raw(shown, rows=tuple(read_rows(path, "jsonl")), hub=True)
     return Located(raw, "hub", digest, expected, revision, {str(path): digest}, tuple(notes))
 

@@ -132,7 +132,7 @@ def test_a_yaml_card_reads_its_own_columns_beside_it(
         "Aufgabe 1: Was ist $\\frac{1}{2}$ von 4? in {Kopf}"
     ]
     assert data.questions[0].meta["level"] == 1
-    assert data.source.startswith("card: ")
+    assert data.origin == "card"
     assert any("1 of 2 rows" in note for note in data.notes)
 
 

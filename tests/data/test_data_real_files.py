@@ -279,6 +279,11 @@ def test_cause_and_effect_is_asked_in_both_orders_with_the_item_as_cluster(
     assert by_id["1r"].meta["raw_input"] == (
         "Sentence 1: The child started crying. Sentence 2: The child hurt their knee."
     )
+    leading = [
+        q.meta["raw_input"].startswith(f"Sentence 1: {data.golds[q.id].answers[0]}")
+        for q in data.questions
+    ]
+    assert sum(leading) == 25 and sum(leading[:25]) == 13  # a copied first sentence earns half
     assert by_id["1"].cluster == by_id["1r"].cluster == "1"
     assert data.golds["1"].answers == data.golds["1r"].answers == ("The child hurt their knee.",)
 

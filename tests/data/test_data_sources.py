@@ -75,7 +75,7 @@ def test_a_folder_without_the_task_is_said_and_the_cache_is_used(
     (tmp_path / "given").mkdir()
     put(own_cache, text_of(ROWS))
     data = load_data(card(tmp_path), data_dir=tmp_path / "given")
-    assert data.source.startswith("cache: ")
+    assert data.origin == "cache"
     assert any("is absent; looked further" in note for note in data.notes)
 
 
@@ -151,7 +151,7 @@ def test_a_pinned_file_is_fetched_once_checked_and_cached(
     digest = hashlib.sha256(text_of(ROWS).encode()).hexdigest()
     task = card(tmp_path, hashes=(digest,), url=(f"{base}/{'a' * 40}/rows.jsonl",))
     data = load_data(task)
-    assert data.source == f"cache: {own_cache / 'demo' / 'rows.jsonl'}"
+    assert data.source == str(own_cache / "demo" / "rows.jsonl")
     assert data.sha256 == digest and data.revision == "a" * 40 and len(data.questions) == 4
     (folder / ("a" * 40) / "rows.jsonl").unlink()
     assert load_data(task).sha256 == digest  # from the cache

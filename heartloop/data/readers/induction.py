@@ -21,11 +21,11 @@ ANSWER_LISTS = ("other_rhymes", "possible_translations", "possible_outputs")
 def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     """Questions and golds of an Instruction Induction task.
 
-    Each row of ``cause_and_effect`` is asked in both orders of its two sentences: rows 0–24 with
-    the cause first (id ``1`` … ``25``), then the same rows with the effect first (id ``1r`` …),
-    both with the row's id as cluster. The card's ``options.orders: first`` asks the first form
-    alone. The input of a rhyme is no accepted rhyme of itself; the data set's own list stays in
-    ``params.official_answers``.
+    Each row of ``cause_and_effect`` is asked in both orders of its two sentences: first every row
+    once (id ``1`` … ``25``), cause and effect leading in turn, then every row the other way
+    round (id ``1r`` …), both with the row's id as cluster. The card's ``options.orders: one``
+    asks the first round alone. The input of a rhyme is no accepted rhyme of itself; the data
+    set's own list stays in ``params.official_answers``.
 
     Raises:
         DataError: a file is not as published; names the example and the field.
@@ -33,28 +33,27 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     path = raw.path(0)
     rows = example_rows(path) if path is not None else list(raw.rows or ())
     instruction, notes = _instruction(card, raw.path(2), rows)
-    forms = 2 if "cause" in rows[0].data and card.options.get("orders") != "first" else 1
-    items: list[Item] = []
-    for form in range(forms):
-        items.extend(
-            _item(card, row, len(rows) * form + i, form, instruction) for i, row in enumerate(rows)
-        )
+    forms = 2 if "cause" in rows[0].data and card.options.get("orders") != "one" else 1
+    items = [
+        _item(card, row, len(rows) * turn + i, turn, instruction)
+        for turn in range(forms)
+        for i, row in enumerate(rows)
+    ]
     if forms == 2:
         notes = (*notes, f"{len(rows)} items, each asked in both orders of its sentences")
     pool: list[Item] = []
     induce = raw.path(1)
     if induce is not None:
         asked = {item.question.meta["raw_input"] for item in items}
-        # Alternate the order of cause and effect, so that position tells nothing.
-        shown = [_item(card, row, i, i % forms, "") for i, row in enumerate(example_rows(induce))]
+        shown = [_item(card, row, i, 0, "") for i, row in enumerate(example_rows(induce))]
         pool = [item for item in shown if item.question.meta["raw_input"] not in asked]
     return ItemSet(items, pool, notes=notes)
 
 
-def _item(card: TaskCard, row: Row, index: int, form: int, instruction: str) -> Item:
+def _item(card: TaskCard, row: Row, index: int, turn: int, instruction: str) -> Item:
     key = row.where.rpartition("[")[2].rstrip("]") if "[" in row.where else str(row.number)
     own = row.text("instruction", "") or instruction  # practice rows bring their own
-    text, answers, shown = _parts(row, form)
+    text, answers, shown = _parts(row, turn)
     params: dict[str, object] = {}
     if "other_rhymes" in row.data:
         official = answers
@@ -65,7 +64,7 @@ def _item(card: TaskCard, row: Row, index: int, form: int, instruction: str) -> 
             raise row.error("other_rhymes", "holds the input alone")
         if shown not in answers:
             shown = answers[0]
-    key += "r" if form else ""
+    key += "r" if turn else ""
     question = Question(
         id=key,
         task=card.name,
@@ -80,11 +79,12 @@ def _item(card: TaskCard, row: Row, index: int, form: int, instruction: str) -> 
     return Item(question, Gold(key, answers, params), f"\n\nInput: {text}\nOutput: {shown}")
 
 
-def _parts(row: Row, form: int) -> tuple[str, tuple[str, ...], str]:
+def _parts(row: Row, turn: int) -> tuple[str, tuple[str, ...], str]:
     """Input, accepted answers, and the answer that a demonstration shows."""
     if "cause" in row.data:
         cause, effect = row.filled("cause"), row.filled("effect")
-        first, second = (effect, cause) if form else (cause, effect)
+        # Cause and effect lead in turn, so that the position of a sentence tells nothing.
+        first, second = (effect, cause) if (row.number + turn) % 2 else (cause, effect)
         return f"Sentence 1: {first} Sentence 2: {second}", (cause,), cause
     if "concept" in row.data:
         accepted = row.texts("all_common_concepts")
