@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections import deque
 from dataclasses import dataclass
@@ -12,11 +13,13 @@ from heartloop.errors import UsageError
 
 START = 32  # in flight at first with ``auto``
 MOST = 1024  # in flight at most with ``auto``
-WINDOW_LEAST = 0.25  # seconds between two changes of the limit
+WINDOW_LEAST = 0.25  # seconds a measurement takes at least
+WINDOW_MOST = 10.0  # seconds after which a few answers must do
+STEP = 1.25  # between neighbouring limits that are compared
 BACK_OFF = 0.7  # factor on 429 and 503
-EASE_OFF = 0.9  # factor on latency that grows without throughput
-GAIN = 1.05  # throughput a raised limit must bring to be kept
-SLOWER = 1.3  # latency, relative to the best window, that counts as queueing
+GAIN = 1.05  # throughput a higher limit must bring to be worth its queue
+SMOOTHING = 0.4  # weight of a new measurement at the same limit
+STALE = 60.0  # seconds after which a measurement is no longer believed
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,12 +45,15 @@ class Limits:
 
 
 class Pace:
-    """Additive increase, multiplicative decrease of the number in flight.
+    """Finds the smallest number in flight that gives the full throughput.
 
-    The limit grows only while it is used (saturation gate): first doubling, as TCP's slow start
-    does, then by an eighth of its size a window. It falls by 30 % when the server says 429 or
-    503, once a window, and by 10 % when answers got slower without there being more of them: then
-    the server queues, and a longer queue wins nothing.
+    Multiplicative decrease: 30 % down when the server says 429 or 503, once a round trip.
+    Additive increase after that, and only while the limit is used (saturation gate).
+    Without refusals the limit grows while that brings more answers a second: doubling at first,
+    as TCP's slow start does, a step at a time after the first setback.
+    Where more in flight brings no more answers, latency grows instead: the server queues, and
+    the smallest limit within 5 % of the best throughput is taken. Neighbouring limits are
+    measured again every minute, since prompts and servers change.
     """
 
     def __init__(self, start: int = START, most: int = MOST) -> None:
@@ -58,12 +64,11 @@ class Pace:
         self._answers = 0
         self._latency = 0.0
         self._saturated = False
-        self._eased = 0.0
-        self._best_rate = 0.0
-        self._best_latency = 0.0
+        self._eased = -math.inf
+        self._rates: dict[int, tuple[float, float]] = {}  # step → answers a second, measured at
 
     def saturate(self) -> None:
-        """Note that a call had to queue for a place in flight."""
+        """Note that a call took the last place, or had to queue for one."""
         self._saturated = True
 
     def answered(self, latency: float, now: float) -> None:
@@ -73,34 +78,46 @@ class Pace:
         self._answers += 1
         self._latency += latency
         length = now - self._since
-        if length < WINDOW_LEAST or self._answers < self.limit:
-            return
-        self._judge(self._answers / length, self._latency / self._answers)
-        self._start_window(now)
+        enough = self._answers >= self.limit or (length > WINDOW_MOST and self._answers >= 4)
+        if length >= WINDOW_LEAST and enough:
+            if self._saturated and now - self._eased < STALE:
+                # Refusals bound the limit from above: no need to compare throughputs.
+                self.limit = min(float(self.most), self.limit + max(1.0, self.limit / 8))
+            elif self._saturated:
+                self._judge(self._answers / length, now)
+            self._start_window(now)
 
     def congested(self, now: float) -> None:
         """Take in a 429 or 503."""
-        if now - self._eased >= max(WINDOW_LEAST, 2 * self._best_latency):
+        latency = self._latency / self._answers if self._answers else 0.0
+        if now - self._eased >= max(WINDOW_LEAST, 2 * latency):
             self._doubling = False
             self.limit = max(1.0, self.limit * BACK_OFF)
             self._eased = now
+            self._rates.clear()
             self._start_window(now)
 
-    def _judge(self, rate: float, latency: float) -> None:
+    def _judge(self, rate: float, now: float) -> None:
         """Change the limit by what a window brought."""
-        if not self._saturated:
+        step = round(math.log(self.limit, STEP))
+        known = {n: (r, at) for n, (r, at) in self._rates.items() if now - at < STALE}
+        if step in known:
+            rate = SMOOTHING * rate + (1 - SMOOTHING) * known[step][0]
+        known[step] = (rate, now)
+        self._rates = known
+        below = [r for n, (r, _) in known.items() if n < step]
+        above = [r for n, (r, _) in known.items() if n > step]
+        if rate > GAIN * max(below) if below else self._doubling or step <= 0:
+            if not above or max(above) > GAIN * rate:
+                factor = 2.0 if self._doubling else STEP
+                self.limit = min(float(self.most), max(self.limit * factor, self.limit + 1))
             return
-        if not self._best_rate or rate > GAIN * self._best_rate:
-            self._best_rate, self._best_latency = rate, latency
-        elif latency > SLOWER * self._best_latency:
-            self._doubling = False
-            self.limit = max(1.0, self.limit * EASE_OFF)
-            # Let the mark fade, so that a server that became slower is measured afresh.
-            self._best_rate *= 0.98
-            self._best_latency *= 1.02
-            return
-        step = self.limit if self._doubling else max(1.0, self.limit / 8)
-        self.limit = min(float(self.most), self.limit + step)
+        self._doubling = False
+        best = max(r for r, _ in known.values())
+        least = min(n for n, (r, _) in known.items() if GAIN * r >= best)
+        if least == step and not below:
+            least -= 1  # nothing is known of fewer: perhaps they do as well
+        self.limit = min(float(self.most), max(1.0, STEP**least))
 
     def _start_window(self, now: float) -> None:
         self._since = now
