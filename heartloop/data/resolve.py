@@ -18,13 +18,14 @@ TABLES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".json": "json"}
 CUSTOM_SAMPLING = Sampling(temperature=0.7, max_tokens=2048)
 
 
-def resolve_tasks(spec: str) -> list[TaskCard]:
+def resolve_tasks(spec: str, *, data_dir: str | Path | None = None) -> list[TaskCard]:
     """Task cards for a specification.
 
     Args:
         spec: names separated by commas: tasks (``bigbench/snarks``), suites (``bigbench``),
             patterns (``bbh/logical_*``), card files (``my.yaml``) or tables (``my.jsonl``,
             ``my.csv``) with columns question and answer.
+        data_dir: as for ``load_data``; a card that names no verifier gets one from its data.
 
     Returns:
         One card a task, suites expanded, in the order named, each task once.
@@ -38,7 +39,7 @@ def resolve_tasks(spec: str) -> list[TaskCard]:
         raise UsageError("--task: names no task; `heartloop tasks list` shows all")
     cards: dict[str, TaskCard] = {}
     for name in names:
-        for card in _resolve(name, ()):
+        for card in _resolve(name, (), data_dir):
             known = cards.setdefault(card.name, card)
             if known.path != card.path:
                 raise UsageError(
@@ -47,7 +48,7 @@ def resolve_tasks(spec: str) -> list[TaskCard]:
     return list(cards.values())
 
 
-def _resolve(name: str, inside: tuple[str, ...]) -> list[TaskCard]:
+def _resolve(name: str, inside: tuple[str, ...], data_dir: str | Path | None) -> list[TaskCard]:
     suffix = Path(name).suffix.lower()
     if suffix in TABLES:
         return [custom_task(Path(name))]
@@ -56,14 +57,14 @@ def _resolve(name: str, inside: tuple[str, ...]) -> list[TaskCard]:
         if not hits:
             raise UsageError(f'--task: "{name}" matches no task; `heartloop tasks list` shows all')
         found = [load_task(hit) for hit in hits]
-        return [_settled(card) for card in found if not card.members]
+        return [_settled(card, data_dir) for card in found if not card.members]
     card = load_task(name)
     if not card.members:
-        return [_settled(card)]
+        return [_settled(card, data_dir)]
     if card.name in inside:
         raise UsageError(f"{card.path}: members: the suite {card.name} holds itself")
     chain = (*inside, card.name)
-    return [found for member in card.members for found in _resolve(member, chain)]
+    return [found for member in card.members for found in _resolve(member, chain, data_dir)]
 
 
 def custom_task(path: Path) -> TaskCard:
@@ -101,11 +102,11 @@ def custom_task(path: Path) -> TaskCard:
     return card
 
 
-def _settled(card: TaskCard) -> TaskCard:
+def _settled(card: TaskCard, data_dir: str | Path | None) -> TaskCard:
     """A card whose verifier is chosen from its data, as far as they are on this machine."""
     if card.verifier != "auto":
         return card
-    found = locate(card)
+    found = locate(card, data_dir)
     if found is None:
         return card
     from heartloop.data.readers.table import pick_verifier

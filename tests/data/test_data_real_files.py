@@ -273,17 +273,16 @@ def test_cause_and_effect_is_asked_in_both_orders_with_the_item_as_cluster(
     by_id = {q.id: q for q in data.questions}
     assert len(by_id) == 50 and data.total == 25
     assert [q.id for q in data.questions[:25]] == [str(i) for i in range(1, 26)]
-    assert by_id["1"].meta["raw_input"] == (
-        "Sentence 1: The child hurt their knee. Sentence 2: The child started crying."
-    )
-    assert by_id["1r"].meta["raw_input"] == (
-        "Sentence 1: The child started crying. Sentence 2: The child hurt their knee."
-    )
+    assert {by_id["1"].meta["raw_input"], by_id["1r"].meta["raw_input"]} == {
+        "Sentence 1: The child hurt their knee. Sentence 2: The child started crying.",
+        "Sentence 1: The child started crying. Sentence 2: The child hurt their knee.",
+    }
     leading = [
         q.meta["raw_input"].startswith(f"Sentence 1: {data.golds[q.id].answers[0]}")
         for q in data.questions
     ]
-    assert sum(leading) == 25 and sum(leading[:25]) == 13  # a copied first sentence earns half
+    assert sum(leading) == 25  # a copied first sentence earns half
+    assert sum(leading[:25]) / 25 == 0.36  # what an echo earns in the published order
     assert by_id["1"].cluster == by_id["1r"].cluster == "1"
     assert data.golds["1"].answers == data.golds["1r"].answers == ("The child hurt their knee.",)
 

@@ -7,6 +7,7 @@ are heartloop's own words (in the cards), or the data set's annotations where th
 
 from __future__ import annotations
 
+import random
 from pathlib import Path
 
 from heartloop.cards.task import TaskCard
@@ -22,10 +23,10 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     """Questions and golds of an Instruction Induction task.
 
     Each row of ``cause_and_effect`` is asked in both orders of its two sentences: first every row
-    once (id ``1`` … ``25``), cause and effect leading in turn, then every row the other way
-    round (id ``1r`` …), both with the row's id as cluster. The card's ``options.orders: one``
-    asks the first round alone. The input of a rhyme is no accepted rhyme of itself; the data
-    set's own list stays in ``params.official_answers``.
+    once (id ``1`` … ``25``) in the order that the published loader draws (see `_cause_leads`),
+    then every row the other way round (id ``1r`` …), both with the row's id as cluster. The
+    card's ``options.orders: one`` asks the first round alone. The input of a rhyme is no accepted
+    rhyme of itself; the data set's own list stays in ``params.official_answers``.
 
     Raises:
         DataError: a file is not as published; names the example and the field.
@@ -83,8 +84,8 @@ def _parts(row: Row, turn: int) -> tuple[str, tuple[str, ...], str]:
     """Input, accepted answers, and the answer that a demonstration shows."""
     if "cause" in row.data:
         cause, effect = row.filled("cause"), row.filled("effect")
-        # Cause and effect lead in turn, so that the position of a sentence tells nothing.
-        first, second = (effect, cause) if (row.number + turn) % 2 else (cause, effect)
+        leads = _cause_leads(row.number) != bool(turn)
+        first, second = (cause, effect) if leads else (effect, cause)
         return f"Sentence 1: {first} Sentence 2: {second}", (cause,), cause
     if "concept" in row.data:
         accepted = row.texts("all_common_concepts")
@@ -92,6 +93,17 @@ def _parts(row: Row, turn: int) -> tuple[str, tuple[str, ...], str]:
     output = row.filled("output")
     listed = next((name for name in ANSWER_LISTS if row.data.get(name)), None)
     return row.text("input"), (row.texts(listed) if listed else (output,)), output
+
+
+def _cause_leads(number: int) -> bool:
+    """Whether the cause is the first sentence when a row is asked for the first time.
+
+    The published loaders toss a coin a row. With Python's generator seeded 0 the cause leads in 9
+    of the 25 test rows: an echo of the first sentence then earns the .36 known of the official
+    scorer, whatever the answers.
+    """
+    coins = random.Random(0)
+    return [coins.random() for _ in range(number + 1)][-1] < 0.5
 
 
 def _instruction(
