@@ -154,7 +154,7 @@ def test_bigbench_exact_gold_carries_regex_stop_string_and_every_target(
 ) -> None:
     gold = load("bigbench/operators", shared_data).golds["0"]
     assert gold.answers == ("17",)
-    assert gold.params == {"regex": r"([-+]?\d+)[.]{0,1}$", "stop_string": "\n"}
+    assert gold.params == {"output_regex": r"([-+]?\d+)[.]{0,1}$", "stop_string": "\n"}
     assert load("bigbench/object_counting", shared_data).golds["0"].answers == ("three", "3")
 
 

@@ -104,7 +104,7 @@ def _item(card: TaskCard, layout: Layout, row: Row, index: int, choice: bool) ->
         answers = row.texts("target")
         if not answers:
             raise row.error("target", "is an empty list; give at least one accepted text")
-        given = (("regex", layout.output_regex), ("stop_string", layout.stop_string))
+        given = (("output_regex", layout.output_regex), ("stop_string", layout.stop_string))
         params = {name: value for name, value in given if value}
     # White space between the parts belongs to the parts: they are joined by nothing. The white
     # space at the end of task_prefix stands at the head of whatever follows the instruction.
