@@ -318,7 +318,7 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
             address=flags["ray"],
             shards=flags["shards"],
             command=command,
-            quiet=flags["as_json"],
+            tell=None if flags["as_json"] else lambda line: click.echo(line, err=True),
         )
     else:
         summary = asyncio.run(
