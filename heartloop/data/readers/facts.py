@@ -102,7 +102,8 @@ def read_truthful(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
             scores = {a: 1.0 for a in true} | {a: 0.0 for a in wrong}
             choices = shuffled(scores, f"{card.name}\0{key}")
             question = _question(card, key, index, text, meta, choices)
-            gold = Gold(key, tuple(true), {"target_scores": {c: scores[c] for c in choices}})
+            params = {"target_scores": {c: scores[c] for c in choices}, "metric": form}
+            gold = Gold(key, tuple(true), params)
         items.append(Item(question, gold, _demo(text, best)))
     return ItemSet(items)
 
