@@ -120,6 +120,24 @@ def false_positives(experiments: int) -> list[str]:
     return lines
 
 
+def equivalence_edge(experiments: int) -> list[str]:
+    lines = [
+        "### Equivalence wrongly claimed at the edge of the region (true difference 3 points), %",
+        "",
+        "| n | seeds | 3.1 % discordant | 4 % | 5 % | 10 % | 20 % |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    top = 0.05 + margins(experiments)
+    for seeds, run in ((1, single), (3, clustered)):
+        for n in SIZES:
+            cells = []
+            for d in (0.031, 0.04, 0.05, 0.1, 0.2):
+                rng = np.random.default_rng([n, int(1000 * d), seeds, 5])
+                cells.append(mark(run(n, d, 0.03, experiments, rng)["tost"], 0, top))
+            lines.append(f"| {n} | {seeds} | " + " | ".join(cells) + " |")
+    return lines
+
+
 def wilson_coverage() -> list[str]:
     lines = [
         "### Coverage of Wilson's 95 % interval, exact, over p in [.05, .95]",
@@ -235,6 +253,7 @@ def main() -> None:
         power_check(experiments),
         looks(experiments),
         cluster_coverage(experiments),
+        equivalence_edge(experiments),
         false_positives(experiments),
     ]
     text = "\n\n".join("\n".join(part) for part in parts) + "\n"
