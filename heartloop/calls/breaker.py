@@ -11,6 +11,7 @@ HOPELESS = frozenset({"auth", "not_found", "quota"})  # the next question will f
 OWN_FAULT = frozenset(
     {"context_length", "too_large", "no_recording", "content_filter", "question_budget"}
 )
+BUSY_ATTEMPTS = 40
 BUSY = frozenset({"http_429", "http_503", "http_529"})
 
 
@@ -95,8 +96,14 @@ class Breaker:
         if self._ended[1] >= self._patience.alike * (1 if not self.answers else 5):
             self._open(error)
 
-    def hold_on(self, kind: str) -> bool:
-        """Whether a call that keeps failing so should go on: nobody else fares better."""
+    def hold_on(self, kind: str, attempts: int) -> bool:
+        """Whether a call that failed so often should go on.
+
+        While nobody is answered it should, until patience is lost: it is not this call's fault.
+        A server that is busy gets more attempts than one that fails.
+        """
+        if kind in BUSY and attempts < BUSY_ATTEMPTS:
+            return True
         return (kind == "connection" or kind in BUSY) and self._failing_since is not None
 
     def _open(self, error: CallError) -> None:

@@ -202,7 +202,7 @@ class Client:
             now = loop.time()
             while self._promises and self._promises[0] < now:
                 self._promises.popleft()
-            room = sum(max(0, lane.gate.limit - lane.wanted) for lane in lanes)
+            room = sum(max(0, lane.room()) for lane in lanes)
             if room > len(self._promises):
                 self._promises.append(now + PROMISE_SECONDS)
                 return

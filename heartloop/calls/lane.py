@@ -150,6 +150,15 @@ class Lane:
             for server in pool.servers
         ]
 
+    def room(self) -> int:
+        """How many more calls are wanted to keep the places in flight taken.
+
+        As many calls as there are places may wait after a failure without being counted; with
+        more of them the server is refusing, and new work would only wait as well.
+        """
+        waiting = len(self._retry_at)
+        return self.gate.limit - self.wanted - max(0, waiting - self.gate.limit)
+
     def _wake(self) -> None:
         for waiter in self._retry_at:
             _resolve(waiter)
@@ -200,7 +209,7 @@ class Trip:
                 self._attempt,
                 retry=lane.retry,
                 sleep=lane.pause,
-                hold_on=lambda last: lane.breaker.hold_on(last.kind),
+                hold_on=lambda last: lane.breaker.hold_on(last.kind, self.attempts),
             )
 
     async def _attempt(self) -> Completion:

@@ -48,7 +48,8 @@ class Pace:
     """Finds the smallest number in flight that gives the full throughput.
 
     Multiplicative decrease: 30 % down when the server says 429 or 503, once a round trip.
-    Additive increase after that, and only while the limit is used (saturation gate).
+    If fewer in flight are refused as often, load is not the reason and the old limit returns.
+    Additive increase after a decrease, and only while the limit is used (saturation gate).
     Without refusals the limit grows while that brings more answers a second: doubling at first,
     as TCP's slow start does, a step at a time after the first setback.
     Where more in flight brings no more answers, latency grows instead: the server queues, and
@@ -62,9 +63,14 @@ class Pace:
         self._doubling = True
         self._since: float | None = None
         self._answers = 0
-        self._latency = 0.0
         self._saturated = False
         self._eased = -math.inf
+        self._refusals = 0
+        self._usual = 0.0  # latency of late, seconds
+        self._epoch = [0, 0]  # answers and refusals since the last decrease
+        self._decreases = 0  # in a row, without a window free of refusals between them
+        self._before = (self.limit, 0.0)  # limit and share refused before the first of them
+        self._deaf_until = -math.inf
         self._rates: dict[int, tuple[float, float]] = {}  # step → answers a second, measured at
 
     def saturate(self) -> None:
@@ -76,10 +82,13 @@ class Pace:
         if self._since is None:
             self._since = now - latency
         self._answers += 1
-        self._latency += latency
+        self._epoch[0] += 1
+        self._usual += (latency - self._usual) * (0.05 if self._usual else 1.0)
         length = now - self._since
         enough = self._answers >= self.limit or (length > WINDOW_MOST and self._answers >= 4)
         if length >= WINDOW_LEAST and enough:
+            if not self._refusals:
+                self._decreases = 0
             if self._saturated and now - self._eased < STALE:
                 # Refusals bound the limit from above: no need to compare throughputs.
                 self.limit = min(float(self.most), self.limit + max(1.0, self.limit / 8))
@@ -89,13 +98,28 @@ class Pace:
 
     def congested(self, now: float) -> None:
         """Take in a 429 or 503."""
-        latency = self._latency / self._answers if self._answers else 0.0
-        if now - self._eased >= max(WINDOW_LEAST, 2 * latency):
-            self._doubling = False
-            self.limit = max(1.0, self.limit * BACK_OFF)
-            self._eased = now
-            self._rates.clear()
+        self._refusals += 1
+        self._epoch[1] += 1
+        if now < self._deaf_until or now - self._eased < max(WINDOW_LEAST, 2 * self._usual):
+            return
+        seen = sum(self._epoch)
+        share = self._epoch[1] / seen
+        self._epoch = [0, 0]
+        if not self._decreases:
+            self._before = (self.limit, share)
+        elif self._decreases >= 3 and seen >= 8 and 0.75 * self._before[1] < share < 0.6:
+            # Fewer in flight are refused just as often: the load is not the reason.
+            self.limit = self._before[0]
+            self._deaf_until = now + STALE
+            self._decreases = 0
             self._start_window(now)
+            return
+        self._decreases += 1
+        self._doubling = False
+        self.limit = max(1.0, self.limit * BACK_OFF)
+        self._eased = now
+        self._rates.clear()
+        self._start_window(now)
 
     def _judge(self, rate: float, now: float) -> None:
         """Change the limit by what a window brought."""
@@ -121,8 +145,7 @@ class Pace:
 
     def _start_window(self, now: float) -> None:
         self._since = now
-        self._answers = 0
-        self._latency = 0.0
+        self._answers = self._refusals = 0
         self._saturated = False
 
 

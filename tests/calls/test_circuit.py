@@ -80,7 +80,8 @@ def test_refusals_of_different_kinds_do_not_add_up():
 def test_calls_hold_on_only_while_nobody_is_answered():
     breaker = Breaker()
     fail(breaker, "connection", times=1)
-    assert breaker.hold_on("connection") and breaker.hold_on("http_429")
-    assert not breaker.hold_on("http_500")
+    assert breaker.hold_on("connection", 10) and breaker.hold_on("http_429", 100)
+    assert not breaker.hold_on("http_500", 10)
     breaker.answered()
-    assert not breaker.hold_on("connection")
+    assert not breaker.hold_on("connection", 10)
+    assert breaker.hold_on("http_429", 10) and not breaker.hold_on("http_429", 40)

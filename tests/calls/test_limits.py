@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import heapq
+import random
 
 import pytest
 
@@ -12,12 +13,14 @@ from heartloop.calls.limits import Bucket, Gate, Pace
 from heartloop.errors import UsageError
 
 
-def simulate(pace, *, seconds, latency, capacity=10**9, demand=10**9, refuse_above=10**9):
+def simulate(
+    pace, *, seconds, latency, capacity=10**9, demand=10**9, refuse_above=10**9, refuse=None
+):
     """A server with ``capacity`` slots, driven by a pace; returns (limit by second, answers).
 
     Requests beyond the capacity queue; beyond ``refuse_above`` in flight they are refused.
     """
-    now, in_flight, slots, answers = 0.0, 0, [], 0
+    now, in_flight, answers = 0.0, 0, 0
     limits, events = [], []
     free = [0.0] * min(capacity, 4096)
     heapq.heapify(free)
@@ -26,7 +29,7 @@ def simulate(pace, *, seconds, latency, capacity=10**9, demand=10**9, refuse_abo
             in_flight += 1
             if in_flight >= int(pace.limit):
                 pace.saturate()
-            if in_flight > refuse_above:
+            if in_flight > refuse_above or (refuse and refuse()):
                 heapq.heappush(events, (now + 0.005, now, False))
                 continue
             start = max(now, heapq.heappop(free))
@@ -42,7 +45,6 @@ def simulate(pace, *, seconds, latency, capacity=10**9, demand=10**9, refuse_abo
             pace.answered(now - sent, now)
         else:
             pace.congested(now)
-    del slots
     return limits, answers
 
 
@@ -77,6 +79,13 @@ def test_it_never_goes_below_one_nor_above_what_the_model_bears():
     assert int(pace.limit) == 1
     limits, _ = simulate(Pace(start=32, most=48), seconds=5, latency=0.1)
     assert max(limits) == 48
+
+
+def test_refusals_that_have_nothing_to_do_with_load_do_not_strangle_the_run():
+    draw = random.Random(1)
+    limits, answers = simulate(Pace(), seconds=60, latency=0.2, refuse=lambda: draw.random() < 0.3)
+    assert answers > 60 / 0.2 * 20
+    assert sum(limits[20:]) / len(limits[20:]) > 24
 
 
 def test_one_burst_of_refusals_counts_once():
