@@ -21,6 +21,11 @@ VERIFIER_KINDS = (
     "contains",
     "label",
     "regex",
+    "numeric_range",
+    "ii_exact",
+    "ii_f1",
+    "ii_set",
+    "ii_contains",
     "judge",
 )
 

@@ -15,13 +15,16 @@ from typing import Any
 from heartloop.grading.caps import MAX_LENGTH, MAX_NESTING, TooLarge, Unreadable
 from heartloop.grading.clean import clean, strip_ends
 from heartloop.grading.latex import parse
+from heartloop.grading.numeric import symbols
 from heartloop.grading.words import fold_words, spoken_number
 
 Reading = tuple[Any, ...]
 
 _OPEN = "([{"
 _CLOSE = ")]}"
-_WEAK = re.compile(r";|\\text\{\s*,?\s*(?:or|OR)\s*,?\s*\}|(?<![a-zA-Z\\])or(?![a-zA-Z])|\\lor(?![a-zA-Z])")
+_WEAK = re.compile(
+    r";|\\text\{\s*,?\s*(?:or|OR)\s*,?\s*\}|(?<![a-zA-Z\\])or(?![a-zA-Z])|\\lor(?![a-zA-Z])"
+)
 _STRONG = re.compile(
     r",|\\text\{\s*,?\s*(?:and|und|y|et|&)\s*,?\s*\}|(?<![a-zA-Z\\])and(?![a-zA-Z])|"
     r"\\land(?![a-zA-Z])|\\q?quad(?![a-zA-Z])|\\\\(?![a-zA-Z])|\n|\\&"
@@ -30,22 +33,29 @@ _AND = re.compile(r"and|land")
 _RELATION = re.compile(
     r"\\(?:le|ge|ne|in|notin|approx|equiv|sim|cong|to|subset|subseteq|iff)(?![a-zA-Z])|=|<|>"
 )
-_THOUSANDS = re.compile(r"(?<![\d,.])\d{1,3}(?:,\d{3})+(?![\d,])")
+_THOUSANDS = re.compile(r"(?<![\d,.])(?!0)\d{1,3}(?:,\d{3})+(?![\d,])")
 _SPACED = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d ])")
 _QUALIFIER = re.compile(
     r"\s*[,(]?\s*(?:\\text\{\s*,?\s*|(?<![a-zA-Z\\]))\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
     r"for(?=\s+[$\\a-zA-Z])|where|with|when|whenever|such that|if|in which|is both|as)\b.*",
     re.S,
 )
-_LABEL = re.compile(r"^\s*(?:\\text\{)?([A-Za-z][A-Za-z .'()-]{1,40}?)\}?\s*(?::|=|\bis\b)\s*\}?(?=\S)")
+_REMARK = re.compile(
+    r",?\s*\\text\{\s*,?\s*\(?(?:is|are|where|with|such that|which|since|because)\b"
+)
+_LABEL = re.compile(
+    r"^\s*(?:\\text\{)?([A-Za-z][A-Za-z .'()-]{1,40}?)\}?\s*(?::|=|\bis\b)\s*\}?(?=\S)"
+)
 _NAME = re.compile(
-    r"^(?:\\(?:[a-zA-Z]+)|[A-Za-z])(?:\s*\{[^{}]*\})?(?:\s*[_^]\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+|\\prime))*'*\s*$"
+    r"^(?:\\(?:[a-zA-Z]+)|[A-Za-z])(?:\s*\{[^{}]*\})?(?:\s*_\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+))?(?:\s*\^\s*\{?\s*(?:\*|\\prime|\\ast|')\s*\}?)?(?:\s*_\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+))?'*\s*$"
 )
 _FUNCTION_NAME = re.compile(
     r"^(?:\\[a-zA-Z]+|[A-Za-z])(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?-1\}?)?\s*\(\s*([^()]*)\s*\)\s*$"
 )
 _ANGLE = re.compile(r"^(?:m?\s*\\(?:angle|triangle)|\|)\s*[A-Za-z_{}0-9 ]+\|?$")
 _SEGMENT = re.compile(r"^[A-Z]{2,4}$|^\\(?:overline|overrightarrow|vec)\{?[A-Za-z]+\}?$")
+_DELTA = re.compile(r"^\\(?:Delta|delta|angle|triangle)\s*\\?[A-Za-z]+(?:_\w|_\{[^{}]*\})?$")
+_RATIO_NAME = re.compile(r"^[A-Za-z]\w*(?:_\{?\w+\}?)?(?::[A-Za-z]\w*(?:_\{?\w+\}?)?)+$")
 _DIRECTION = re.compile(r"^S_\{?\\?[a-zA-Z]+|^[A-Z]_\{[^{}]*\}\([^()]*\)$")
 _MATRIX = re.compile(
     r"^\s*(?:\(|\[|\|)?\s*\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix)\}(?:\{[^{}]*\})?(?P<body>.*)"
@@ -142,7 +152,15 @@ def unwrap(text: str) -> str:
     for _ in range(6):
         before = text
         text = strip_ends(text)
-        for command in ("\\boxed", "\\fbox", "\\text", "\\mathrm", "\\ensuremath", "\\displaystyle", ""):
+        for command in (
+            "\\boxed",
+            "\\fbox",
+            "\\text",
+            "\\mathrm",
+            "\\ensuremath",
+            "\\displaystyle",
+            "",
+        ):
             if text.startswith(command + "{"):
                 at = len(command)
                 if _closing(text, at) == len(text) - 1:
@@ -180,6 +198,9 @@ def read(text: str, depth: int = 0) -> Reading:
     matrix = _matrix(text, depth)
     if matrix is not None:
         return matrix
+    remark = _REMARK.search(text)
+    if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
+        text = text[: remark.start()].strip(" ,")
     pieces, separators = split_top(text, _WEAK)
     if len([p for p in pieces if p.strip()]) > 1:
         items = [read(piece, depth + 1) for piece in pieces if piece.strip()]
@@ -196,7 +217,9 @@ def read(text: str, depth: int = 0) -> Reading:
 def _merge_qualifiers(pieces: list[str]) -> list[str]:
     """``f(x) = ax + b, where …``: everything from “where” on is explanation."""
     for i, piece in enumerate(pieces):
-        if i and re.match(r"\s*(?:\\text\{\s*)?(?:where|with|such that|for all|for some|for any)\b", piece):
+        if i and re.match(
+            r"\s*(?:\\text\{\s*)?(?:where|with|such that|for all|for some|for any)\b", piece
+        ):
             return pieces[:i]
     return pieces
 
@@ -223,15 +246,25 @@ def is_condition(item: Reading) -> bool:
 
 def single(text: str, depth: int) -> Reading:
     """A piece without top-level commas."""
+    remark = _QUALIFIER.search(text)
+    if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
+        text = text[: remark.start()].strip()
     for left, right in (("\\{", "\\}"),):
         if text.startswith(left) and text.endswith(right):
             inner = text[2:-2]
             if min(positions(inner), default=0) >= 0 and _balanced_set(text):
                 return _set(inner, depth)
-    parts, operators = split_top(text, re.compile(r"\\(cup|cap|setminus)(?![a-zA-Z])|(?<=[\])}])\s*U\s*(?=[\[({\\])|(?<=[})\]])\s*(?:-|\\)\s*(?=\\\{)"))
+    parts, operators = split_top(
+        text,
+        re.compile(
+            r"\\(cup|cap|setminus)(?![a-zA-Z])|(?<=[\])}])\s*U\s*(?=[\[({\\])|(?<=[})\]])\s*(?:-|\\)\s*(?=\\\{)"
+        ),
+    )
     if len(parts) > 1 and all(part.strip() for part in parts):
         return _set_operation(parts, operators, depth)
-    if text in ("\\emptyset", "\\phi", "\\{\\}") or re.fullmatch(r"(?:the )?empty set|no (?:real )?solutions?|none", text, re.I):
+    if text in ("\\emptyset", "\\phi", "\\{\\}") or re.fullmatch(
+        r"(?:the )?empty set|no (?:real )?solutions?|none", text, re.I
+    ):
         return ("empty",)
     if text == "\\R" or re.fullmatch(r"(?:all )?(?:the )?real numbers|all reals?", text, re.I):
         return ("reals",)
@@ -335,7 +368,11 @@ def _relation(text: str, depth: int) -> Reading | None:
 
 
 def _strip_label(piece: str) -> str:
-    return re.sub(r"^\s*(?:\\text\{\s*(?:only|so|thus|then|hence|therefore)\s*\}|(?:only|so|thus|hence)\b)\s*", "", piece)
+    return re.sub(
+        r"^\s*(?:\\text\{\s*(?:only|so|thus|then|hence|therefore)\s*\}|(?:only|so|thus|hence)\b)\s*",
+        "",
+        piece,
+    )
 
 
 def _equation(pieces: list[str], depth: int) -> Reading | None:
@@ -364,6 +401,8 @@ def _equation(pieces: list[str], depth: int) -> Reading | None:
     right = read(pieces[1], depth + 1)
     if left[0] == "text":
         return ("assign", str(left[1]), right)
+    if left[0] == right[0] == "expr" and not symbols(left[1]) | symbols(right[1]):
+        return right  # 1/2 + 1 = 3/2: a computation, its value stands last
     return ("rel", [left, right], ["="])
 
 
@@ -372,15 +411,21 @@ def name_of(text: str) -> str | None:
     bare = re.sub(r"\\(?:text|mathrm)\s*\{([^{}]*)\}", r"\1", text).strip()
     if bare in ("e", "i", "\\pi", "\\infty"):
         return None
-    if _NAME.match(bare) and not re.match(r"^\\(?:frac|sqrt|sum|prod|int|log|ln|sin|cos|tan|pi)\b", bare):
+    if _NAME.match(bare) and not re.match(
+        r"^\\(?:frac|sqrt|sum|prod|int|log|ln|sin|cos|tan|pi)\b", bare
+    ):
         return re.sub(r"[\s{}]", "", bare)
     match = _FUNCTION_NAME.match(bare)
     if match and not re.match(r"^\\(?:sin|cos|tan|log|ln|sqrt|exp|arc\w+)\b", bare):
         arguments = match[1].replace(" ", "")
-        if re.fullmatch(r"(?:[A-Za-z](?:_\w)?|\\[a-z]+)(?:,(?:[A-Za-z](?:_\w)?|\\[a-z]+))*", arguments):
+        if re.fullmatch(
+            r"(?:[A-Za-z](?:_\w)?|\\[a-z]+)(?:,(?:[A-Za-z](?:_\w)?|\\[a-z]+))*", arguments
+        ):
             return re.sub(r"[\s{}]", "", bare)
         return None
     if _ANGLE.match(bare) or _SEGMENT.match(bare) or _DIRECTION.match(bare):
+        return re.sub(r"[\s{}]", "", bare)
+    if _DELTA.match(bare) or _RATIO_NAME.match(bare.replace(" ", "")):
         return re.sub(r"[\s{}]", "", bare)
     return None
 
@@ -397,8 +442,7 @@ def _bracketed(text: str, depth: int) -> Reading | None:
                 closing = "]" if text[-1] == "]" else ")"
                 return ("tuple", opening, closing, content[1])
         return None
-    depths = positions(text)
-    if any(depth == 0 for depth in depths[1:-1]) or depths[1:-1] and min(depths[1:-1]) < 1:
+    if not _closes_at_end(text):
         return None
     inner = text[1:-1]
     if split_top(inner, _STRONG)[0][1:] or split_top(inner, re.compile(";"))[0][1:]:
@@ -421,6 +465,25 @@ def _ratio(text: str, depth: int) -> Reading | None:
     if len(pieces) == 2 and items[0][0] == "text" and pieces[1].strip():
         return ("assign", str(items[0][1]), items[1])
     return None
+
+
+def _closes_at_end(text: str) -> bool:
+    """Whether the bracket that opens a text is closed by its last character."""
+    depth = 0
+    i = 0
+    while i < len(text):
+        if text[i] == "\\" and text.startswith(("\\{", "\\}"), i):
+            depth += 1 if text[i + 1] == "{" else -1
+            i += 2
+            continue
+        if text[i] in _OPEN:
+            depth += 1
+        elif text[i] in _CLOSE:
+            depth -= 1
+            if depth == 0:
+                return i == len(text) - 1
+        i += 1
+    return False
 
 
 def _matrix(text: str, depth: int) -> Reading | None:
@@ -461,7 +524,10 @@ def expression(text: str, depth: int) -> Reading:
     spoken = spoken_number(text)
     if spoken is not None:
         return ("expr", ("num", spoken, None))
-    ordinal = re.fullmatch(r"(-?\d+)\s*(?:\^\s*)?\{?\s*(?:\\text\{\s*)?(?:st|nd|rd|th)\s*\}?\s*\}?(?:\s*[a-zA-Z{}\\ ]*)", text)
+    ordinal = re.fullmatch(
+        r"(-?\d+)\s*(?:\^\s*)?\{?\s*(?:\\text\{\s*)?(?:st|nd|rd|th)\s*\}?\s*\}?(?:\s*[a-zA-Z{}\\ ]*)",
+        text,
+    )
     if ordinal:
         return read(ordinal[1], depth + 1)
     return ("text", fold_words(text))

@@ -48,7 +48,7 @@ _NOISE = re.compile(
     r"vphantom\{[^{}]*\}|phantom\{[^{}]*\}|hspace\{[^{}]*\}|nobreak|allowbreak)(?![a-zA-Z])\s*\.?"
 )
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
-_SPACES = re.compile(r"\\[,;:! >]|\\(?:thinspace|medspace|enspace|space)(?![a-zA-Z])|~")
+_SPACES = re.compile(r"(?<!\\)\\[,;:! >]|\\(?:thinspace|medspace|enspace|space)(?![a-zA-Z])|~")
 _RENAMES = (
     (re.compile(r"\\[dtc]frac(?![a-zA-Z])"), r"\\frac"),
     (re.compile(r"\\[dt]binom(?![a-zA-Z])"), r"\\binom"),

@@ -14,7 +14,7 @@ from heartloop.grading.caps import MAX_LENGTH, TooLarge, Unreadable
 from heartloop.grading.expressions import Rules, equal, proportional
 from heartloop.grading.fast import tolerance_of
 from heartloop.grading.realsets import NoSet, pieces_of, same_sets
-from heartloop.grading.words import NEGATIONS, content_words
+from heartloop.grading.words import DENIALS, NEGATIONS, content_words
 
 Reading = tuple[Any, ...]
 _SETS = ("union", "inter", "minus", "builder", "reals", "empty")
@@ -135,7 +135,7 @@ def _same_text(gold: Reading, answer: Reading, rules: Rules) -> bool:
             return bool(one) or gold[1] == answer[1]
         if sorted(one) == sorted(two) and ("," in gold[1] or len(one) <= 2):
             return True
-        if (set(one) & NEGATIONS) != (set(two) & NEGATIONS):
+        if (set(one) & DENIALS) != (set(two) & DENIALS):
             return False
         # "Kafelnikov" answers "Kafelnikov served in the first game"
         if two and len(one) >= 3 and len(two) <= len(one) / 2 and _inside(two, one):
@@ -282,7 +282,11 @@ def _assignment_in_equation(named: Reading, equation: Reading, rules: Rules) -> 
     if named[2][0] != "expr":
         return False
     difference = _difference(equation)
-    left = ("add", ("sym", named[1].lstrip("\\")), ("mul", ("num", Fraction(-1), None), named[2][1]))
+    left = (
+        "add",
+        ("sym", named[1].lstrip("\\")),
+        ("mul", ("num", Fraction(-1), None), named[2][1]),
+    )
     if proportional(difference, left):
         return True
     return _solves(named[1].lstrip("\\"), named[2][1], difference, rules)
@@ -292,9 +296,7 @@ def _solves(name: str, value: Any, difference: Any, rules: Rules) -> bool:
     if name not in numeric.symbols(difference) or name in numeric.symbols(value):
         return False
     # the equation must be linear in the symbol, else one branch would pass for the whole curve
-    at = [
-        numeric.substitute(difference, {name: ("num", Fraction(k), None)}) for k in (0, 1, 2)
-    ]
+    at = [numeric.substitute(difference, {name: ("num", Fraction(k), None)}) for k in (0, 1, 2)]
     minus = ("num", Fraction(-1), None)
     bend = ("add", at[0], at[2], ("mul", minus, ("num", Fraction(2), None), at[1]))
     zero = ("num", Fraction(0), None)
@@ -456,7 +458,9 @@ def _same_tuple(gold: Reading, answer: Reading, rules: Rules) -> bool:
         return False
     if not brackets and {gold[1], answer[1]} != {"(", "["}:
         return False
-    return all(_element(rules, i, g, a) for i, (g, a) in enumerate(zip(gold[3], answer[3], strict=True)))
+    return all(
+        _element(rules, i, g, a) for i, (g, a) in enumerate(zip(gold[3], answer[3], strict=True))
+    )
 
 
 def _element(rules: Rules, place: int, gold: Reading, answer: Reading) -> bool:

@@ -114,9 +114,7 @@ def _scaled(tree: Node, factor: Fraction) -> Node:
     return ("mul", ("num", factor, None), tree)
 
 
-def _equal_angles(
-    gold: Node, gold_unit: str, answer: Node, answer_unit: str, rules: Rules
-) -> bool:
+def _equal_angles(gold: Node, gold_unit: str, answer: Node, answer_unit: str, rules: Rules) -> bool:
     if gold_unit == answer_unit:
         return _same(gold, answer, rules)
     other = answer_unit if gold_unit == "deg" else gold_unit
@@ -325,9 +323,7 @@ def _minus_powers(tree: Node) -> bool:
     return any(_minus_powers(part) for part in tree[1:] if isinstance(part, tuple))
 
 
-def _agree(
-    gold: Node, answer: Node, names: set[str], kind: str, count: int, *, least: int
-) -> bool:
+def _agree(gold: Node, answer: Node, names: set[str], kind: str, count: int, *, least: int) -> bool:
     """Whether values agree at all sample points where both are defined (at least ``least``)."""
     agreed = 0
     for point in numeric.points(names, kind, count):

@@ -198,7 +198,7 @@ def after(text: str, marker: str) -> tuple[str, bool] | None:
 
 
 _FINAL = re.compile(
-    r"final\s+(?:answer|result|solution)\b[\s*_:`]*(?:\s(?:is|are|equals|would be|=)\b)?[\s*_:`]*",
+    r"final\s+(?:answer|result|solution)s?\b[\s*_:`]*(?:(?:is|are|equals|would be)\b|=)?[\s*_:`]*",
     re.I,
 )
 _ANSWER_IS = re.compile(
@@ -281,6 +281,17 @@ def last_number(text: str) -> str | None:
         if any(char.isdigit() for char in match.group()):
             found = match.group().strip()
     return found
+
+
+def last_math(text: str) -> str | None:
+    """The last formula, or the last number outside of formulas where that comes later."""
+    formula, end = None, 0
+    for match in _ENVIRONMENT.finditer(text):
+        content = next((g for g in match.groups() if g is not None), "").strip()
+        if content:
+            formula, end = content, match.end()
+    number = last_number(text[end:])
+    return number or formula
 
 
 def json_field(text: str, name: str) -> str | None:
@@ -471,6 +482,15 @@ def _choice_answer(text: str, value: Any, context: Context) -> tuple[str, bool] 
     return None
 
 
+def _bracketed(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
+    """The option that the text settles on, as BIG-Bench Hard writes it: ``(B)``."""
+    for place in (boxed(text), (answer_is(text) or (None,))[0], final_line(text)):
+        letters = re.findall(r"\(([A-Z])\)", place or "")
+        if letters and len(set(letters)) == 1:
+            return f"({letters[0]})", True
+    return None
+
+
 def _label(strict: bool) -> _Extractor:
     def run(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
         labels = context.labels or context.choices
@@ -503,12 +523,14 @@ STEPS: dict[str, _Extractor] = {
     "json_field": _json,
     "choice_letter": _choice,
     "choice_answer": _choice_answer,
+    "bracketed_letter": _bracketed,
     "label": _label(True),
     "label_anywhere": _label(False),
     "regex": _regex,
     "quoted": _marked(quoted),
     "latex": _marked(last_latex),
     "number": _placed(last_number),
+    "last_math": _placed(last_math),
     "final_line": _placed(final_line),
     "first_line": _placed(first_line),
     "single_line": _placed(

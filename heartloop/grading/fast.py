@@ -9,7 +9,7 @@ from fractions import Fraction
 from typing import Any
 
 _PLAIN = re.compile(
-    r"(?P<sign>[-+]?)(?:(?P<int>\d{1,60}|\d{1,3}(?:,\d{3}){1,15})(?P<dec>\.\d{0,60})?|(?P<dot>\.\d{1,60}))"
+    r"(?P<sign>[-+]?)(?:(?P<int>\d{1,60}|[1-9]\d{0,2}(?:,\d{3}){1,15})(?P<dec>\.\d{0,60})?|(?P<dot>\.\d{1,60}))"
 )
 _RATIO = re.compile(r"(?P<sign>[-+]?)(?P<a>\d{1,30})\s*/\s*(?P<b>\d{1,30})")
 _FRAC = re.compile(

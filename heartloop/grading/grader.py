@@ -11,6 +11,7 @@ from heartloop.cards.verifier import Step, VerifierCard, load_verifier
 from heartloop.errors import CardError
 from heartloop.grading import extract as ex
 from heartloop.grading.comparators import COMPARATORS, Judgement
+from heartloop.grading.judge import JudgeSpec, judge_answer, judge_spec
 from heartloop.grading.math import compare_maths
 from heartloop.grading.pool import MathPool
 from heartloop.types import Completion, Gold, Graded, Question, Verdict
@@ -21,7 +22,7 @@ JudgeAsk = Callable[..., Awaitable[Completion]]
 _DEFAULT_CHAINS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "math": (
         ("final_answer", "boxed", "answer_is"),
-        ("final_answer", "boxed", "answer_is", "latex", "number", "final_line"),
+        ("final_answer", "boxed", "answer_is", "last_math", "final_line"),
     ),
     "choice": (("choice_answer",), ("choice_answer",)),
     "label": (("label",), ("label_anywhere",)),
@@ -67,6 +68,9 @@ class Grader:
         )
         ex.check_steps((*self.strict, *self.lenient), verifier.name)
         self.judge_ask = judge_ask
+        self._judge_spec: JudgeSpec | None = None
+        if verifier.kind == "judge":
+            self._spec()  # a faulty card is refused before anything is asked
         self._pool = pool
         self._own_pool = pool is None
         self._cache: OrderedDict[tuple[Any, ...], Verdict] = OrderedDict()
@@ -206,6 +210,11 @@ class Grader:
                 self._cache.popitem(last=False)
         return verdict
 
+    def _spec(self) -> JudgeSpec:
+        if self._judge_spec is None:
+            self._judge_spec = judge_spec(self.verifier.name, self.verifier.judge)
+        return self._judge_spec
+
     async def _judge(
         self,
         kind: str,
@@ -216,6 +225,11 @@ class Grader:
     ) -> Judgement:
         if kind == "math":
             return await compare_maths(self, gold, params, answer, question)
+        if kind == "judge":
+            votes = params.get("votes")
+            return await judge_answer(
+                self.verifier.name, self._spec(), self.judge_ask, gold, answer, question, votes=votes
+            )
         compare = COMPARATORS.get(kind)
         if compare is None:
             raise CardError(f'{self.verifier.name}: kind: "{kind}" cannot grade a text')

@@ -121,7 +121,11 @@ def _split_word(word: str) -> list[tuple[str, str]]:
             return [("op", "%")]
         return [("text", "degrees")] if low.startswith("degree") else [("cmd", low)]
     for length in (6, 4, 3, 2):  # "sinx", "lnx"
-        if len(word) == length + 1 and word[:length] in FUNCTIONS and word[:length] not in ("Re", "Im"):
+        if (
+            len(word) == length + 1
+            and word[:length] in FUNCTIONS
+            and word[:length] not in ("Re", "Im")
+        ):
             return [("fun", word[:length]), ("sym", word[length:])]
     if len(word) >= 4 or is_word(word):
         return [("text", word)]
@@ -233,8 +237,11 @@ class Parser:
             kind, value = self.peek()
             if (kind, value) in (("op", "*"), ("cmd", "times"), ("cmd", "cdot"), ("cmd", "ast")):
                 self.at += 1
-                self.take("op", "*") and self._power_stars(factors)
-                factors.append(self.signed_factor())
+                if self.take("op", "*"):  # x**2
+                    base = factors.pop()
+                    factors.append(self.node("pow", base, self.signed_factor()))
+                else:
+                    factors.append(self.signed_factor())
             elif (kind, value) in (("op", "/"), ("cmd", "div"), ("op", ":")):
                 self.at += 1
                 factors.append(self.node("pow", self.signed_factor(), MINUS_ONE))
@@ -247,12 +254,6 @@ class Parser:
             else:
                 break
         return factors[0] if len(factors) == 1 else self.node("mul", *factors)
-
-    def _power_stars(self, factors: list[Node]) -> None:
-        base = factors.pop()
-        factors.append(self.node("pow", base, self.signed_factor()))
-        factors.append(ONE)
-        self.tokens.insert(self.at, ("num", "1"))
 
     def _annotation(self, factors: list[Node]) -> None:
         """A word behind a quantity: a unit is kept, anything else is dropped."""
@@ -341,7 +342,11 @@ class Parser:
     def _degree_mark(self) -> bool:
         if self.take("cmd", "circ"):
             return True
-        if self.peek() == ("op", "{") and self.peek(1) == ("cmd", "circ") and self.peek(2)[1] == "}":
+        if (
+            self.peek() == ("op", "{")
+            and self.peek(1) == ("cmd", "circ")
+            and self.peek(2)[1] == "}"
+        ):
             self.at += 3
             return True
         return False
@@ -421,7 +426,9 @@ class Parser:
         if kind == "fun":
             return self._function(value)
         if kind == "text":
-            return self._symbol(value.strip())
+            if self.peek() == ("op", "_"):  # \text{Area}_{ABC}: a name
+                return self._symbol(value.strip())
+            raise Unreadable("words")
         if kind == "op":
             return self._bracket(value)
         return self._command(value)

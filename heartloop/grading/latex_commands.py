@@ -127,7 +127,9 @@ def _arguments(parser: Parser, name: str) -> list[Node]:
     while True:
         kind, value = parser.peek()
         if kind in ("num", "sym") or (
-            kind == "cmd" and parser._starts_factor(kind, value) and value not in ("sum", "prod", "int")
+            kind == "cmd"
+            and parser._starts_factor(kind, value)
+            and value not in ("sum", "prod", "int")
         ):
             factors.append(parser.factor())
         elif kind == "op" and value in "([{" and factors and value != "[":

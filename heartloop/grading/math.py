@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from heartloop.grading.caps import MAX_LENGTH
 from heartloop.grading.comparators import Judgement
 from heartloop.grading.fast import decide
+from heartloop.grading.reduce import reductions
 from heartloop.types import Gold, Question
 
 if TYPE_CHECKING:
@@ -38,13 +39,15 @@ async def compare_maths(
     """Compare an answer with every accepted one; the first that is right decides."""
     if len(answer) > MAX_LENGTH:
         return Judgement("unscored", "undecided", detail=f"longer than {MAX_LENGTH} characters")
+    types = params.get("match_types")
     worst: Judgement | None = None
-    for accepted in gold.answers:
-        judgement = await _compare(grader, accepted, params, answer, question)
-        if judgement.outcome == "correct":
-            return judgement
-        if worst is None or worst.outcome == "incorrect":
-            worst = judgement  # one undecided gold leaves the answer undecided
+    for text in (answer, *reductions(answer, types)[:3]):
+        for accepted in gold.answers:
+            judgement = await _compare(grader, accepted, params, text, question)
+            if judgement.outcome == "correct":
+                return judgement
+            if worst is None or worst.outcome == "incorrect" and text is answer:
+                worst = judgement  # one undecided gold leaves the answer undecided
     return worst or Judgement("unscored", "undecided", detail="the question has no gold answer")
 
 

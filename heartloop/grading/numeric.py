@@ -193,7 +193,18 @@ def _exact_function(tree: Node) -> Fraction | None:
             found = _rational_root(-inner, 1 / index)
             return None if found is None else -found
         return _rational_root(inner, 1 / index)
-    if name not in ("factorial", "factorial2", "abs", "floor", "ceil", "binom", "gcd", "lcm", "max", "min"):
+    if name not in (
+        "factorial",
+        "factorial2",
+        "abs",
+        "floor",
+        "ceil",
+        "binom",
+        "gcd",
+        "lcm",
+        "max",
+        "min",
+    ):
         return None
     values = [exact(part) for part in tree[2:]]
     if any(value is None for value in values):
@@ -288,6 +299,8 @@ def approximate(tree: Node, values: Mapping[str, Any]) -> Any:
         return mp.mpf(int(found or 0))
     if head == "inf":
         return mp.inf
+    if head == "dots":
+        return values.get("…", mp.mpf(7) / 3)
     if head == "big":
         return _add_up(tree, values)
     raise Unreadable(f"no number: {head}")

@@ -251,8 +251,10 @@ def _pick(
 ) -> tuple[Node | None, bool]:
     default = float("-inf") if lower else float("inf")
     first, second = _value(one, default), _value(two, default)
-    if numeric._mp().isinf(first) and numeric._mp().isinf(second) or (
-        not numeric._mp().isinf(first) and first == second
+    if (
+        numeric._mp().isinf(first)
+        and numeric._mp().isinf(second)
+        or (not numeric._mp().isinf(first) and first == second)
     ):
         return one, one_closed and two_closed
     if (first > second) == lower:

@@ -29,6 +29,7 @@ STOP = {
     "or", "it", "its", "that", "this", "there", "by", "for", "with", "as", "so", "then", "we", "i",
     "answer", "option", "choice", "text", "quad",
 }  # fmt: skip
+DENIALS = {"not", "no", "never", "none", "neither", "nor", "except", "without"}
 NEGATIONS = {"not", "no", "never", "none", "neither", "nor", "cannot", "without", "except", "isn't",
              "doesn't", "don't", "non", "only", "less", "more", "least", "most", "under", "over"}  # fmt: skip
 _SAME = {

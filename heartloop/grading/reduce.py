@@ -1,0 +1,91 @@
+"""Finds the mathematics in an answer that is wrapped in a sentence."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from heartloop.grading.extract import (
+    _ENVIRONMENT,
+    answer_is,
+    boxed,
+    last_latex,
+    last_number,
+)
+
+_GLUE_WORDS = {
+    "and",
+    "or",
+    "to",
+    "by",
+    "percent",
+    "pct",
+    "th",
+    "st",
+    "nd",
+    "rd",
+    "x",
+    "i",
+    "a",
+    "is",
+    "are",
+}
+_WORD = re.compile(r"[A-Za-z]{2,}")
+
+
+def outside_words(text: str) -> list[str]:
+    """Words of a text that stand outside of its formulas."""
+    bare = _ENVIRONMENT.sub(" ", text)
+    bare = re.sub(r"\\[a-zA-Z]+", " ", bare)
+    return [word for word in _WORD.findall(bare) if word.lower() not in _GLUE_WORDS]
+
+
+def reductions(text: str, match_types: Any = None) -> list[str]:
+    """Shorter texts that a wrapped answer may mean, the best first; empty where it is not wrapped.
+
+    Args:
+        text: an answer.
+        match_types: Math-Verify's extraction targets; with ``["latex"]`` alone a formula must
+            not be broken over lines, with ``expr`` a bare last number counts.
+    """
+    types = set(match_types) if isinstance(match_types, (list, tuple)) else {"latex", "expr"}
+    found: list[str] = []
+    box = boxed(text)
+    if box is not None and box != text:
+        found.append(box)
+        return found
+    has_formula = _ENVIRONMENT.search(text) is not None
+    words = outside_words(text)
+    if not words:
+        return found
+    said = answer_is(text)
+    if said is not None and said[0] != text:
+        found.append(said[0])
+        if _ENVIRONMENT.search(said[0]) and outside_words(said[0]):
+            formula = last_latex(said[0], one_line="expr" not in types)
+            found += [formula] if formula else []
+    tail = re.split(r"\b(?:is|are|equals|be|was)\b", _ENVIRONMENT.sub(_opaque, text))[-1]
+    tail = text[len(text) - len(tail) :].strip(" :")
+    if tail and tail != text.strip():
+        found.append(tail)
+    if has_formula:
+        formula = last_latex(text, one_line="expr" not in types)
+        if formula:
+            found.append(formula)
+    elif "expr" in types and len(words) >= 3:
+        number = last_number(text)
+        if number:
+            found.append(number)
+    return [item for item in dict.fromkeys(found) if item.strip() and item != text]
+
+
+def _opaque(match: re.Match[str]) -> str:
+    """A formula as so many dots: words inside of it do not count."""
+    return "." * len(match.group())
+
+
+def needs_formula(text: str, match_types: Any) -> bool:
+    """Whether only a formula counts, and the text has none that can be read."""
+    if not isinstance(match_types, (list, tuple)) or set(match_types) != {"latex"}:
+        return False
+    return boxed(text) is None and last_latex(text, one_line=True) is None
