@@ -330,9 +330,11 @@ def induction_rows(task: str | None = None) -> list[Row]:
 
 def simpleqa_rows() -> list[Row]:
     """Questions about an invented world in SimpleQA's columns; no answer exists outside of it."""
-    out = []
+    out: list[Row] = []
     for index in range(FACTS):
         question, answer = fact_question(index, 3)
+        if any(row["problem"] == question for row in out):
+            continue
         out.append(
             {
                 "metadata": f"{{'topic': 'Invented', 'answer_type': '{fact(index)[0]}'}}",
