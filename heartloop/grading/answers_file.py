@@ -26,7 +26,8 @@ async def grade_answers(
 
     Args:
         grader: the task's grader.
-        questions, golds: the task's data.
+        questions: the task's questions.
+        golds: their golds by question id.
         rows: each with ``index`` (0-based row of the task's data) or ``id``, and the answer text;
             ``finish_reason`` is used where it is given.
         field: name of the field that holds the answer text.
@@ -55,7 +56,7 @@ async def grade_answers(
         question = _question(row, by_index, by_id, line)
         if field not in row:
             raise DataError(
-                f"line {line}: {field}: is missing; name the field that holds the answer with --field"
+                f"line {line}: {field}: is missing; --field names the field that holds the answer"
             )
         text = row[field]
         if text is not None and not isinstance(text, str):
@@ -77,9 +78,8 @@ def _question(
     if row.get("index") is not None:
         index = row["index"]
         if not isinstance(index, int) or index not in by_index:
-            raise DataError(
-                f"line {line}: index: {index!r} is no row of the task's data (0 … {max(by_index, default=0)})"
-            )
+            last = max(by_index, default=0)
+            raise DataError(f"line {line}: index: {index!r} is no row of the task (0 … {last})")
         return by_index[index]
     if row.get("id") is not None:
         question = by_id.get(str(row["id"]))

@@ -1,4 +1,4 @@
-"""Trivial baselines of a task: what is earned by echoing, by always saying the same, by guessing."""
+"""Trivial baselines of a task: echoing, always saying the same, guessing."""
 
 from __future__ import annotations
 
@@ -24,7 +24,8 @@ async def baselines_for(
     """Mean score of each trivial baseline, graded like any answer.
 
     Args:
-        questions: the task's questions; golds: their golds by question id.
+        questions: the task's questions.
+        golds: their golds by question id.
         grader: the task's grader. A judge is never asked: its baselines are None.
         names: which of ``echo`` (the item itself as answer), ``majority`` (the gold that is most
             frequent, for every item), ``chance`` (the mean over items of the mean worth of a

@@ -1,4 +1,4 @@
-"""Brings the many ways of writing mathematics to one: Unicode, HTML, spacing and damaged escapes."""
+"""Brings the ways of writing mathematics to one: Unicode, HTML, spacing, damaged escapes."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ _THOUSANDS = re.compile(r"(?<=\d)\s*(?:\{\s*,\s*\}|,\s*\\!|\\,|\{\s*\\,\s*\})\s*
 
 
 def repair(text: str) -> str:
-    """Undo control characters that were once LaTeX commands (``\\f`` + ``rac``)."""
+    r"""Undo control characters that were once LaTeX commands (``\f`` + ``rac``)."""
     if any(char in text for char in "\x0c\t\x08\r\x0b\x07\n"):
         for pattern, replacement in _DAMAGED:
             text = pattern.sub(replacement, text)

@@ -245,9 +245,7 @@ def f1_score(answer: str, gold: str) -> float:
     return 2 * precision * recall / (precision + recall)
 
 
-def f1(
-    gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
-) -> Judgement:
+def f1(gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None) -> Judgement:
     """The best F1 over the golds; correct from ``threshold`` on (1.0 by default)."""
     steps = tuple(params.get("normalise", ("lower", "punctuation", "articles", "squeeze")))
     text = normalise(answer, steps)
@@ -300,7 +298,7 @@ _SCALE = {"thousand": 1e3, "million": 1e6, "billion": 1e9, "trillion": 1e12}
 
 
 def parse_range(text: str) -> tuple[float, float] | None:
-    """The accepted range in a gold such as ``120 (acceptable range: anything between 118 and 122)``."""
+    """The range in a gold like ``120 (acceptable range: anything between 118 and 122)``."""
     match = _RANGE.search(text)
     if match is None:
         return None
@@ -338,9 +336,7 @@ def numeric_range(
     if not numbers:
         return Judgement("unscored", "unparsed", detail=f"no number in {shown(answer)}")
     if len(set(numbers)) > 1 and params.get("single", True):
-        return Judgement(
-            "unscored", "unparsed", detail=f"more than one number in {shown(answer)}"
-        )
+        return Judgement("unscored", "unparsed", detail=f"more than one number in {shown(answer)}")
     value = numbers[-1]
     if span is None:
         wanted = numbers_in(gold.answers[0]) if gold.answers else []

@@ -149,7 +149,8 @@ _ONE_LINE = re.compile(
     r"(?<!\\)\$(?P<d>(?:\\.|[^$\\\n])+?)(?<!\\)\$"
 )
 _LEADING = re.compile(
-    r"[\s:=*_`>\-–—]*(?:\"|“|')?\s*(?:therefore|thus|simply|just|:)?\s*[:*_`]*\s*", re.I
+    r"[\s:=*_`>–—]*(?:-\s+)?(?:\"|“|')?\s*(?:(?:therefore|thus|simply|just)\b|:)?\s*[:*_`]*\s*",
+    re.I,
 )
 
 
@@ -246,7 +247,7 @@ def answer_is(text: str) -> tuple[str, bool] | None:
 def final_line(text: str) -> str | None:
     """The last line that says something, without list marks, emphasis and an “Answer:” label."""
     for line in reversed(text.splitlines()):
-        line = re.sub(r"^[\s>#*_`\-]+(?=\D)|[\s*_`]+$", "", line).strip()
+        line = re.sub(r"^(?:[\s>#*_`]|-\s)+|[\s*_`]+$", "", line).strip()
         line = re.sub(r"^(?:final\s+)?answer\s*[:=]\s*", "", line, flags=re.I).strip().strip("*_` ")
         if line and not re.fullmatch(r"[-=*_~`$\\\[\]()\s]+", line):
             return line

@@ -228,7 +228,13 @@ class Grader:
         if kind == "judge":
             votes = params.get("votes")
             return await judge_answer(
-                self.verifier.name, self._spec(), self.judge_ask, gold, answer, question, votes=votes
+                self.verifier.name,
+                self._spec(),
+                self.judge_ask,
+                gold,
+                answer,
+                question,
+                votes=votes,
             )
         compare = COMPARATORS.get(kind)
         if compare is None:

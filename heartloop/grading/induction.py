@@ -111,7 +111,7 @@ def ii_set(
 def ii_contains(
     gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
 ) -> Judgement:
-    """The gold stands in the answer as whole words; repaired: the input's own words do not count."""
+    """The gold stands in the answer as whole words; repaired: an echoed input does not count."""
     official = params.get("compat") == "official"
     echoed: set[str] = set()
     if not official and question is not None:

@@ -1,4 +1,4 @@
-"""LLM judges: own prompts, an answer that cannot close its markers, majority of k, honest failures."""
+"""LLM judges: own prompts, answers that cannot close their markers, majority of k."""
 
 from __future__ import annotations
 
@@ -97,9 +97,7 @@ def judge_messages(
     if "incorrect" in spec.show and gold.params.get("incorrect"):
         listed = "\n".join(f"- {text}" for text in gold.params["incorrect"])
         parts.append(f"Known wrong answers:\n{listed}")
-    parts.append(
-        f"<<<SUBMISSION {nonce}\n{neutralise(answer, nonce)}\nSUBMISSION {nonce}>>>"
-    )
+    parts.append(f"<<<SUBMISSION {nonce}\n{neutralise(answer, nonce)}\nSUBMISSION {nonce}>>>")
     fields = ", ".join(
         f'"{axis}": one of {json.dumps(list(labels))}' for axis, labels in spec.axes.items()
     )
@@ -138,9 +136,7 @@ def parse_reply(text: str, spec: JudgeSpec) -> dict[str, str] | None:
         except (ValueError, RecursionError):
             continue
         if isinstance(value, dict):
-            found = {
-                axis: _label(value.get(axis), labels) for axis, labels in spec.axes.items()
-            }
+            found = {axis: _label(value.get(axis), labels) for axis, labels in spec.axes.items()}
             if all(found.values()):
                 return {axis: str(label) for axis, label in found.items()}
     lines: dict[str, str] = {}
@@ -156,7 +152,9 @@ def parse_reply(text: str, spec: JudgeSpec) -> dict[str, str] | None:
         found_labels = {
             label
             for label in labels
-            if re.search(rf"(?<![A-Z_]){re.escape(label)}(?![A-Z_])", text.upper().replace(" ", "_"))
+            if re.search(
+                rf"(?<![A-Z_]){re.escape(label)}(?![A-Z_])", text.upper().replace(" ", "_")
+            )
             or re.search(rf"(?<![A-Za-z_]){re.escape(label)}(?![A-Za-z_])", text)
         }
         if len(found_labels) == 1:
@@ -204,9 +202,7 @@ async def judge_answer(
     nonce = _nonce(name, text, answer)
     messages = judge_messages(spec, text, gold, answer, nonce)
     count = votes or spec.votes
-    replies = await asyncio.gather(
-        *(_one_vote(ask, messages, draw, spec) for draw in range(count))
-    )
+    replies = await asyncio.gather(*(_one_vote(ask, messages, draw, spec) for draw in range(count)))
     ballots = [vote for vote, _ in replies if vote is not None]
     if not ballots:
         why = next((problem for _, problem in replies if problem), "no reply")
@@ -257,9 +253,7 @@ async def _one_vote(
     return vote, ""
 
 
-def _judgement(
-    spec: JudgeSpec, result: dict[str, str], detail: str, answer: str
-) -> Judgement:
+def _judgement(spec: JudgeSpec, result: dict[str, str], detail: str, answer: str) -> Judgement:
     """Labels to an outcome. The labels themselves lead the detail, as ``label=…``."""
     if spec.labels is not None and len(spec.axes) == 1:
         label = next(iter(result.values()))

@@ -134,7 +134,7 @@ def _split_word(word: str) -> list[tuple[str, str]]:
 
 _SHORT_WORDS = {
     "cm", "mm", "km", "kg", "mg", "ml", "ft", "yd", "hr", "min", "sec", "rad", "th", "st", "nd", "rd",
-    "the", "and", "or", "is", "are", "of", "for", "all", "any", "any", "day", "days", "no", "yes",
+    "the", "and", "or", "is", "are", "of", "for", "all", "any", "day", "days", "no", "yes",
     "if", "in", "to", "at", "by", "on", "as", "an", "it", "be", "we", "so", "Hz", "kHz", "kJ", "kW",
     "mol", "Pa", "kPa", "eV", "mA", "nm", "cubic", "sq", "usd", "USD", "oz", "lb", "lbs", "mph", "kmh",
     "only", "not", "when", "then", "mins", "hrs", "secs", "cents", "units", "unit",
@@ -158,42 +158,50 @@ class Parser:
     # --- helpers -----------------------------------------------------------------------
 
     def peek(self, offset: int = 0) -> tuple[str, str]:
+        """The token at the cursor, or ``("end", "")``."""
         i = self.at + offset
         return self.tokens[i] if i < len(self.tokens) else ("end", "")
 
     def take(self, kind: str, value: str) -> bool:
+        """Step over a token if it is the next one."""
         if self.peek() == (kind, value):
             self.at += 1
             return True
         return False
 
     def expect(self, kind: str, value: str) -> None:
+        """Step over a token that must come next."""
         if not self.take(kind, value):
             raise Unreadable(f"{value!r} expected")
 
     def node(self, *parts: Any) -> Node:
+        """Make a node and count it."""
         self.nodes += 1
         if self.nodes > MAX_NODES:
             raise TooLarge("too many terms")
         return parts
 
     def enter(self) -> None:
+        """Go one level deeper."""
         self.depth += 1
         if self.depth > MAX_NESTING:
             raise TooLarge(f"nested deeper than {MAX_NESTING}")
 
     def leave(self) -> None:
+        """Come back one level."""
         self.depth -= 1
 
     # --- grammar -----------------------------------------------------------------------
 
     def whole(self) -> Node:
+        """Parse everything."""
         tree = self.sum()
         if self.at < len(self.tokens):
             raise Unreadable(f"{self.peek()[1]!r} is not understood")
         return tree
 
     def sum(self) -> Node:
+        """Terms joined by signs."""
         self.enter()
         terms: list[Node] = []
         sign: str | None = None
@@ -232,6 +240,7 @@ class Parser:
         return tree
 
     def product(self) -> Node:
+        """Factors, written with or without a sign between them."""
         factors = [self.factor()]
         while True:
             kind, value = self.peek()
@@ -290,6 +299,7 @@ class Parser:
         return False
 
     def signed_factor(self) -> Node:
+        """A factor with a sign of its own."""
         sign = None
         if self.peek() in (("op", "-"), ("op", "+"), ("cmd", "pm")):
             sign = self.tokens[self.at][1]
@@ -297,6 +307,7 @@ class Parser:
         return self._signed(sign, self.factor())
 
     def factor(self) -> Node:
+        """An atom with what follows it."""
         self.enter()
         tree = self.atom()
         tree = self.postfix(tree)
@@ -304,6 +315,7 @@ class Parser:
         return tree
 
     def postfix(self, tree: Node) -> Node:
+        """Powers, factorials, percent, degrees and primes behind an atom."""
         while True:
             kind, value = self.peek()
             if (kind, value) == ("op", "^"):
@@ -390,7 +402,7 @@ class Parser:
         return False
 
     def argument(self, power: bool = False) -> Node:
-        """One LaTeX argument: a group, or a single token (``\\frac12``, ``x^2``)."""
+        r"""One LaTeX argument: a group, or a single token (``\frac12``, ``x^2``)."""
         if self.peek() == ("op", "{"):
             self.at += 1
             tree = self.sum()
@@ -411,10 +423,12 @@ class Parser:
         return self.atom()
 
     def number(self, value: str) -> Node:
+        """A number node with the decimals it was written with."""
         places = len(value.split(".")[1]) if "." in value else None
         return self.node("num", Fraction(value), places)
 
     def atom(self) -> Node:
+        """The smallest whole thing."""
         kind, value = self.peek()
         if kind == "end":
             raise Unreadable("something is missing")

@@ -74,7 +74,7 @@ def _root(parser: Parser) -> Node:
 
 
 def function(parser: Parser, name: str) -> Node:
-    """Parse a function's index, exponent and argument: ``\\sin^2 x``, ``\\log_2(x)``."""
+    r"""Parse a function's index, exponent and argument: ``\sin^2 x``, ``\log_2(x)``."""
     from heartloop.grading.latex import _INVERSE, MINUS_ONE
 
     if name == "sqrt":
@@ -156,7 +156,7 @@ def _arguments(parser: Parser, name: str) -> list[Node]:
 
 
 def _big(parser: Parser, kind: str) -> Node:
-    """``\\sum_{k=a}^{b} body``; other forms are not read."""
+    r"""``\sum_{k=a}^{b} body``; other forms are not read."""
     low: Node | None = None
     high: Node | None = None
     variable = ""

@@ -59,11 +59,7 @@ def grade_loglik(
     elif metric == "multiple_choice_grade":
         score = sum(worth[name] for name in likeliest) / len(likeliest)
     else:
-        raise UsageError(
-            f"unknown metric {metric!r}; one of multiple_choice_grade, mc1, mc2"
-        )
+        raise UsageError(f"unknown metric {metric!r}; one of multiple_choice_grade, mc1, mc2")
     best = max(worth.values())
     solved = len(likeliest) == 1 and worth[likeliest[0]] == best and best > 0
     return Verdict("correct" if solved else "incorrect", None, likeliest[0], score, detail)
-
-
