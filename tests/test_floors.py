@@ -24,6 +24,7 @@ FLOORS = {
 BESIDE = {
     ("data", "grading"): False,
     ("models", "serving"): True,  # vllm/… starts its servers
+    ("integrations", "optimize"): True,  # the DSPy teleprompter is a front of the search
 }
 
 

@@ -43,12 +43,23 @@ def kept(arms: int, asked: int, delta: float, discordance: float, error: float) 
     ``delta sqrt(n / (d / 2))`` standard deviations above their middle, where d is the discordance
     of two arms and d / 2 the variance an arm has of its own (what all arms share cancels, since
     they answer the same questions). It falls below the quantile used with probability Phi(-z).
-    Half the error may be spent on losing it. Looks overlap heavily: about six independent ones'
+    Half the error may be spent on losing it. Looks overlap heavily: about seven independent ones'
     worth of chances (found by simulation, ``benchmarks/search_simulation.py``).
     """
-    z = normal_quantile(1 - error / 2 / 6)
+    z = normal_quantile(1 - error / 2 / 7)
     standing = delta * math.sqrt(2 * asked / max(discordance, 1e-6)) - z
     return max(1, math.ceil(arms * (1 - normal_cdf(standing)) - 1e-9))
+
+
+def gap_to_drop(arms: int, delta: float, discordance: float, error: float) -> float:
+    """Right answers behind the leader at which an arm leaves the race, whatever its rank.
+
+    With a variance of d / 2 of each arm's own, the likelihood of "b is the better one, by delta"
+    against "a is" is exp(delta (S_b - S_a) / (d / 2)): a martingale while a is. By Ville's
+    inequality it ever reaches arms / e with probability at most e / arms, so the better arm is lost
+    to this rule with probability at most e, here a tenth of the error.
+    """
+    return discordance / 2 / delta * math.log(10 * arms / error)
 
 
 def look_sizes(limit: int) -> list[int]:

@@ -18,6 +18,7 @@ from heartloop.optimize.bounds import (
 )
 from heartloop.optimize.planning import (
     FIRST_LOOK,
+    gap_to_drop,
     held_out_size,
     kept,
     look_sizes,
@@ -63,10 +64,14 @@ class _Race:
         options: RaceOptions,
         state: RaceState,
         save: Callable[[RaceState], None] | None,
+        search: int | None,
     ) -> None:
         self.arms, self.evaluate, self.options = list(arms), evaluate, options
         self.state, self.save, self.groups = state, save, groups
-        self.order = question_order(groups, options.seed)
+        split = len(groups) if search is None else search
+        self.order = question_order(groups[:split], options.seed)
+        self.order += [split + q for q in question_order(groups[split:], options.seed)]
+        self.reserve = len(groups) - split  # questions that only the final estimate may use
         self.scores: Floats = np.full((len(arms), len(groups)), np.nan)  # in the order of asking
         self.depth = [0] * len(arms)  # questions asked of each arm in the search
         self.dropped: dict[int, int] = {}
@@ -82,7 +87,7 @@ class _Race:
             max_calls=options.budget_calls,
         )
         self.delta, self.discordance = self.plan.delta, options.discordance
-        self.held_out = min(self.plan.held_out, len(groups) // 2)
+        self.held_out = self.reserve or min(self.plan.held_out, len(groups) // 2)
 
     # --- asking ------------------------------------------------------------------------
 
@@ -159,7 +164,7 @@ class _Race:
             max_calls=calls,
         )
         self.delta = plan.delta
-        self.held_out = max(1, min(plan.held_out, len(self.groups) - asked))
+        self.held_out = self.reserve or max(1, min(plan.held_out, len(self.groups) - asked))
 
     def room(self) -> int | None:
         """Evaluations that the purse still holds at the price seen so far; None without a cap."""
@@ -232,9 +237,13 @@ class _Race:
         chance = rng.random(len(self.arms))
         total = {arm: float(np.nansum(self.scores[arm, :asked])) for arm in live}
         ranked = sorted(live, key=lambda arm: (-total[arm], chance[arm]))
-        for arm in ranked[keep:]:
-            self.dropped[arm] = asked
-        return ranked[:keep]
+        reach = gap_to_drop(self.field, self.delta, self.discordance, self.options.error)
+        top = total[ranked[0]]
+        kept_on = [arm for arm in ranked[:keep] if top - total[arm] < reach]
+        for arm in live:
+            if arm not in kept_on:
+                self.dropped[arm] = asked
+        return kept_on
 
     def lead(self, live: Sequence[int]) -> int:
         """The live arm with the highest mean difference."""
@@ -290,7 +299,8 @@ class _Race:
         noise = 2 * (self.discordance / max(1, self.depth[leader])) ** 0.5
         differs = not np.isnan(seen) and abs(seen - self.discordance) > noise
         pair = seen if differs else self.discordance
-        size = max(1, min(held_out_size(self.delta, pair, o.error), len(self.groups) - used))
+        room_left = self.reserve or len(self.groups) - used
+        size = max(1, min(held_out_size(self.delta, pair, o.error), room_left))
         room = self.room()
         if room is not None:
             size = max(1, min(size, room // 2))
@@ -367,6 +377,7 @@ async def race(
     *,
     state: RaceState | None = None,
     save: Callable[[RaceState], None] | None = None,
+    search: int | None = None,
 ) -> RaceResult:
     """Search for the arm worth using.
 
@@ -382,6 +393,8 @@ async def race(
         options: how to search.
         state: of a search that was stopped; known answers are not asked for again.
         save: called with the state after every evaluation.
+        search: how many of the questions, from the first, the search may use; the others are the
+            held-out ones. None splits at random, as deep as the plan needs.
 
     Returns:
         The result; ``chosen`` is None when no arm was shown to be better than "none".
@@ -398,12 +411,14 @@ async def race(
         )
     if len(groups) < 4:
         raise ValueError(f"{len(groups)} questions are too few: a search needs at least 4")
+    if search is not None and not 0 < search < len(groups):
+        raise ValueError(f"search={search}: leave questions to search on and to estimate on")
     identity = fingerprint(arms, groups, options)
     state = state or RaceState()
     if state.fingerprint not in ("", identity):
         raise ValueError("the state belongs to a search with other arms, questions or seed")
     state.fingerprint = identity
-    running = _Race(arms, evaluate, groups, options, state, save)
+    running = _Race(arms, evaluate, groups, options, state, save, search)
     leader, stopped = await (
         running.halving() if options.strategy == "halving" else running.bandit()
     )
