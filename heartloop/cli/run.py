@@ -113,7 +113,6 @@ DATA = _option_group(
     click.option(
         "--shots",
         type=click.IntRange(0),
-        default=0,
         metavar="K",
         help="Demonstrations from the task's own pool.",
     ),

@@ -17,6 +17,7 @@ from heartloop.run.folder import MANIFEST, SUMMARY, VERDICTS, RunFolder, write_j
 from heartloop.run.load import attach_judge, close_tasks, load_tasks, make_client
 from heartloop.run.manifest import check_unchanged, new_manifest
 from heartloop.run.plan import Plan, plan_from_dict
+from heartloop.run.reuse import adopt
 from heartloop.run.runner import LoadedTask, Runner, units_of
 from heartloop.run.summary import summarize
 from heartloop.run.verdicts import VerdictLog, read_traces, usage_dict
@@ -80,14 +81,18 @@ async def execute(
         HeartloopError: the run cannot go on; what was paid for is in the journal.
     """
     plan = prepared.plan
-    journal = Journal.open(folder.path)
     manifest_file = folder.path / MANIFEST
+    if plan.reuse and not manifest_file.exists():
+        reused = adopt(folder, plan.reuse, folder.path.parent)
+    else:
+        reused = None
+    journal = Journal.open(folder.path)
     try:
         if manifest_file.exists():
             manifest = folder.manifest
             check_unchanged(manifest, prepared)
         else:
-            manifest = new_manifest(prepared, folder, shard)
+            manifest = {**new_manifest(prepared, folder, shard), "reused": reused}
         session = {"started": _now(), "ended": None, "wall_s": 0.0, "command": command}
         manifest["sessions"].append(session)
         write_json(manifest_file, manifest)
@@ -149,13 +154,16 @@ def write_summary(
 
 
 def paid_in(folder: RunFolder) -> dict[str, Any]:
-    """Calls, tokens and dollars of a journal, each call once; calls that failed cost nothing."""
+    """Calls, tokens and dollars of a journal, each call once.
+
+    Calls that failed cost nothing; those taken over from an earlier run were paid for there.
+    """
     usage: dict[str, Usage] = {}
     dollars = 0.0
     priced = False
     with Journal.open(folder.path, read_only=True) as journal:
         for record in journal.records():
-            if record["error"] or record["key"] in usage:
+            if record["error"] or record["key"] in usage or "reused" in record:
                 continue
             usage[record["key"]] = Usage(**record["usage"])
             if record.get("cost") is not None:

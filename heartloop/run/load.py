@@ -30,7 +30,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
     loaded = []
     names = set()
     pool = MathPool()  # one set of workers for all tasks; started when first needed
-    for card in resolve_tasks(",".join(plan.tasks)):
+    for card in resolve_tasks(",".join(plan.tasks), data_dir=plan.data_dir):
         if card.name in names:
             continue
         names.add(card.name)
@@ -43,6 +43,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
             shots=plan.shots,
             shots_seed=plan.shots_seed,
         )
+        card = data.card  # its verifier is settled, where the data decide it
         if not data.questions:
             raise UsageError(f"task {card.name}: no question is left to ask; raise --limit")
         verifier = plan.verifier or card.verifier
@@ -147,6 +148,9 @@ def task_facts(task: LoadedTask) -> dict[str, Any]:
         "chance": card.chance,
         "sampling": {k: v for k, v in dataclasses.asdict(task.sampling).items() if v},
         "questions": len(data.questions),
+        "items": len({q.cluster or q.id for q in data.questions})
+        if card.family == "instruction_induction"  # an item asked in both orders is one item
+        else len(data.questions),
         "question_ids_sha256": question_hash([q.id for q in data.questions]),
         "licence": card.licence,
         "citation": card.citation,

@@ -28,6 +28,8 @@ FIELDS: dict[str, str] = {
     "and the hash of its question ids in order",
     "data": "for each task: source, sha256, expected sha256, revision, licence, practice or not, "
     "notes",
+    "reused": "runs whose answers were taken over, and how many; else null",
+    "ray": "shards and how many were lost, for runs on Ray",
     "shard": "(index, count) of a sharded run, else null",
     "versions": "heartloop, Python and the packages that decide results",
     "git": "revision of the checkout heartloop ran from, or null",

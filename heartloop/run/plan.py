@@ -24,7 +24,8 @@ class Plan:
         mode: ``oracle``, ``verifier-free``, or None to follow the task's verifier.
         selector: how a verifier-free loop picks its answer.
         limit, sample: the first N questions, or N drawn with this seed.
-        shots, shots_seed: demonstrations a question, and the seed that draws them.
+        shots, shots_seed: demonstrations a question (None: as the task card says), and the seed
+            that draws them.
         verifier: a verifier card instead of the task's own.
         judge: the model that judges, for verifiers that need one.
         sampling: overrides of the task card's sampling, the same for every arm.
@@ -43,7 +44,7 @@ class Plan:
     selector: str = "synthesis"
     limit: int | None = None
     sample: int | None = None
-    shots: int = 0
+    shots: int | None = None
     shots_seed: int = 0
     verifier: str | None = None
     judge: str | None = None
@@ -331,7 +332,11 @@ def _with_cues(arm: Arm) -> Arm:
         validate_arm(arm)  # says which methods there are
     elif spec.cues and not arm.cues:
         name = str(arm.params.get("cues") or spec.cues)
-        return dataclasses.replace(arm, cues=tuple(load_stimuli(name).stimuli))
+        card = load_stimuli(name)
+        params = dict(arm.params)
+        if "tables" in spec.params and card.tables and name != spec.cues:
+            params.setdefault("tables", card.tables)  # a card of the user's own for `state`
+        return dataclasses.replace(arm, cues=tuple(card.stimuli), params=params)
     return arm
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
@@ -111,7 +112,7 @@ def _connect(address: str) -> Any:
     if ray.is_initialized():
         return ray
     try:
-        ray.init(address=address, log_to_driver=False, logging_level="ERROR")
+        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
     except (ConnectionError, ValueError, RuntimeError) as error:
         raise UsageError(
             f"--ray {address}: no Ray cluster answers there ({str(error).splitlines()[0]}); "

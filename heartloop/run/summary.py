@@ -9,6 +9,49 @@ from typing import Any
 
 from heartloop.types import Mode
 
+# What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
+FIELDS: dict[str, str] = {
+    "run": "name of the run",
+    "tasks": "names of the tasks",
+    "models": "names of the models",
+    "data": "for each task: source, sha256, expected_sha256, revision, questions, practice, "
+    "licence, notes",
+    "arms": "one row an arm × task × model",
+    "arms[].task": "task name",
+    "arms[].model": "model name",
+    "arms[].arm": "arm name",
+    "arms[].method": "method of the arm",
+    "arms[].stimulus": "names of its stimuli joined by +, or null",
+    "arms[].role": "`treatment`, or what it controls for",
+    "arms[].mode": "`oracle` or `verifier-free`",
+    "arms[].n": "questions",
+    "arms[].trials": "questions × seeds that are finished",
+    "arms[].accuracy": "correct / trials under the strict reading",
+    "arms[].accuracy_of_scored": "correct / (correct + incorrect)",
+    "arms[].accuracy_lenient": "correct / trials under the lenient reading",
+    "arms[].strict_lenient_flips": "trials that are right under one reading only",
+    "arms[].score": "mean score of metrics with partial credit, unscored answers as 0; or null",
+    "arms[].normalised": "100 × (metric − low) / (high − low), the task's bounds",
+    "arms[].correct": "trials whose outcome is correct: in oracle mode if any attempt is, in "
+    "verifier-free mode if the answer handed in is",
+    "arms[].incorrect": "trials whose outcome is incorrect",
+    "arms[].unscored": "trials that are unscored, by reason",
+    "arms[].error": "trials that ended in an error",
+    "arms[].rounds": "round, accuracy (oracle: solved up to this round; verifier-free: first "
+    "candidate of the round, or the last one before), answered (trials asked in this round)",
+    "arms[].calls": "calls the arm would make alone, shared ones included",
+    "arms[].tokens": "prompt, completion, reasoning, cached tokens the arm would use alone",
+    "arms[].cost": "US dollars the arm would cost alone, where known",
+    "arms[].attempts": "candidates that were answered",
+    "arms[].cap_hits": "answers cut by max_tokens",
+    "suites": "for suites of two or more tasks: mean of normalised scores and accuracies, and the "
+    "accuracy pooled over items",
+    "paid": "calls, tokens and dollars of the journal, each call once",
+    "wall_s": "seconds of all sessions",
+    "stopped": "why it stopped early, or null",
+    "warnings": "what a reader should know before believing a number",
+}
+
 
 @dataclass(slots=True)
 class Cell:
@@ -210,6 +253,7 @@ def suite_rows(
 ) -> list[dict[str, Any]]:
     """Unweighted mean over the tasks of each suite, and the accuracy pooled over its items."""
     members = {t["task"]: t.get("suite") for t in manifest["tasks"]}
+    items = {t["task"]: t["items"] for t in manifest["tasks"]}
     groups: dict[tuple[str, str, str], list[Mapping[str, Any]]] = {}
     for row in rows:
         suite = members.get(row["task"])
@@ -220,6 +264,8 @@ def suite_rows(
         if len(group) < 2:
             continue
         trials = sum(row["trials"] for row in group)
+        weights = [items[row["task"]] for row in group]
+        pooled = sum(w * row["accuracy"] for w, row in zip(weights, group, strict=True))
         found.append(
             {
                 "suite": suite,
@@ -228,8 +274,16 @@ def suite_rows(
                 "tasks": len(group),
                 "normalised": sum(row["normalised"] for row in group) / len(group),
                 "accuracy": sum(row["accuracy"] for row in group) / len(group),
-                "accuracy_pooled": sum(row["correct"] for row in group) / trials,
+                "accuracy_pooled": pooled / sum(weights),
+                "score_pooled": _pooled_score(group, weights),
+                "items": sum(weights),
                 "trials": trials,
             }
         )
     return found
+
+
+def _pooled_score(group: Sequence[Mapping[str, Any]], weights: Sequence[int]) -> float:
+    """Mean official score over the items of a suite; accuracy where a task has no score."""
+    scores = [row["accuracy"] if row["score"] is None else row["score"] for row in group]
+    return float(sum(w * s for w, s in zip(weights, scores, strict=True)) / sum(weights))

@@ -23,7 +23,7 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     """Questions and golds of an Instruction Induction task.
 
     Each row of ``cause_and_effect`` is asked in both orders of its two sentences: first every row
-    once (id ``1`` … ``25``) in the order that the published loader draws (see `_cause_leads`),
+    once (id ``1`` … ``25``) in the order of a coin toss a row (see `_cause_leads`),
     then every row the other way round (id ``1r`` …), both with the row's id as cluster. The
     card's ``options.orders: one`` asks the first round alone. The input of a rhyme is no accepted
     rhyme of itself; the data set's own list stays in ``params.official_answers``.
@@ -98,9 +98,9 @@ def _parts(row: Row, turn: int) -> tuple[str, tuple[str, ...], str]:
 def _cause_leads(number: int) -> bool:
     """Whether the cause is the first sentence when a row is asked for the first time.
 
-    The published loaders toss a coin a row. With Python's generator seeded 0 the cause leads in 9
-    of the 25 test rows: an echo of the first sentence then earns the .36 known of the official
-    scorer, whatever the answers.
+    A coin toss a row, in our words: with Python's generator seeded 0 the cause leads in 9 of the
+    25 test rows, and an echo of the first sentence earns the .36 known of the official scorer.
+    The order is inferred from that figure, not taken from published code.
     """
     coins = random.Random(0)
     return [coins.random() for _ in range(number + 1)][-1] < 0.5
