@@ -26,11 +26,12 @@ own cluster. Accuracies and differences are shares in [0, 1]; a *point* is 0.01.
 Modules: ``proportions`` (accuracy with intervals), ``passk`` (pass@k, maj@k, best@k, pass^k,
 variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bootstrap),
 ``score`` (score intervals, TOST), ``compare`` (everything that ``heartloop compare`` prints),
-``multiplicity`` (Holm, Benjamini-Hochberg), ``suites`` (normalised metrics, tasks as clusters,
-stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves`` (equal
-compute), ``power``, ``sequential`` (looks that keep their error rate), ``diagnostics`` (flips,
-sycophancy, summaries), ``preference`` (preference bias of label predictions). Names are importable
-from here and loaded on first use, so that importing the package costs nothing.
+``multiplicity`` (Holm, Benjamini-Hochberg, max-T), ``suites`` (normalised metrics, tasks as
+clusters, stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves``
+(equal compute), ``power``, ``sequential`` (looks that keep their error rate), ``diagnostics``
+(flips, sycophancy, summaries), ``preference`` (preference bias of label predictions), ``tables``
+(comparisons as text, Markdown or LaTeX). Names are importable from here and loaded on first use, so
+that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -64,6 +65,7 @@ _HOME = {
     "compare_many": "compare",
     "benjamini_hochberg": "multiplicity",
     "holm": "multiplicity",
+    "max_t": "multiplicity",
     "normalise": "suites",
     "stimulus_class_effect": "suites",
     "suite_effect": "suites",
@@ -76,8 +78,10 @@ _HOME = {
     "power_plan": "power",
     "smallest_detectable": "power",
     "look": "sequential",
+    "ordered_differences": "sequential",
     "summarise_arm": "diagnostics",
     "preference_bias": "preference",
+    "comparison_table": "tables",
 }
 
 __all__ = ["ABSENT", "CODES", "CORRECT", "ERROR", "INCORRECT", "UNSCORED", *sorted(_HOME)]

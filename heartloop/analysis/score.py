@@ -29,6 +29,17 @@ class Equivalence:
     alpha: float
 
 
+def _design_effect(table: PairTable) -> float:
+    """The design effect, drawn towards its largest value while few pairs differ.
+
+    Without discordant pairs the clustering cannot be seen: three pairs of full clustering are added
+    to what was observed, so that 50 questions run three times are not taken for 150.
+    """
+    different = table.only_a + table.only_b
+    size = table.n / table.clusters
+    return (different * table.design_effect + 3 * size) / (different + 3)
+
+
 def _score_z(table: PairTable, delta: float, correction: float = 0.0) -> float:
     """Tango's score statistic for H0: difference = delta, over the root of the design effect."""
     n, b, c = table.n, table.only_a, table.only_b
@@ -37,10 +48,10 @@ def _score_z(table: PairTable, delta: float, correction: float = 0.0) -> float:
     root = (math.sqrt(max(0.0, linear * linear - 8 * n * constant)) - linear) / (4 * n)
     variance = n * (2 * root + delta * (1 - delta))
     top = b - c - n * delta
-    top = math.copysign(max(0.0, abs(top) - correction * table.design_effect), top)
+    top = math.copysign(max(0.0, abs(top) - correction * _design_effect(table)), top)
     if variance <= 1e-12:
         return 0.0 if abs(top) < 1e-9 else math.copysign(math.inf, top)
-    return top / math.sqrt(variance * table.design_effect)
+    return top / math.sqrt(variance * _design_effect(table))
 
 
 def _freedom(table: PairTable) -> float:

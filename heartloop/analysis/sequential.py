@@ -14,6 +14,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from heartloop.analysis import ABSENT, CORRECT
+from heartloop.analysis.proportions import as_matrix, cluster_ids
+
 FloatArray = NDArray[np.float64]
 
 Decision = Literal["different", "equivalent", "open"]
@@ -37,6 +40,46 @@ class Look:
     low: float
     high: float
     questions: int
+
+
+def ordered_differences(
+    a: ArrayLike, b: ArrayLike, clusters: ArrayLike | None = None
+) -> FloatArray:
+    """What :func:`look` takes, from the outcomes of two arms of a run in progress.
+
+    Only the questions before the first unfinished one count: those that finish early (short
+    answers, fast calls) are not a fair sample of all.
+
+    Args:
+        a: codes of the first arm in the plan's order, shape (questions,) or (questions, seeds),
+            ABSENT where a trace is not finished.
+        b: codes of the second arm.
+        clusters: one label a question; a cluster counts once, when all of its questions are done.
+
+    Returns:
+        Mean over seeds (and a cluster's questions) of right in a minus right in b, shape (units,).
+
+    Raises:
+        ValueError: shapes that differ.
+    """
+    first, second = as_matrix(a), as_matrix(b)
+    if first.shape != second.shape:
+        raise ValueError(f"arms have shapes {first.shape} and {second.shape}: the same needed")
+    done = ((first != ABSENT) & (second != ABSENT)).all(axis=1)
+    count = len(done) if done.all() else int(np.argmin(done))
+    gain = ((first == CORRECT).astype(float) - (second == CORRECT)).mean(axis=1)[:count]
+    if clusters is None:
+        return np.asarray(gain)
+    ids = cluster_ids(clusters, len(done))
+    size = np.bincount(ids)
+    here = np.bincount(ids[:count], minlength=len(size))
+    sums = np.bincount(ids[:count], gain, len(size))
+    # in the order in which clusters are completed
+    last = np.full(len(size), -1)
+    last[ids[:count]] = np.arange(count)
+    complete = np.flatnonzero(here == size)
+    complete = complete[np.argsort(last[complete])]
+    return np.asarray(sums[complete] / size[complete])
 
 
 def log_evidence(wins: ArrayLike, losses: ArrayLike) -> FloatArray:

@@ -8,7 +8,12 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from heartloop.analysis.sequential import confidence_sequence, log_evidence, look
+from heartloop.analysis.sequential import (
+    confidence_sequence,
+    log_evidence,
+    look,
+    ordered_differences,
+)
 
 
 def pairs(rng: np.random.Generator, runs: int, n: int, d: float, delta: float) -> np.ndarray:
@@ -63,3 +68,18 @@ def test_nothing_seen_nothing_said() -> None:
     assert look([]).decision == "open"
     with pytest.raises(ValueError, match="differences"):
         look([2.0])
+
+
+def test_only_questions_before_the_first_unfinished_one_count() -> None:
+    a = np.array([[1, 1], [1, 0], [1, -3], [1, 1]], dtype=np.int8)
+    b = np.array([[0, 1], [1, 1], [0, 0], [0, 0]], dtype=np.int8)
+    assert ordered_differences(a, b).tolist() == [0.5, -0.5]
+    assert len(ordered_differences(np.maximum(a, 0), b)) == 4
+
+
+def test_clusters_count_once_they_are_complete() -> None:
+    a = np.array([1, 1, 0, 1, -3], dtype=np.int8)
+    b = np.zeros(5, dtype=np.int8)
+    found = ordered_differences(a, b, clusters=["y", "x", "y", "z", "x"])
+    # y is complete with question 2, z with question 3; x still waits for question 4
+    assert found.tolist() == [0.5, 1.0]
