@@ -22,14 +22,17 @@ from heartloop.models.replies import (
     clean_words,
     read_chat,
     read_retry_after,
+    server_words,
 )
 from heartloop.types import Completion, Request
 
 SECRET_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$")
 SECRET_LEAST = 8  # characters; shorter values would blank out ordinary words
-CONNECTION_WORDS = re.compile(r"(?i)connection error|cannot connect|connection refused|disconnect")
+CONNECTION_WORDS = re.compile(
+    r"(?i)connection error|cannot connect|connection refused|disconnect|payload is not completed"
+)
 JSON_WORDS = re.compile(r"(?i)expecting value|json|unterminated string|unable to get json response")
-WRAPPING = re.compile(r"^litellm\.\w+: (?:\w+Error: )?(?:\w+Exception - )?")
+WRAPPING = re.compile(r"litellm\.\w+: (?:\w+Error: )?|\b\w+Exception - ")
 RATE_HEADERS = (
     "limit-requests",
     "remaining-requests",
@@ -208,7 +211,7 @@ class LitellmModel:
         headers = getattr(getattr(error, "response", None), "headers", None)
         headers = headers or getattr(error, "litellm_response_headers", None) or {}
         return CallError(
-            clean_words(WRAPPING.sub("", _without_secrets(words, self.options.api_key))),
+            clean_words(_unwrapped(_without_secrets(words, self.options.api_key))),
             kind=kind,
             retryable=retryable,
             retry_after=read_retry_after(headers) if retryable else None,
@@ -234,6 +237,14 @@ def _openai_key(options: ModelOptions) -> bool:
     return bool(
         options.api_key or os.environ.get("OPENAI_API_KEY") or os.environ.get("HOSTED_VLLM_API_KEY")
     )
+
+
+def _unwrapped(words: str) -> str:
+    """The provider's own words, without what litellm puts around them."""
+    words = WRAPPING.sub("", words)
+    start, end = words.find("{"), words.rfind("}")
+    said = server_words(words[start : end + 1].encode()) if 0 <= start < end else ""
+    return said if start == 0 and said else words
 
 
 def _without_secrets(text: str, key: str | None) -> str:

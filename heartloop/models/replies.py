@@ -101,7 +101,9 @@ def _read_choice(choice: Any) -> tuple[str, str | None, str, float | None, int]:
     if isinstance(message, dict):
         text = _text_of(message.get("content"))
         shown = message.get("reasoning") or message.get("reasoning_content")
-        reasoning = shown if isinstance(shown, str) else None
+        if isinstance(shown, str):
+            # What stands between thinking and answer belongs to neither.
+            reasoning, text = shown.strip(), text.lstrip()
         if not text and isinstance(message.get("refusal"), str):
             text = message["refusal"]
     elif isinstance(choice.get("text"), str):
