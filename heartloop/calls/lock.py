@@ -5,9 +5,14 @@ from __future__ import annotations
 import fcntl
 import os
 import sys
+import time
 from pathlib import Path
 
 from heartloop.errors import JournalError
+
+# A worker forked just before its parent was killed needs a moment to let go.
+ATTEMPTS = 10
+PAUSE_SECONDS = 0.05
 
 _held: set[int] = set()
 
@@ -41,14 +46,20 @@ class FolderLock:
             raise JournalError(
                 f"{folder}: cannot write here ({error.strerror}); choose another --runs folder"
             ) from error
-        try:
-            fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
-            holder = os.pread(self._descriptor, 200, 0).decode("utf-8", "replace").strip()
-            os.close(self._descriptor)
-            raise JournalError(
-                f"{folder}: in use by {holder or 'another process'}; wait for it to end or stop it"
-            ) from error
+        for attempt in range(ATTEMPTS):
+            try:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                break
+            except OSError as error:
+                if attempt + 1 < ATTEMPTS:
+                    time.sleep(PAUSE_SECONDS)
+                    continue
+                holder = os.pread(self._descriptor, 200, 0).decode("utf-8", "replace").strip()
+                os.close(self._descriptor)
+                raise JournalError(
+                    f"{folder}: in use by {holder or 'another process'}; "
+                    "wait for it to end or stop it"
+                ) from error
         _held.add(self._descriptor)
         holder = f"process {os.getpid()} on {os.uname().nodename} ({Path(sys.argv[0]).name})\n"
         try:
