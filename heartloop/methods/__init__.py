@@ -10,8 +10,10 @@ from heartloop.methods.controls import matched_controls
 from heartloop.methods.cost import (
     TokenAverages,
     draws_for_equal_tokens,
+    draws_from_pilot,
     expected_calls,
     expected_tokens,
+    never_right,
 )
 from heartloop.methods.prompt import render
 from heartloop.methods.registry import (
@@ -39,11 +41,13 @@ __all__ = [
     "adaptive",
     "basic",
     "draws_for_equal_tokens",
+    "draws_from_pilot",
     "expected_calls",
     "expected_tokens",
     "informed",
     "loop",
     "matched_controls",
+    "never_right",
     "open_learner",
     "refine",
     "register",

@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from heartloop.methods.loop import feedback
 from heartloop.methods.registry import SPECS, settings
 from heartloop.methods.selectors import SELECTORS
-from heartloop.types import Arm, Mode, Usage
+from heartloop.types import Arm, Completion, Message, Mode, Trace, Usage
 
-CHARS_PER_TOKEN = 4
+CHARS_PER_TOKEN = 4.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,29 +21,33 @@ class TokenAverages:
         prompt: of the first prompt.
         completion: of an answer, reasoning included.
         visible: of an answer as it is sent back in a history; None says all of it.
-        feedback: of a method's own user message; None counts it from its characters.
+        chars_per_token: of the texts that are sent.
     """
 
     prompt: float
     completion: float
     visible: float | None = None
-    feedback: float | None = None
+    chars_per_token: float = CHARS_PER_TOKEN
 
     @classmethod
-    def of(cls, first_answers: Iterable[Usage]) -> TokenAverages:
-        """From a pilot: the usages of answers to first prompts, and nothing else of them.
+    def of(cls, pilot: Iterable[tuple[Sequence[Message], Completion]]) -> TokenAverages:
+        """From a pilot: first prompts and their completions, of which lengths alone are used.
+
+        What a server counts as completion may not be what is sent back (reasoning is not), so the
+        visible part is measured by its characters, at the first prompts' characters a token.
 
         Raises:
-            ValueError: there are none.
+            ValueError: the pilot is empty.
         """
-        usages = list(first_answers)
-        if not usages:
-            raise ValueError("no usage to average over")
-        return cls(
-            sum(usage.prompt for usage in usages) / len(usages),
-            sum(usage.completion for usage in usages) / len(usages),
-            sum(usage.completion - usage.reasoning for usage in usages) / len(usages),
-        )
+        calls = list(pilot)
+        if not calls:
+            raise ValueError("a pilot needs at least one call")
+        prompt = sum(said.usage.prompt for _, said in calls) / len(calls)
+        completion = sum(said.usage.completion for _, said in calls) / len(calls)
+        sent = sum(len(m.content) for messages, _ in calls for m in messages) / len(calls)
+        rate = sent / prompt if prompt and sent else CHARS_PER_TOKEN
+        shown = sum(len(said.text) for _, said in calls) / len(calls) / rate
+        return cls(prompt, completion, min(completion, shown) if completion else shown, rate)
 
 
 def expected_calls(arm: Arm, mode: Mode, selector: str | None = None) -> tuple[int, int]:
@@ -80,7 +84,7 @@ def expected_tokens(arm: Arm, mode: Mode, tokens: TokenAverages) -> tuple[Usage,
     """
     values = settings(arm)
     spec = SPECS[arm.method]
-    words = tokens.feedback if tokens.feedback is not None else _feedback_tokens(arm)
+    words = _feedback_chars(arm) / tokens.chars_per_token
     shown = tokens.completion if tokens.visible is None else tokens.visible
     rounds = []
     for steps in spec.shape(values):
@@ -110,9 +114,41 @@ def draws_for_equal_tokens(arm: Arm, mode: Mode, tokens: TokenAverages) -> float
     return max(1.0, round(most.total / (tokens.prompt + tokens.completion), 3))
 
 
-def _feedback_tokens(arm: Arm) -> float:
-    """Tokens of one feedback message, from the characters of its words and its mean cue."""
+async def never_right(text: str) -> bool:
+    """The `check` of a token-only pilot: no answer is looked at, so no outcome can be used.
+
+    The loop then says what it says after wrong answers and never stops early, so that its calls
+    are found again in the journal by the run itself.
+    """
+    return False
+
+
+def draws_from_pilot(pilot: Iterable[Trace]) -> float:
+    """The number of independent draws that costs what a loop costs at most, from a pilot of it.
+
+    ``k = Σ tokens of the loops / Σ tokens of their first answers``: sharper than
+    `draws_for_equal_tokens`, since the server itself counts the histories.
+
+    Args:
+        pilot: traces of the loop on some questions, run with `never_right`.
+
+    Raises:
+        ValueError: the pilot is empty, or a trace ended before its last round.
+    """
+    loops = firsts = 0
+    for trace in pilot:
+        first = trace.attempts[0].completion
+        if first is None or trace.notes.get("stopped") != "rounds":
+            raise ValueError(f"pilot: {trace.question} did not go through all of its rounds")
+        loops += trace.usage.total
+        firsts += first.usage.total
+    if not firsts:
+        raise ValueError("a pilot needs at least one trace")
+    return max(1.0, round(loops / firsts, 3))
+
+
+def _feedback_chars(arm: Arm) -> float:
+    """Characters of one feedback message: its words and its mean cue."""
     values = {"told_wrong": True, "history": "full", **settings(arm)}
     cues = arm.cues or (None,)
-    sizes = [len(feedback(values, cue, wrong=True)) for cue in cues]
-    return sum(sizes) / len(sizes) / CHARS_PER_TOKEN
+    return sum(len(feedback(values, cue, wrong=True)) for cue in cues) / len(cues)
