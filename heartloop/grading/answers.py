@@ -214,8 +214,14 @@ def read(text: str, depth: int = 0) -> Reading:
     return single(text.strip().strip(",").strip(), depth)
 
 
+_DOMAIN = re.compile(
+    r"^\s*\(?\s*[a-z]\s*(?:,\s*[a-z]\s*)*\\in\s*\\(?:[ZNRQ]|mathbb)\b|^\s*\(?\s*[a-zA-Z]\s*\\in\s*\\[ZNQR]"
+)
+
+
 def _merge_qualifiers(pieces: list[str]) -> list[str]:
     """``f(x) = ax + b, where …``: everything from “where” on is explanation."""
+    pieces = [piece for i, piece in enumerate(pieces) if not (i and _DOMAIN.match(piece))]
     for i, piece in enumerate(pieces):
         if i and re.match(
             r"\s*(?:\\text\{\s*)?(?:where|with|such that|for all|for some|for any)\b", piece

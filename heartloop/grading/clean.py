@@ -92,6 +92,27 @@ def repair(text: str) -> str:
     return text
 
 
+_UNIT_RATIO = re.compile(
+    r"\\frac\s*\{\s*\\(?:text|mathrm)\s*\{([^{}]*)\}\s*\}\s*"
+    r"\{\s*\\(?:text|mathrm)\s*\{([^{}]*)\}(\^\{?\d\}?)?\s*\}"
+)
+_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|dot|bar)\s*\{?(\d+)\}?")
+_DOTTED = re.compile(r"(?<![\d.])(\d*)\.(\d*?)(\d{1,6}?)\3{2,}\d{0,5}\s*\\ldots")
+_SCALED = re.compile(
+    r"(?<=\d)\s*(?:\\text\s*\{)?\s*(hundred|thousand|million|billion|trillion)\b\s*\}?", re.I
+)
+_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+
+
+def _repeating(match: re.Match[str]) -> str:
+    """A repeating decimal as a fraction: 0.1(6) is 15/90."""
+    whole, fixed, cycle = match[1] or "0", match[2], match[3]
+    if len(fixed) + len(cycle) > 60 or len(whole) > 60:
+        return match.group()
+    top = int(whole + fixed + cycle) - int(whole + fixed)
+    return f"({top}/{(10 ** len(cycle) - 1) * 10 ** len(fixed)})"
+
+
 def clean(text: str) -> str:
     r"""One spelling for one meaning: ASCII LaTeX without spacing, sizing and display commands.
 
@@ -103,7 +124,9 @@ def clean(text: str) -> str:
         ``\text{…}`` for words, without dollars, ``\left``, ``\,`` and thousands marks such as
         ``{,}``.
     """
-    text = repair(text).replace("\\$", " ").replace("\\%", "%").replace("\\#", "#")
+    text = (
+        repair(text).replace('\\"', '"').replace("\\$", " ").replace("\\%", "%").replace("\\#", "#")
+    )
     if not text.isascii():
         text = _CIRCLED.sub(
             lambda m: ", ".join(str(ord(char) - 0x2460 + 1) for char in m.group()) + " ", text
@@ -130,6 +153,10 @@ def clean(text: str) -> str:
     text = _SPACES.sub(" ", text)
     for pattern, replacement in _RENAMES:
         text = pattern.sub(replacement, text)
+    text = _UNIT_RATIO.sub(r"\\text{ \1/\2\3}", text)
+    if "." in text:
+        text = _DOTTED.sub(_repeating, _REPEATING.sub(_repeating, text))
+    text = _SCALED.sub(lambda m: rf" \times 10^{{{_POWERS[m[1].lower()]}}} ", text)
     text = re.sub(r"\\mathrm\s+([A-Za-z])(?![A-Za-z])", r"\\mathrm{\1}", text)
     text = re.sub(r"\.(?=\s*[\])}])", "", text)
     return text.strip()

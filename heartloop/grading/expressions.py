@@ -63,6 +63,10 @@ def equal(gold: Node, answer: Node, rules: Rules) -> bool:
         return _same(gold, _scaled(answer, Fraction(1, 100)), rules)
     if "deg" in (gold_unit, answer_unit):
         return _equal_angles(gold, gold_unit, answer, answer_unit, rules)
+    if gold_unit and not answer_unit:
+        answer, answer_unit = _letter_unit(answer)
+    elif answer_unit and not gold_unit:
+        gold, gold_unit = _letter_unit(gold)
     one = parse_unit(gold_unit) if gold_unit else None
     two = parse_unit(answer_unit) if answer_unit else None
     if one is not None and two is not None:
@@ -75,6 +79,14 @@ def equal(gold: Node, answer: Node, rules: Rules) -> bool:
                 return True
             return one[0] != 0 and _near(gold, answer)
     return _same(gold, answer, rules)
+
+
+def _letter_unit(tree: Node) -> tuple[Node, str]:
+    """``5 m`` beside an answer with a unit: the letter is a unit, too."""
+    if tree[0] == "mul" and len(tree) == 3 and tree[2][0] == "sym" and tree[1][0] == "num":
+        if parse_unit(tree[2][1]) is not None:
+            return tree[1], tree[2][1]
+    return tree, ""
 
 
 def _near(gold: Node, answer: Node) -> bool:
@@ -198,10 +210,15 @@ def _same_rational(
     if rules.tolerance is not None:
         return close(first, second, rules.tolerance)
     places = _places(gold)
-    if rules.rounding and places and _places(answer) is None and second.denominator > 1:
-        if significant(first, places) >= 3 and rounds_to(second, first, places):
+    if not rules.rounding:
+        return False
+    if places and places >= 2 and _places(answer) is None and second.denominator > 1:
+        if significant(first, places) >= 2 and rounds_to(second, first, places):
             rules.notes.append(f"rounded to {places} decimals")
             return True
+    more = _places(answer)
+    if more and more >= 7 and places is None and first.denominator > 1:
+        return rounds_to(first, second, more)
     return False
 
 
@@ -228,9 +245,9 @@ def _same_numbers(gold: Node, answer: Node, rules: Rules) -> bool:
         return bool(difference <= rules.tolerance * 1.01)
     if not rules.rounding:
         return False
-    for tree, value, other, least in ((gold, first, second, 3), (answer, second, first, 7)):
+    for tree, value, other, least in ((gold, first, second, 2), (answer, second, first, 7)):
         places = _places(tree)
-        if places and numeric.is_real(other):
+        if places and places >= 2 and numeric.is_real(other):
             decimal = numeric.exact(tree)
             if decimal is not None and significant(decimal, places) >= least:
                 if bool(abs(value - other) <= 10.0 ** (-places) * 0.5000001):

@@ -129,6 +129,8 @@ def decide(gold: str, answer: str, params: Mapping[str, Any]) -> tuple[str, str]
             return "correct", f"{second} is within {tolerance:g} of {first}"
         return "incorrect", f"{second} is not within {tolerance:g} of {first}"
     if one[1] is not None and two[1] is None and "." not in second and two[0].denominator > 1:
-        if significant(one[0], one[1]) >= 3 and rounds_to(two[0], one[0], one[1]):
+        if one[1] >= 2 and significant(one[0], one[1]) >= 2 and rounds_to(two[0], one[0], one[1]):
             return "correct", f"{second} rounds to {first}"
+    if two[1] is not None and two[1] >= 7 and one[1] is None and rounds_to(one[0], two[0], two[1]):
+        return "correct", f"{first} rounds to {second}"
     return "incorrect", f"{second} is not {first}"

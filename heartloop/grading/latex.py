@@ -71,7 +71,7 @@ def tokenize(text: str) -> list[tuple[str, str]]:
         if kind == "word":
             tokens.extend(_split_word(value))
             continue
-        if kind == "cmd" and (value in FUNCTIONS or value in _ALIASES):
+        if kind == "cmd" and value != "binom" and (value in FUNCTIONS or value in _ALIASES):
             kind, value = "fun", _ALIASES.get(value, value)
         tokens.append((kind, value))
     return tokens
@@ -333,7 +333,7 @@ class Parser:
                 elif self._primes():
                     tree = self.node("fun", "prime", tree)
                 else:
-                    tree = self.node("pow", tree, self.argument(power=True))
+                    tree = self._raised(tree, self.argument(power=True))
             elif (kind, value) == ("op", "!"):
                 self.at += 1
                 if self.take("op", "!"):
@@ -346,10 +346,21 @@ class Parser:
             elif (kind, value) == ("op", "'"):
                 self.at += 1
                 tree = self.node("fun", "prime", tree)
+            elif (kind, value) == ("op", "_") and tree[0] == "pow" and tree[1][0] == "sym":
+                # v^2_0 is the square of v_0
+                tree = self.node("pow", ("sym", self._subscripted(tree[1][1])), tree[2])
             elif (kind, value) == ("op", "_"):
                 raise Unreadable("a subscript")
             else:
                 return tree
+
+    def _raised(self, tree: Node, power: Node) -> Node:
+        """A power; ``C_5^2`` is the number of choices of 2 out of 5."""
+        if tree[0] == "sym" and tree[1][:2] == "C_" and tree[1][2:].isdigit() and _is_whole(power):
+            if 0 <= power[1] <= int(tree[1][2:]) <= 1000:
+                top = ("num", Fraction(int(tree[1][2:])), None)
+                return self.node("fun", "binom", top, power)
+        return self.node("pow", tree, power)
 
     def _degree_mark(self) -> bool:
         if self.take("cmd", "circ"):

@@ -58,7 +58,7 @@ def pieces_of(reading: Reading) -> tuple[list[Piece], str | None]:
     if kind == "builder":
         return pieces_of(reading[2])
     if kind == "assign":
-        return pieces_of(reading[2])[0], reading[1]
+        return pieces_of(reading[2])[0], str(("sym", reading[1].lstrip("\\")))
     if kind in ("union", "list"):
         found: list[Piece] = []
         name = None

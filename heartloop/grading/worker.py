@@ -27,7 +27,7 @@ def main(memory_mb: int, cpu_seconds: int) -> None:
     sys.setrecursionlimit(3000)
     with contextlib.suppress(AttributeError):
         sys.set_int_max_str_digits(100_000)
-    from heartloop.grading.compare import compare_answers, warm_up
+    from heartloop.grading.compare import warm_up
 
     warm_up()
     with contextlib.suppress(ValueError, OSError):
@@ -41,10 +41,7 @@ def main(memory_mb: int, cpu_seconds: int) -> None:
         reply: dict[str, Any]
         try:
             task = json.loads(line)
-            outcome, detail = compare_answers(
-                task["gold"], task["answer"], task.get("params") or {}, task.get("question") or ""
-            )
-            reply = {"outcome": outcome, "detail": detail[:500]}
+            reply = _reply(task)
         except MemoryError:
             reply = {
                 "outcome": "undecided",
@@ -59,6 +56,29 @@ def main(memory_mb: int, cpu_seconds: int) -> None:
             reply["recycle"] = True
         reply_to.write(json.dumps(reply) + "\n")
         reply_to.flush()
+
+
+def _reply(task: dict[str, Any]) -> dict[str, Any]:
+    engine = task.get("engine")
+    if engine == "load":
+        import math_verify  # noqa: F401  (half a second: only when a pair needs it)
+
+        return {"outcome": "loaded", "detail": ""}
+    if engine == "sympy":
+        from heartloop.grading.sympy_engine import compare_with_sympy
+
+        outcome, detail = compare_with_sympy(task["gold"], task["answer"])
+        return {"outcome": outcome, "detail": detail[:500]}
+    from heartloop.grading.compare import compare_answers, wants_sympy
+
+    params = task.get("params") or {}
+    outcome, detail = compare_answers(
+        task["gold"], task["answer"], params, task.get("question") or ""
+    )
+    reply: dict[str, Any] = {"outcome": outcome, "detail": detail[:500]}
+    if outcome != "correct" and wants_sympy(task["gold"], task["answer"], detail):
+        reply["sympy"] = True
+    return reply
 
 
 def _limit_cpu(seconds: int) -> None:
