@@ -19,6 +19,8 @@ from heartloop.analysis.proportions import as_matrix, cluster_ids
 
 FloatArray = NDArray[np.float64]
 
+PRIOR = 5.0  # both parameters of the Beta prior of the discordant questions' rate
+
 Decision = Literal["different", "equivalent", "open"]
 
 
@@ -85,11 +87,11 @@ def ordered_differences(
 def log_evidence(wins: ArrayLike, losses: ArrayLike) -> FloatArray:
     """Logarithm of the e-value against "a discordant question favours either arm equally".
 
-    ``E = 2^m B(w + 1/2, l + 1/2) / B(1/2, 1/2)``, m = w + l: the likelihood ratio of a Bernoulli
-    rate drawn from Beta(1/2, 1/2) (Krichevsky-Trofimov) against 1/2. Under equality it is a
-    non-negative martingale with mean 1 over the discordant questions, so that E ever reaches
-    1/alpha with probability at most alpha (Ville 1939; Robbins 1970; Ramdas et al. 2023,
-    Stat. Sci. 38:576).
+    ``E = 2^m B(w + 5, l + 5) / B(5, 5)``, m = w + l: the likelihood ratio of a Bernoulli rate drawn
+    from Beta(5, 5) against 1/2; that prior needs the fewest questions over the effects that such
+    experiments meet. Under equality E is a non-negative martingale with mean 1 over the discordant
+    questions, so that it ever reaches 1/alpha with probability at most alpha (Ville 1939; Robbins
+    1970; Ramdas et al. 2023, Stat. Sci. 38:576).
 
     Args:
         wins: questions in favour of the first arm, any shape.
@@ -97,15 +99,16 @@ def log_evidence(wins: ArrayLike, losses: ArrayLike) -> FloatArray:
     """
     w, lost = np.asarray(wins, dtype=float), np.asarray(losses, dtype=float)
     most = int(max(w.max(initial=0), lost.max(initial=0)))
-    table = np.array([math.lgamma(k + 0.5) for k in range(most + 1)])
-    whole = np.array([math.lgamma(k + 1.0) for k in range(2 * most + 2)])
+    table = np.array([math.lgamma(k + PRIOR) for k in range(most + 1)])
+    whole = np.array([math.lgamma(k + 2 * PRIOR) for k in range(2 * most + 1)])
     m = w + lost
     return np.asarray(
         m * math.log(2.0)
         + table[w.astype(int)]
         + table[lost.astype(int)]
         - whole[m.astype(int)]
-        - math.log(math.pi)
+        + math.lgamma(2 * PRIOR)
+        - 2 * math.lgamma(PRIOR)
     )
 
 

@@ -12,9 +12,8 @@ from heartloop.analysis.tables import HEADERS, p_text
 @pytest.fixture(scope="module")
 def found():
     rng = np.random.default_rng(0)
-    arms = {
-        name: rng.integers(0, 2, (200, 2)).astype(np.int8) for name in ("none", "a_b & 5%", "x|y")
-    }
+    names = ("none", "a_b & 5%", "x|y")
+    arms = {name: rng.integers(0, 2, (200, 2)).astype(np.int8) for name in names}
     arms["x|y"][:, 0] = -1
     return compare_many(arms, "none", draws=200)
 
