@@ -33,6 +33,12 @@ class Stopped(HeartloopError):
     exit_code = 3
 
 
+class Decided(Stopped):
+    """The comparison that the run is about is settled; there is nothing left to find out."""
+
+    exit_code = 0
+
+
 class BudgetExceeded(Stopped):
     """The next call would go over a cap of tokens or dollars; nothing was sent."""
 

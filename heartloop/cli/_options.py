@@ -138,7 +138,9 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         practice=practice,
         server=_server(flags, urls),
         limits=_limits(flags),
+        match=flags["match"],
         stop_when=flags["stop_when"],
+        margin=flags["margin"] / 100,
         reuse=tuple(flags["reuse"]),
     )
     line = f"model {', '.join(models)}" + (f" ({why})" if why else "")

@@ -170,7 +170,9 @@ def _plain_lines(runner: Any, client: Any) -> Iterator[None]:
 
 def finish(summary: dict[str, Any], folder: Any, *, as_json: bool) -> int:
     """Print the result and return the exit code."""
-    if summary["stopped"]:
+    if summary["stopped"] and summary["stopped"].startswith("decided:"):
+        click.echo(summary["stopped"], err=True)
+    elif summary["stopped"]:
         click.echo(
             f"stopped: {summary['stopped']}. Everything paid for is saved; "
             f"go on with: heartloop resume {folder.path}",
@@ -180,7 +182,7 @@ def finish(summary: dict[str, Any], folder: Any, *, as_json: bool) -> int:
         click.echo(json.dumps(summary, indent=2, default=str))
     else:
         show_result(summary, folder)
-    if summary["stopped"]:
+    if summary["stopped"] and not summary["stopped"].startswith("decided:"):
         return 3
     answered = sum(row["trials"] - row["error"] for row in summary["arms"])
     return 0 if answered else 1

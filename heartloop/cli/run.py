@@ -208,6 +208,21 @@ MONEY = _option_group(
         "--prices", type=click.Path(dir_okay=False), metavar="FILE", help="Your own prices.yaml."
     ),
     click.option(
+        "--match",
+        type=click.Choice(["tokens", "calls"]),
+        default="tokens",
+        show_default=True,
+        help="What the resample control is matched on.",
+    ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0, 100, min_open=True),
+        default=3.0,
+        show_default=True,
+        metavar="POINTS",
+        help="Region of equivalence for --stop-when.",
+    ),
+    click.option(
         "--stop-when",
         type=click.Choice(["decided"]),
         help="Stop when a sequential test is decided.",

@@ -13,12 +13,14 @@ from typing import Any
 
 from heartloop.calls import Client, Journal
 from heartloop.errors import CircuitOpen, HeartloopError, Stopped
+from heartloop.run.decide import Decider
 from heartloop.run.folder import MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
 from heartloop.run.load import attach_judge, close_tasks, load_tasks, make_client
 from heartloop.run.manifest import check_unchanged, new_manifest
+from heartloop.run.pilot import fix_draws, needs_pilot
 from heartloop.run.plan import Plan, plan_from_dict
 from heartloop.run.reuse import adopt
-from heartloop.run.runner import LoadedTask, Runner, units_of
+from heartloop.run.runner import LoadedTask, Runner, Unit, units_of
 from heartloop.run.summary import summarize
 from heartloop.run.verdicts import VerdictLog, read_traces, usage_dict
 from heartloop.types import Usage
@@ -109,15 +111,15 @@ async def execute(
         log = VerdictLog(folder.path / VERDICTS)
         runner = Runner(client, plan.selector, log)
         shown = watch(runner, client) if watch else contextlib.nullcontext()
-        units = units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, shard)
-        total = prepared.units
-        if shard is not None:
-            total = sum(
-                1 for _ in units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, shard)
-            )
         try:
             with shown, _stop_on_signals(runner, handle_signals):
-                await runner.run(units, total)
+                if needs_pilot(plan):
+                    plan, manifest["pilot"] = await fix_draws(prepared, client)
+                    manifest["plan"] = plan.to_dict()
+                    write_json(manifest_file, manifest)
+                runner.decider = _decider(plan, prepared)
+                units = list_units(plan, prepared, shard)
+                await runner.run(units(), sum(1 for _ in units()) if shard else prepared.units)
         except Stopped as error:
             stopped = str(error)
         except (CircuitOpen, HeartloopError) as error:
@@ -135,6 +137,24 @@ async def execute(
     if failure is not None:
         raise failure
     return summary
+
+
+def list_units(
+    plan: Plan, prepared: Prepared, shard: tuple[int, int] | None
+) -> Callable[[], Iterator[Unit]]:
+    """The units of a plan, made anew at every call."""
+    return lambda: units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, shard)
+
+
+def _decider(plan: Plan, prepared: Prepared) -> Decider | None:
+    if plan.stop_when != "decided":
+        return None
+    questions = [
+        (task.card.name, question.id, question.cluster or question.id)
+        for task in prepared.tasks
+        for question in task.data.questions
+    ]
+    return Decider(plan, questions, plan.margin)
 
 
 def write_summary(

@@ -28,6 +28,7 @@ FIELDS: dict[str, str] = {
     "and the hash of its question ids in order",
     "data": "for each task: source, sha256, expected sha256, revision, licence, practice or not, "
     "notes",
+    "pilot": "the token-only pilot that fixed the draws of `resample`; absent where none was made",
     "reused": "runs whose answers were taken over, and how many; else null",
     "ray": "shards and how many were lost, for runs on Ray",
     "shard": "(index, count) of a sharded run, else null",

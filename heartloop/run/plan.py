@@ -32,7 +32,10 @@ class Plan:
         data_dir, practice: where the data comes from.
         server: options of the providers (``ModelOptions`` fields).
         limits: concurrency, rpm, tpm, max_total_tokens, max_usd, max_question_tokens, attempts.
+        match: what `resample` controls are matched on: ``tokens`` (draws fixed by a token-only
+            pilot when the run begins; then ``fixed``) or ``calls``.
         stop_when: ``decided`` ends the run when a sequential test is decided; else None.
+        margin: half-width of the region of equivalence, a share.
         reuse: run folders whose journals are read before anything is asked.
     """
 
@@ -53,7 +56,9 @@ class Plan:
     practice: bool = False
     server: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
+    match: str = "tokens"
     stop_when: str | None = None
+    margin: float = 0.03
     reuse: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,6 +163,10 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
         twice = next(n for n in names if names.count(n) > 1)
         raise UsageError(f"{where}: arms: the name {twice!r} stands twice")
     check_sampling(value.get("sampling", {}), where)
+    if value.get("match", "tokens") not in ("tokens", "calls", "fixed"):
+        raise UsageError(f"{where}: match {value['match']!r} is neither tokens nor calls")
+    if value.get("stop_when") not in (None, "decided"):
+        raise UsageError(f"{where}: stop_when {value['stop_when']!r}: known is decided")
     mode = value.get("mode")
     if mode is not None and mode not in get_args(Mode):
         raise UsageError(f"{where}: mode {mode!r} is neither oracle nor verifier-free")

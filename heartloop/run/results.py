@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -16,6 +16,30 @@ from heartloop.run.verdicts import read_traces
 
 INT8 = np.dtype(np.int8)
 INT64 = np.dtype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class Steps:
+    """Every graded candidate of an arm, one entry each, traces side by side in their own order.
+
+    Attributes:
+        row: trace of the candidate, question index × seeds + seed column; ``round``, ``draw``.
+        code, lenient: outcome under both readings; ``answer``: what was extracted, or None.
+        tokens, calls: what the trace had used up to and including this candidate's call, and on
+            its last candidate everything that the trace used.
+        selected: the candidate handed in; ``merged``: a synthesis of the others.
+    """
+
+    row: np.ndarray
+    round: np.ndarray
+    draw: np.ndarray
+    code: np.ndarray
+    lenient: np.ndarray
+    answer: np.ndarray
+    tokens: np.ndarray
+    calls: np.ndarray
+    selected: np.ndarray
+    merged: np.ndarray
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +61,13 @@ class ArmResults:
         classes: object (n, seeds, rounds + 1): extracted answers by round, None where none.
         tokens, calls: int64 (n, seeds): of the whole trace; ``seconds``: float (n, seeds).
         cap_hits: int64 (n, seeds): answers cut by max_tokens.
+        attempts: int64 (n, seeds): answers that came, the base of the share of cap hits.
+        cost: float (n, seeds), US dollars, NaN where unknown.
+        reasons: object (n, seeds): why an unscored answer has no verdict, else empty.
+        keys: object (n, seeds): key of the first answer's call in the journal, or None.
+        critical: bool (n, seeds, rounds + 1): a critical cue led to that round's answer.
+        steps: every candidate, for curves and selection.
+        plan: the arm as the manifest has it: stimuli, cues, parameters.
     """
 
     run: str
@@ -62,11 +93,49 @@ class ArmResults:
     calls: np.ndarray
     seconds: np.ndarray
     cap_hits: np.ndarray
+    attempts: np.ndarray
+    cost: np.ndarray
+    reasons: np.ndarray
+    keys: np.ndarray
+    critical: np.ndarray
+    steps: Steps
+    plan: Mapping[str, Any]
 
     @property
     def label(self) -> str:
         """``run:arm`` for tables."""
         return f"{self.run}:{self.arm}"
+
+
+class _Step(NamedTuple):
+    round: int
+    draw: int
+    code: int
+    lenient: int
+    answer: str | None
+    tokens: int
+    own: int
+    calls: int
+    cue: str
+    selected: bool
+    merged: bool
+
+
+class _Trace(NamedTuple):
+    question: str
+    place: int
+    cluster: str | None
+    seed: int
+    final: int
+    lenient: int
+    score: float | None
+    reason: str
+    cost: float | None
+    seconds: float
+    cap_hits: int
+    attempts: int
+    key: str | None
+    steps: list[_Step]
 
 
 def load_results(folder: RunFolder) -> list[ArmResults]:
@@ -80,11 +149,11 @@ def load_results(folder: RunFolder) -> list[ArmResults]:
     arms = {arm["name"]: arm for arm in plan["arms"]}
     modes = {task["task"]: task["mode"] for task in manifest["tasks"]}
     seeds = {seed: i for i, seed in enumerate(plan["seeds"])}
-    groups: dict[tuple[str, str, str], list[list[dict[str, Any]]]] = {}
+    groups: dict[tuple[str, str, str], list[_Trace]] = {}
     for trace in read_traces(folder.path / VERDICTS):
-        slim = [_slim(line) for line in trace]
         first = trace[0]
-        groups.setdefault((first["task"], first["model"], first["arm"]), []).append(slim)
+        key = (first["task"], first["model"], first["arm"])
+        groups.setdefault(key, []).append(_slim(trace, modes[first["task"]]))
     if not groups:
         raise UsageError(f"{folder.path}: no question is finished yet")
     order = [(t, m, a) for t in modes for m in plan["models"] for a in arms]
@@ -95,77 +164,94 @@ def load_results(folder: RunFolder) -> list[ArmResults]:
     ]
 
 
-KEEP = (
-    "question", "index", "cluster", "seed", "round", "draw", "purpose", "outcome", "answer",
-    "score", "lenient", "selected", "last", "finish_reason", "tokens", "calls", "usage",
-    "started", "finished",
-)  # fmt: skip
-
-
-def _slim(line: Mapping[str, Any]) -> dict[str, Any]:
-    kept = {name: line[name] for name in KEEP}
-    kept["lenient"] = {"outcome": line["lenient"]["outcome"]}
-    return kept
+def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
+    first, final = trace[0], final_line(trace, mode)
+    steps = [
+        _Step(
+            line["round"],
+            line["draw"],
+            CODES[line["outcome"]],
+            CODES[line["lenient"]["outcome"]],
+            line["answer"],
+            _total(line["usage"]),
+            _total(line["tokens"]),
+            line["calls"],
+            line["cue"],
+            line["selected"],
+            line["purpose"] != "answer",
+        )
+        for line in trace
+    ]
+    return _Trace(
+        first["question"],
+        first["index"],
+        first["cluster"],
+        first["seed"],
+        CODES[final["outcome"]],
+        CODES[lenient_outcome(trace, mode)],
+        final["score"],
+        (final["reason"] or "unparsed") if final["outcome"] == "unscored" else "",
+        trace[-1]["cost"],
+        sum(line["finished"] - line["started"] for line in trace if line["started"]),
+        sum(line["finish_reason"] == "length" for line in trace),
+        sum(line["key"] is not None for line in trace),
+        first["key"],
+        steps,
+    )
 
 
 def _arrays(
     run: str,
     key: tuple[str, str, str],
-    traces: Sequence[Sequence[Mapping[str, Any]]],
+    traces: Sequence[_Trace],
     arm: Mapping[str, Any],
     mode: Any,
     seeds: Mapping[int, int],
 ) -> ArmResults:
-    found: dict[str, tuple[int, str]] = {}
-    for trace in traces:
-        line = trace[0]
-        found[line["question"]] = (line["index"], line["cluster"] or line["question"])
+    found = {trace.question: (trace.place, trace.cluster or trace.question) for trace in traces}
     questions = sorted(found, key=lambda q: found[q][0])
     row = {q: i for i, q in enumerate(questions)}
     n, s = len(questions), len(seeds)
     r = planned_rounds(arm) + 1
-    d = max(
-        sum(line["round"] == 0 and line["purpose"] == "answer" for line in trace)
-        for trace in traces
-    )
-    d = max(d, 1)
-    outcomes = np.full((n, s), ABSENT, INT8)
-    lenient = np.full((n, s), ABSENT, INT8)
-    scores = np.full((n, s), np.nan)
+    d = max(1, max(sum(x.round == 0 and not x.merged for x in trace.steps) for trace in traces))
+    outcomes, lenient = (np.full((n, s), ABSENT, INT8) for _ in range(2))
+    scores, cost = (np.full((n, s), np.nan) for _ in range(2))
     rounds = np.full((n, s, r), ABSENT, INT8)
     round_tokens = np.zeros((n, s, r), INT64)
+    critical = np.zeros((n, s, r), bool)
     draws = np.full((n, s, d), ABSENT, INT8)
     draw_tokens = np.zeros((n, s, d), INT64)
     classes = np.full((n, s, r), None, object)
-    tokens, calls, cap_hits = (np.zeros((n, s), INT64) for _ in range(3))
+    reasons, keys = np.full((n, s), "", object), np.full((n, s), None, object)
+    tokens, calls, cap_hits, attempts = (np.zeros((n, s), INT64) for _ in range(4))
     seconds = np.zeros((n, s))
+    hard = {f"{cue['set']}:{cue['id']}" for cue in arm["cues"] if cue["valence"] in CRITICAL}
     for trace in traces:
-        i, j = row[trace[0]["question"]], seeds[trace[0]["seed"]]
-        final = final_line(trace, mode)
-        outcomes[i, j] = CODES[final["outcome"]]
-        lenient[i, j] = CODES[lenient_outcome(trace, mode)]
-        if final["score"] is not None:
-            scores[i, j] = final["score"]
-        last = trace[-1]
-        tokens[i, j] = _total(last["usage"])
-        calls[i, j] = last["calls"]
-        times = [(x["started"], x["finished"]) for x in trace if x["started"]]
-        if times:
-            seconds[i, j] = sum(b - a for a, b in times)
-        cap_hits[i, j] = sum(x["finish_reason"] == "length" for x in trace)
-        for line in trace:
-            if line["purpose"] != "answer":
+        i, j = row[trace.question], seeds[trace.seed]
+        outcomes[i, j], lenient[i, j] = trace.final, trace.lenient
+        if trace.score is not None:
+            scores[i, j] = trace.score
+        if trace.cost is not None:
+            cost[i, j] = trace.cost
+        last = trace.steps[-1]
+        tokens[i, j], calls[i, j] = last.tokens, last.calls
+        seconds[i, j] = trace.seconds
+        cap_hits[i, j], attempts[i, j] = trace.cap_hits, trace.attempts
+        reasons[i, j], keys[i, j] = trace.reason, trace.key
+        for step in trace.steps:
+            if step.merged:
                 continue
-            if line["round"] == 0 and line["draw"] < d:
-                draws[i, j, line["draw"]] = CODES[line["outcome"]]
-                draw_tokens[i, j, line["draw"]] = _total(line["tokens"])
-            if line["round"] < r:
-                here = CODES[line["outcome"]]
+            if step.round == 0 and step.draw < d:
+                draws[i, j, step.draw] = step.code
+                draw_tokens[i, j, step.draw] = step.own
+            if step.round < r:
                 # In oracle mode any right candidate of the round counts, else its first one.
-                if rounds[i, j, line["round"]] == ABSENT or (mode == "oracle" and here == 1):
-                    rounds[i, j, line["round"]] = here
-                    classes[i, j, line["round"]] = line["answer"]
-                round_tokens[i, j, line["round"]] = _total(line["usage"])
+                seen = rounds[i, j, step.round]
+                if seen == ABSENT or (mode == "oracle" and step.code == 1 and seen != 1):
+                    rounds[i, j, step.round] = step.code
+                    classes[i, j, step.round] = step.answer
+                    critical[i, j, step.round] = step.cue in hard
+                round_tokens[i, j, step.round] = step.tokens
     return ArmResults(
         run=run,
         task=key[0],
@@ -190,8 +276,42 @@ def _arrays(
         calls=calls,
         seconds=seconds,
         cap_hits=cap_hits,
+        attempts=attempts,
+        cost=cost,
+        reasons=reasons,
+        keys=keys,
+        critical=critical,
+        steps=_steps(traces, row, seeds),
+        plan=arm,
+    )
+
+
+CRITICAL = ("critical", "negative")
+
+
+def _steps(traces: Sequence[_Trace], row: Mapping[str, int], seeds: Mapping[int, int]) -> Steps:
+    width = len(seeds)
+    where = [row[t.question] * width + seeds[t.seed] for t in traces for _ in t.steps]
+    flat = [step for trace in traces for step in trace.steps]
+    answers = np.empty(len(flat), object)
+    answers[:] = [step.answer for step in flat]
+
+    def column(name: str, kind: Any) -> np.ndarray:
+        return np.array([getattr(step, name) for step in flat], kind)
+
+    return Steps(
+        row=np.array(where, INT64),
+        round=column("round", INT64),
+        draw=column("draw", INT64),
+        code=column("code", INT8),
+        lenient=column("lenient", INT8),
+        answer=answers,
+        tokens=column("tokens", INT64),
+        calls=column("calls", INT64),
+        selected=column("selected", bool),
+        merged=column("merged", bool),
     )
 
 
 def _total(usage: Mapping[str, int]) -> int:
-    return usage["prompt"] + usage["completion"]
+    return int(usage["prompt"] + usage["completion"])

@@ -13,9 +13,11 @@ from typing import Any
 from heartloop.calls import Client
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
-from heartloop.errors import HeartloopError, NotInJournal, Stopped
+from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
 from heartloop.grading import Grader
 from heartloop.methods import METHODS
+from heartloop.run.decide import Decider
+from heartloop.run.summary import final_line
 from heartloop.run.verdicts import VerdictLog, candidate_lines
 from heartloop.types import (
     Address,
@@ -197,16 +199,14 @@ def shard_of(task: str, question: str, shards: int) -> int:
 class Runner:
     """Runs units so that the number of calls in flight stays at the client's limit."""
 
-    def __init__(
-        self, client: Client, selector: str, log: VerdictLog, *, keep_incomplete: bool = False
-    ) -> None:
+    def __init__(self, client: Client, selector: str, log: VerdictLog) -> None:
         self.live = Live()
         self.stopping = asyncio.Event()
         self.incomplete = 0
+        self.decider: Decider | None = None
         self._client = client
         self._selector = selector
         self._log = log
-        self._keep_incomplete = keep_incomplete
         self._failure: HeartloopError | None = None
         self._open: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
@@ -305,6 +305,10 @@ class Runner:
         if unit.task.mode != "oracle":
             right = any(x["selected"] and x["outcome"] == "correct" for x in lines)
         self.live.count(unit.arm.name, lines, right)
+        if self.decider is not None:
+            state = self.decider.add({**lines[0], **final_line(lines, unit.task.mode)})
+            if state is not None:
+                self.stop(Decided(self.decider.sentence(state)))
 
     async def _grade(self, unit: Unit, trace: Trace) -> list[Graded | None]:
         graded: list[Graded | None] = []
