@@ -289,10 +289,10 @@ class Table:
 EMOTIONS = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
 
 
-def cues() -> tuple[Stimulus, ...]:
+def cues(card: str = "heart") -> tuple[Stimulus, ...]:
     from heartloop.cards import load_stimuli
 
-    return load_stimuli("heart").stimuli
+    return load_stimuli(card).stimuli
 
 
 async def compare_all(
@@ -305,7 +305,8 @@ async def compare_all(
     felt = cues()
 
     async def run(method: str, oracle: bool, **params: object) -> list[Trace]:
-        arm = Arm(method, method, cues=felt, params=params)
+        lines = cues(method) if method.startswith("neutral") else felt
+        arm = Arm(method, method, cues=lines, params=params)
         return await ask_all(client, arm, asked, oracle=oracle)
 
     if methods("single"):
@@ -596,7 +597,8 @@ def main() -> None:
             client.ask = watch  # type: ignore[method-assign]
             heart = Arm("heart", "heart", cues=cues())
             for arm in (heart, *matched_controls(heart, "oracle")):
-                arm = dataclasses.replace(arm, cues=cues())
+                card = arm.method if arm.method.startswith("neutral") else "heart"
+                arm = dataclasses.replace(arm, cues=cues(card))
                 await ask_all(client, arm, questions(count), oracle=True)
 
         _, seen = against(chances, loops, "--track-prefix")

@@ -209,11 +209,17 @@ def test_the_adaptive_selector_reads_the_journal_as_the_adaptive_method_would():
 
 def test_adaptive_cancels_what_is_in_flight_and_books_it():
     cancelled = []
+    last_is_out = asyncio.Event()
 
     class Slow(FakeAsk):
         async def __call__(self, messages, *, draw=0, **rest):
             try:
-                await asyncio.sleep(30 if draw >= 4 else 0.002 * (draw + 1))
+                if draw == 6:
+                    last_is_out.set()
+                if draw == 3:  # the decision falls with this answer
+                    await last_is_out.wait()
+                if draw > 3:
+                    await asyncio.sleep(60)
                 return await super().__call__(messages, draw=draw, **rest)
             except asyncio.CancelledError:
                 cancelled.append(draw)
