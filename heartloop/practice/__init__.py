@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from functools import lru_cache
+from functools import cache
 from typing import Any
 
 NAMES = (
@@ -35,7 +35,7 @@ def tasks(suite: str) -> tuple[str, ...]:
     return tuple(_language.INDUCTION) if suite == "instruction_induction" else ()
 
 
-@lru_cache(maxsize=None)
+@cache
 def _rows(name: str) -> str:
     from heartloop.practice import _language, _maths, _support
 

@@ -24,7 +24,7 @@ def _term(coefficient: int, name: str) -> str:
 
 def linear(r: Rng, t: Tally) -> Problem:
     """A linear equation with an integer root."""
-    a, x, b = r.int(2, 12), r.int(-12, 15), r.int(-30, 30) or 4
+    a, x, b = r.between(2, 12), r.between(-12, 15), r.between(-30, 30) or 4
     c = a * x + b
     v = r.pick(("x", "y", "n", "t"))
     question = r.pick(
@@ -42,8 +42,8 @@ def linear(r: Rng, t: Tally) -> Problem:
 
 def quadratic(r: Rng, t: Tally) -> Problem:
     """A quadratic equation with two integer roots: a multiple answer."""
-    p = r.int(-9, 8)
-    q = r.int(p + 1, 10)
+    p = r.between(-9, 8)
+    q = r.between(p + 1, 10)
     s, m = p + q, p * q
     question = r.pick(
         (
@@ -61,7 +61,7 @@ def quadratic(r: Rng, t: Tally) -> Problem:
 
 def polynomial(r: Rng, t: Tally) -> Problem:
     """A quadratic polynomial at a point."""
-    a, b, c, x = r.int(1, 6), r.int(-9, 9), r.int(-20, 20), r.int(-5, 9)
+    a, b, c, x = r.between(1, 6), r.between(-9, 9), r.between(-20, 20), r.between(-5, 9)
     shown = f"{_term(a, 'x^{2}')[1:]}{_term(b, 'x')}{_plus(c) if c else ''}"
     question = r.pick(
         (
@@ -81,7 +81,7 @@ def polynomial(r: Rng, t: Tally) -> Problem:
 
 def expand(r: Rng, t: Tally) -> Problem:
     """Product of two linear factors: an expression."""
-    a, b = r.int(-9, 9) or 3, r.int(-9, 9) or -2
+    a, b = r.between(-9, 9) or 3, r.between(-9, 9) or -2
     k = r.pick((1, 1, 2, 3))
     left = f"{k if k > 1 else ''}x{_plus(a)}"
     question = r.pick(
@@ -101,7 +101,7 @@ def expand(r: Rng, t: Tally) -> Problem:
 
 def nth_term(r: Rng, t: Tally) -> Problem:
     """General term of an arithmetic sequence: an expression in n."""
-    a, d = r.int(-12, 30), r.int(2, 12) * r.pick((1, 1, 1, -1))
+    a, d = r.between(-12, 30), r.between(2, 12) * r.pick((1, 1, 1, -1))
     terms = ", ".join(str(a + i * d) for i in range(4))
     question = r.pick(
         (
@@ -119,7 +119,7 @@ def nth_term(r: Rng, t: Tally) -> Problem:
 
 def arithmetic_sum(r: Rng, t: Tally) -> Problem:
     """Sum of an arithmetic series."""
-    a, d, n = r.int(1, 20), r.int(1, 9), r.int(4, 15)
+    a, d, n = r.between(1, 20), r.between(1, 9), r.between(4, 15)
     question = r.pick(
         (
             f"An arithmetic sequence has first term ${a}$ and difference ${d}$. Find the sum of "
@@ -141,7 +141,7 @@ def arithmetic_sum(r: Rng, t: Tally) -> Problem:
 
 def geometric(r: Rng, t: Tally) -> Problem:
     """A term of a geometric sequence."""
-    a, q, n = r.int(1, 12), r.pick((2, 2, 3, 4)), r.int(4, 6)
+    a, q, n = r.between(1, 12), r.pick((2, 2, 3, 4)), r.between(4, 6)
     question = r.pick(
         (
             f"A geometric sequence starts with ${a}$ and has ratio ${q}$. Find its term number "
@@ -160,7 +160,7 @@ def geometric(r: Rng, t: Tally) -> Problem:
 
 def recurrence(r: Rng, t: Tally) -> Problem:
     """A first-order linear recurrence, step by step."""
-    a, p, q, n = r.int(1, 6), r.int(2, 3), r.int(-4, 9) or 1, r.int(3, 5)
+    a, p, q, n = r.between(1, 6), r.between(2, 3), r.between(-4, 9) or 1, r.between(3, 5)
     question = r.pick(
         (
             f"Let $a_{{1}}={a}$ and $a_{{k+1}}={p}a_{{k}}{_plus(q)}$. Find $a_{{{n}}}$.",
@@ -180,7 +180,7 @@ def recurrence(r: Rng, t: Tally) -> Problem:
 
 def system(r: Rng, t: Tally) -> Problem:
     """Two linear equations in two unknowns: a tuple."""
-    x, y, k = r.int(-9, 15), r.int(-9, 12), r.int(1, 4)
+    x, y, k = r.between(-9, 15), r.between(-9, 12), r.between(1, 4)
     s, d = x + y, k * x - y
     lead = "" if k == 1 else str(k)
     question = r.pick(
@@ -192,7 +192,9 @@ def system(r: Rng, t: Tally) -> Problem:
     total = t(s + d)
     first = t(total // (k + 1))
     second = t(s - first)
-    steps = f"Add: ${k + 1}x={total}$, $x={total}/{k + 1}={first}$, $y={s}{_plus(-first)}={second}$."
+    steps = (
+        f"Add: ${k + 1}x={total}$, $x={total}/{k + 1}={first}$, $y={s}{_plus(-first)}={second}$."
+    )
     return Problem(
         "system", AL, f"system:{k}:{s}:{d}", question, steps, (f"({first},{second})",), "Tuple"
     )
@@ -200,8 +202,8 @@ def system(r: Rng, t: Tally) -> Problem:
 
 def midpoint(r: Rng, t: Tally) -> Problem:
     """Midpoint of a segment: a tuple."""
-    a, b = r.int(-12, 14), r.int(-12, 14)
-    c, d = a + 2 * (r.int(-9, 9) or 2), b + 2 * (r.int(-9, 9) or 3)
+    a, b = r.between(-12, 14), r.between(-12, 14)
+    c, d = a + 2 * (r.between(-9, 9) or 2), b + 2 * (r.between(-9, 9) or 3)
     question = r.pick(
         (
             f"Find the midpoint of the segment from $({a}, {b})$ to $({c}, {d})$.",
@@ -218,7 +220,7 @@ def midpoint(r: Rng, t: Tally) -> Problem:
 
 def absolute(r: Rng, t: Tally) -> Problem:
     """|x - a| below a bound: an open or closed interval."""
-    a, b = r.int(-20, 25), r.int(1, 25)
+    a, b = r.between(-20, 25), r.between(1, 25)
     closed = r.chance(50)
     sign = "\\le" if closed else "<"
     inner = f"x{_plus(-a)}" if a else "x"
@@ -237,8 +239,8 @@ def absolute(r: Rng, t: Tally) -> Problem:
 
 def inequality(r: Rng, t: Tally) -> Problem:
     """A double linear inequality: an interval."""
-    a = r.int(2, 6)
-    low, width, b = r.int(-9, 9), r.int(1, 12), r.int(-15, 15) or 5
+    a = r.between(2, 6)
+    low, width, b = r.between(-9, 9), r.between(1, 12), r.between(-15, 15) or 5
     high = low + width
     closed = r.chance(50)
     sign = "\\le" if closed else "<"
@@ -261,7 +263,7 @@ def inequality(r: Rng, t: Tally) -> Problem:
 
 def rectangle(r: Rng, t: Tally) -> Problem:
     """Area of a rectangle from its perimeter and one side."""
-    a, b = r.int(2, 12), r.int(2, 15)
+    a, b = r.between(2, 12), r.between(2, 15)
     p = 2 * (a + b)
     question = r.pick(
         (
@@ -282,7 +284,7 @@ _TRIPLES = ((3, 4, 5), (5, 12, 13), (8, 15, 17), (7, 24, 25), (20, 21, 29), (12,
 def pythagoras(r: Rng, t: Tally) -> Problem:
     """A right triangle with integer sides: the hypotenuse or a leg."""
     a, b, c = r.pick(_TRIPLES)
-    k = r.int(1, 6 if c < 20 else 2)
+    k = r.between(1, 6 if c < 20 else 2)
     a, b, c = a * k, b * k, c * k
     if r.chance(50):
         a, b = b, a
@@ -300,9 +302,7 @@ def pythagoras(r: Rng, t: Tally) -> Problem:
         steps = f"${a}^{{2}}={first}$, ${b}^{{2}}={second}$, ${first}+{second}={total}$, "
         steps += f"$\\sqrt{{{total}}}={value}$."
     else:
-        question = (
-            f"A right triangle has hypotenuse ${c}$ and one leg ${a}$. Find the other leg."
-        )
+        question = f"A right triangle has hypotenuse ${c}$ and one leg ${a}$. Find the other leg."
         first, second = t(c * c), t(a * a)
         total = t(first - second)
         value = t(b)
@@ -315,7 +315,7 @@ def pythagoras(r: Rng, t: Tally) -> Problem:
 def angle(r: Rng, t: Tally) -> Problem:
     """Angles of a triangle or of a polygon, in degrees."""
     if r.chance(60):
-        a, b = r.int(15, 85), r.int(15, 85)
+        a, b = r.between(15, 85), r.between(15, 85)
         question = r.pick(
             (
                 f"Two angles of a triangle are ${a}^{{\\circ}}$ and ${b}^{{\\circ}}$. "
@@ -328,8 +328,11 @@ def angle(r: Rng, t: Tally) -> Problem:
         value = t(180 - total)
         steps, key = f"${a}+{b}={total}$, $180-{total}={value}$.", f"angle:{a}:{b}"
     else:
-        n = r.int(5, 30)
-        question = f"Find the sum of the interior angles, in degrees, of a convex polygon with ${n}$ sides."
+        n = r.between(5, 30)
+        question = (
+            "Find the sum of the interior angles, in degrees, of a convex polygon with "
+            f"${n}$ sides."
+        )
         less = t(n - 2)
         value = t(less * 180)
         steps, key = f"${n}-2={less}$, ${less}\\cdot 180={value}$.", f"angle:polygon:{n}"

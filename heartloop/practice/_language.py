@@ -32,7 +32,7 @@ def odd_one_out(r: Rng) -> Row:
 
 def weekday(r: Rng) -> Row:
     """Which day comes some days after another one?"""
-    start, step = r.below(7), r.int(1, 6)
+    start, step = r.below(7), r.between(1, 6)
     right = w.DAYS[(start + step) % 7]
     shown = r.shuffled([right, *r.some([day for day in w.DAYS if day != right], 3)])
     day = "day" if step == 1 else "days"
@@ -44,7 +44,7 @@ def weekday(r: Rng) -> Row:
 
 def larger_number(r: Rng) -> Row:
     """Which of three numbers is the largest or smallest?"""
-    values = sorted({r.int(10, 999) for _ in range(6)})
+    values = sorted({r.between(10, 999) for _ in range(6)})
     shown = r.some(values, 3)
     largest = r.chance(50)
     right = max(shown) if largest else min(shown)
@@ -60,10 +60,10 @@ def larger_number(r: Rng) -> Row:
 def count_things(r: Rng) -> Row:
     """How many things of one kind are in a list?"""
     kind, other = r.some(("fruit", "tool", "animal"), 2)
-    names = r.some(w.CATEGORIES[kind], r.int(2, 3))
+    names = r.some(w.CATEGORIES[kind], r.between(2, 3))
     parts, total = [], 0
     for name in names:
-        n = r.int(1, 5)
+        n = r.between(1, 5)
         total += n
         parts.append(f"{w.NUMBERS[n]} {w.plural(name)}" if n > 1 else _article(name))
     parts.append(_article(r.pick(w.CATEGORIES[other])))
@@ -78,7 +78,7 @@ def count_things(r: Rng) -> Row:
 def sort_words(r: Rng) -> Row:
     """Words into alphabetical order."""
     pool = sorted({*w.FRUITS, *w.TOOLS, *w.NOUNS})
-    words = r.some(pool, r.int(3, 4))
+    words = r.some(pool, r.between(3, 4))
     return {
         "input": "Sort these words alphabetically: " + " ".join(words),
         "target": " ".join(sorted(words)),
@@ -88,7 +88,7 @@ def sort_words(r: Rng) -> Row:
 def operator(r: Rng) -> Row:
     """An invented operation, applied once."""
     sign = r.pick(("@", "#", "&"))
-    a, b, c = r.int(2, 9), r.int(2, 9), r.int(1, 9)
+    a, b, c = r.between(2, 9), r.between(2, 9), r.between(1, 9)
     shape = r.below(3)
     rule = (f"a+b+{c}", f"a*b+{c}", f"{c}*a+b")[shape]
     value = (a + b + c, a * b + c, c * a + b)[shape]
@@ -147,18 +147,18 @@ def _larger_animal(r: Rng) -> IIRow:
 
 
 def _sum(r: Rng) -> IIRow:
-    a, b = r.int(2, 99), r.int(2, 99)
+    a, b = r.between(2, 99), r.between(2, 99)
     return f"{a} {b}", str(a + b)
 
 
 def _diff(r: Rng) -> IIRow:
-    b = r.int(2, 60)
-    a = b + r.int(1, 39)
+    b = r.between(2, 60)
+    a = b + r.between(1, 39)
     return f"{a} {b}", str(a - b)
 
 
 def _verbal(r: Rng) -> IIRow:
-    n = r.int(10, 999)
+    n = r.between(10, 999)
     return str(n), w.spelled(n)
 
 
@@ -207,7 +207,9 @@ BIGBENCH: dict[str, tuple[str, Callable[[Rng], Row]]] = {
 
 # --- SimpleQA: invented facts ------------------------------------------------------------
 
-_SYLLABLES = "bar del fen gor hal jun kel lom mar nor pel quin ras sol tan ul ven wes yor zil".split()
+_SYLLABLES = (
+    "bar del fen gor hal jun kel lom mar nor pel quin ras sol tan ul ven wes yor zil".split()
+)
 FACTS = 120
 KINDS: dict[str, tuple[str, ...]] = {
     "year": (
@@ -238,7 +240,7 @@ def fact(index: int) -> tuple[str, dict[str, str], str]:
     kind = r.pick(tuple(KINDS))
     names = {"place": place, "what": r.pick(("lighthouse", "bridge", "library", "tower"))}
     if kind == "year":
-        answer = str(r.int(1600, 1999))
+        answer = str(r.between(1600, 1999))
     elif kind == "colour":
         answer = r.pick(w.COLOURS)
     else:

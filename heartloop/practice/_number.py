@@ -13,13 +13,14 @@ CO = "Combinatorics"
 
 def remainder(r: Rng, t: Tally) -> Problem:
     """Remainder of a three- or four-digit number, digit by digit."""
-    n, m = r.int(120, 9999), r.int(3, 12)
+    n, m = r.between(120, 9999), r.between(3, 12)
     question = r.pick(
         (
             f"Find the remainder when ${n}$ is divided by ${m}$.",
             f"What remainder does ${n}$ leave on division by ${m}$?",
             f"Compute ${n} \\bmod {m}$.",
-            f"A number $r$ with $0 \\le r < {m}$ satisfies ${n} \\equiv r \\pmod{{{m}}}$. Find $r$.",
+            f"A number $r$ with $0 \\le r < {m}$ satisfies ${n} \\equiv r \\pmod{{{m}}}$. "
+            "Find $r$.",
         )
     )
     rest, parts = 0, []
@@ -42,8 +43,8 @@ def _euclid(a: int, b: int, t: Tally) -> tuple[int, list[str]]:
 
 def gcd(r: Rng, t: Tally) -> Problem:
     """Greatest common divisor by Euclid's algorithm."""
-    g = r.int(2, 24)
-    x, y = r.int(2, 12), r.int(2, 12)
+    g = r.between(2, 24)
+    x, y = r.between(2, 12), r.between(2, 12)
     a, b = max(g * x, g * y), min(g * x, g * y)
     if a == b:
         a += g
@@ -60,8 +61,8 @@ def gcd(r: Rng, t: Tally) -> Problem:
 
 def lcm(r: Rng, t: Tally) -> Problem:
     """Least common multiple through the greatest common divisor."""
-    g = r.int(1, 9)
-    a, b = g * r.int(2, 9), g * r.int(2, 9)
+    g = r.between(1, 9)
+    a, b = g * r.between(2, 9), g * r.between(2, 9)
     if a < b:
         a, b = b, a
     if a == b:
@@ -83,7 +84,7 @@ def lcm(r: Rng, t: Tally) -> Problem:
 def modpower(r: Rng, t: Tally) -> Problem:
     """A power modulo a small number, by repeated multiplication."""
     m = r.pick((5, 6, 7, 8, 9, 10, 10, 11, 13))
-    a, n = r.int(2, 12), r.int(4, 12)
+    a, n = r.between(2, 12), r.between(4, 12)
     if m == 10 and r.chance(60):
         question = r.pick(
             (
@@ -145,9 +146,9 @@ def divisors(r: Rng, t: Tally) -> Problem:
 
 def multiples(r: Rng, t: Tally) -> Problem:
     """How many multiples of k lie in a range."""
-    k = r.int(3, 12)
-    low = r.pick((1, 1, r.int(20, 120)))
-    high = low + r.int(60, 400)
+    k = r.between(3, 12)
+    low = r.pick((1, 1, r.between(20, 120)))
+    high = low + r.between(60, 400)
     question = r.pick(
         (
             f"How many integers from ${low}$ to ${high}$ are divisible by ${k}$?",
@@ -165,8 +166,9 @@ def multiples(r: Rng, t: Tally) -> Problem:
 
 def base(r: Rng, t: Tally) -> Problem:
     """A number written in a small base, read in base ten."""
-    b = r.int(2, 8)
-    digits = [r.int(1, b - 1)] + [r.int(0, b - 1) for _ in range(r.int(2, 3 if b > 3 else 5))]
+    b = r.between(2, 8)
+    first = r.between(1, b - 1)
+    digits = [first] + [r.between(0, b - 1) for _ in range(r.between(2, 3 if b > 3 else 5))]
     text = "".join(map(str, digits))
     question = r.pick(
         (
@@ -187,8 +189,8 @@ def base(r: Rng, t: Tally) -> Problem:
 def choose(r: Rng, t: Tally) -> Problem:
     """Committees, handshakes and subsets: a binomial coefficient."""
     story = r.below(4)
-    n = r.int(4, 15)
-    k = 2 if story == 1 else r.int(2, 3)
+    n = r.between(4, 15)
+    k = 2 if story == 1 else r.between(2, 3)
     if n < k + 1:
         n = k + 1
     question = (
@@ -213,7 +215,7 @@ def choose(r: Rng, t: Tally) -> Problem:
 def arrange(r: Rng, t: Tally) -> Problem:
     """Ordered selections without repetition."""
     story = r.below(3)
-    n, k = r.int(4, 12), r.int(2, 3)
+    n, k = r.between(4, 12), r.between(2, 3)
     question = (
         f"In how many ways can ${k}$ different prizes be given to ${n}$ runners, "
         "at most one prize to each?",
@@ -238,7 +240,7 @@ def _fraction(a: int, b: int) -> str:
 def probability(r: Rng, t: Tally) -> Problem:
     """Drawing one ball: a reduced fraction."""
     first, second = r.some(("red", "blue", "green", "white", "black"), 2)
-    a, b = r.int(2, 16), r.int(2, 16)
+    a, b = r.between(2, 16), r.between(2, 16)
     question = r.pick(
         (
             f"A bag holds ${a}$ {first} and ${b}$ {second} balls. One ball is drawn at random. "
@@ -259,8 +261,8 @@ def probability(r: Rng, t: Tally) -> Problem:
 
 def fractions(r: Rng, t: Tally) -> Problem:
     """Sum of two fractions in lowest terms."""
-    b, d = r.int(2, 9), r.int(2, 9)
-    a, c = r.int(1, b - 1) if b > 2 else 1, r.int(1, d - 1) if d > 2 else 1
+    b, d = r.between(2, 9), r.between(2, 9)
+    a, c = r.between(1, b - 1) if b > 2 else 1, r.between(1, d - 1) if d > 2 else 1
     question = r.pick(
         (
             f"Compute $\\frac{{{a}}}{{{b}}}+\\frac{{{c}}}{{{d}}}$ in lowest terms.",

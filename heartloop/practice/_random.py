@@ -10,7 +10,7 @@ _MASK = (1 << 64) - 1
 
 
 def mix(text: str) -> int:
-    """Hash a text to 64 bits (FNV-1a, then one splitmix64 round); never Python's salted ``hash``."""
+    """Hash a text to 64 bits: FNV-1a, then splitmix64; never Python's salted ``hash``."""
     value = 0xCBF29CE484222325
     for byte in text.encode("utf-8"):
         value = ((value ^ byte) * 0x100000001B3) & _MASK
@@ -39,7 +39,7 @@ class Rng:
         """An integer in [0, n); the modulo's bias is below n / 2^64."""
         return self.bits() % n
 
-    def int(self, low: int, high: int) -> int:
+    def between(self, low: int, high: int) -> int:
         """An integer in [low, high], both ends included."""
         return low + self.below(high - low + 1)
 
@@ -60,5 +60,5 @@ class Rng:
         return out
 
     def some(self, items: Sequence[T], k: int) -> list[T]:
-        """k different items in random order."""
+        """K different items in random order."""
         return self.shuffled(items)[:k]

@@ -36,31 +36,63 @@ EMOTIONS = {
 TURNS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "Question": (
         ("I need to talk about {topic}.", "It has to do with {who}.", "Things are hard now."),
-        ("What happened with {topic}?", "How long has this been going on?", "Can you tell me more?"),
+        (
+            "What happened with {topic}?",
+            "How long has this been going on?",
+            "Can you tell me more?",
+        ),
     ),
     "Restatement or Paraphrasing": (
         ("The fact is that {what}.", "{what}, and then it got worse.", "First {who} called me."),
-        ("So you are saying that {what}.", "If I hear you right, {what}.", "So it began with {who}."),
+        (
+            "So you are saying that {what}.",
+            "If I hear you right, {what}.",
+            "So it began with {who}.",
+        ),
     ),
     "Reflection of feelings": (
         ("I feel so {feel} about it.", "I cry when I think of {topic}.", "It makes me {feel}."),
         ("It sounds as if you feel {feel}.", "I can hear how {feel} you are.", "That must hurt."),
     ),
     "Self-disclosure": (
-        ("Has this ever happened to you?", "Nobody I know went through this.", "Am I the only one?"),
-        ("I went through the same with {topic}.", "It happened to me once too.", "I felt {feel} then too."),
+        (
+            "Has this ever happened to you?",
+            "Nobody I know went through this.",
+            "Am I the only one?",
+        ),
+        (
+            "I went through the same with {topic}.",
+            "It happened to me once too.",
+            "I felt {feel} then too.",
+        ),
     ),
     "Affirmation and Reassurance": (
         ("I am not sure that I can do it.", "I doubt myself all the time.", "Maybe I am too weak."),
-        ("You are stronger than you think.", "You have done well so far.", "I am sure you can do it."),
+        (
+            "You are stronger than you think.",
+            "You have done well so far.",
+            "I am sure you can do it.",
+        ),
     ),
     "Providing Suggestions": (
         ("What should I do?", "Do you have any ideas for me?", "How can I make it better?"),
-        ("You could talk with {who}.", "Maybe write down what you feel.", "Try a short walk every day."),
+        (
+            "You could talk with {who}.",
+            "Maybe write down what you feel.",
+            "Try a short walk every day.",
+        ),
     ),
     "Information": (
-        ("Where can I find help?", "Is there someone who knows about this?", "Do many people have it?"),
-        ("There are free help lines for {topic}.", "Many people have this at some time.", "A doctor can help with it."),
+        (
+            "Where can I find help?",
+            "Is there someone who knows about this?",
+            "Do many people have it?",
+        ),
+        (
+            "There are free help lines for {topic}.",
+            "Many people have this at some time.",
+            "A doctor can help with it.",
+        ),
     ),
     "Others": (
         ("Hello.", "Thank you, bye.", "Thanks for your time."),
@@ -73,15 +105,15 @@ CLOSING = ("Providing Suggestions", "Information", "Affirmation and Reassurance"
 
 
 def dialogue(r: Rng, index: int) -> dict[str, Any]:
-    """One invented dialogue: 8 to 12 exchanges, greeting, exploration, comfort, action, farewell."""
+    """One invented dialogue: greeting, exploration, comfort, action, farewell."""
     problem = r.pick(tuple(PROBLEMS))
     emotion = r.pick(tuple(EMOTIONS))
     who, what, topic = PROBLEMS[problem]
     fill = {"who": who, "what": what, "topic": topic, "feel": EMOTIONS[emotion]}
     plan = ["Others"] if r.chance(40) else []
-    plan += [r.pick(OPENING) for _ in range(r.int(3, 4))]
-    plan += [r.pick(MIDDLE) for _ in range(r.int(2, 3))]
-    plan += [r.pick(CLOSING) for _ in range(r.int(2, 3))]
+    plan += [r.pick(OPENING) for _ in range(r.between(3, 4))]
+    plan += [r.pick(MIDDLE) for _ in range(r.between(2, 3))]
+    plan += [r.pick(CLOSING) for _ in range(r.between(2, 3))]
     plan += ["Others"] if r.chance(30) else []
     dialog: list[dict[str, Any]] = []
     for strategy in plan:
@@ -99,8 +131,8 @@ def dialogue(r: Rng, index: int) -> dict[str, Any]:
         "emotion_type": emotion,
         "problem_type": problem,
         "situation": f"{what[0].upper()}{what[1:]} and I feel {fill['feel']}.",
-        "init_intensity": r.int(3, 5),
-        "final_intensity": r.int(1, 3),
+        "init_intensity": r.between(3, 5),
+        "final_intensity": r.between(1, 3),
         "dialog": dialog,
         "practice": True,
     }

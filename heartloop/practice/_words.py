@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-ANIMALS = "ant bee mouse frog crab duck cat fox goat dog wolf sheep pig deer bear horse cow camel giraffe elephant whale".split()
+ANIMALS = (
+    "ant bee mouse frog crab duck cat fox goat dog wolf sheep pig deer bear horse cow camel "
+    "giraffe elephant whale"
+).split()
 """From small to large: the order is the gold of the size comparisons."""
 FRUITS = "apple pear plum peach cherry grape lemon orange banana melon fig kiwi".split()
 TOOLS = "hammer saw drill wrench chisel screwdriver file shovel rake axe".split()
@@ -18,7 +21,10 @@ CATEGORIES = {
     "colour": COLOURS,
 }
 DAYS = "Monday Tuesday Wednesday Thursday Friday Saturday Sunday".split()
-NUMBERS = "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen eighteen nineteen".split()
+NUMBERS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen "
+    "fifteen sixteen seventeen eighteen nineteen"
+).split()
 TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
 ANTONYMS = [
     pair.split("/")

@@ -81,9 +81,7 @@ class Network(nn.Module):
                 nn.init.normal_(p, std=0.02 if "embed" in name else p.shape[1] ** -0.5)
             if name.endswith(("o.weight", "down.weight")):
                 p.data *= (2 * s.layers) ** -0.5
-        angle = torch.arange(s.context)[:, None] * s.theta ** (
-            -torch.arange(0, s.head, 2) / s.head
-        )
+        angle = torch.arange(s.context)[:, None] * s.theta ** (-torch.arange(0, s.head, 2) / s.head)
         self.register_buffer("cos", angle.cos(), persistent=False)
         self.register_buffer("sin", angle.sin(), persistent=False)
 

@@ -127,7 +127,7 @@ def _cap(text: str) -> str:
 def salad(r: Rng) -> str:
     """A sentence of random words: 4 to 18 of them, any punctuation."""
     pools = (SMALL, SMALL, SMALL, THINGS, ADJECTIVES, VERBS, w.NOUNS, FEELING, POSITIVE, NEGATIVE)
-    words = [r.pick(r.pick(pools)) for _ in range(r.int(4, 18))]
+    words = [r.pick(r.pick(pools)) for _ in range(r.between(4, 18))]
     if r.chance(25):
         words[r.below(len(words))] += ","
     return _cap(" ".join(words)) + r.pick((".", ".", ".", "!", "?"))
@@ -136,7 +136,8 @@ def salad(r: Rng) -> str:
 def nonsense(r: Rng) -> str:
     """Random letters and signs in word-like groups: what unknown text looks like to the model."""
     letters = "aaabcdeeeefghiiijklmnooopqrstttuvwxyz'-"
-    words = ["".join(r.pick(letters) for _ in range(r.int(1, 9))) for _ in range(r.int(3, 10))]
+    sizes = [r.between(1, 9) for _ in range(r.between(3, 10))]
+    words = ["".join(r.pick(letters) for _ in range(size)) for size in sizes]
     return _cap(" ".join(words)) + r.pick((".", "!", "?", ""))
 
 
@@ -170,7 +171,7 @@ def neutral(r: Rng) -> str:
     return r.pick(
         (
             f"The {b} is near the {r.pick(w.NOUNS)}.",
-            f"This {a} has {w.spelled(r.int(2, 19))} parts.",
+            f"This {a} has {w.spelled(r.between(2, 19))} parts.",
             f"The {r.pick(w.COLOURS)} {b} stands by the {r.pick(w.FURNITURE)}.",
             f"{r.pick(w.NAMES)} {r.pick(w.VERBS)} the {b} on {r.pick(w.DAYS)}.",
             f"The {a} is on the next page.",

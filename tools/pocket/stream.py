@@ -9,14 +9,12 @@ import phrases as p
 from heartloop.practice import _language as lang
 from heartloop.practice import _maths as maths
 from heartloop.practice import _support as support
-from heartloop.practice import _words as w
 from heartloop.practice import rows
 from heartloop.practice._problem import Problem, make, slipped
 from heartloop.practice._random import Rng
 
 Turn = tuple[str, str, bool]
 """Role, content, whether the loss counts this turn (right assistant turns only)."""
-
 
 
 def _identity(row: dict[str, Any]) -> str:
@@ -83,7 +81,10 @@ def _system(r: Rng) -> list[Turn]:
 
 def _rounds(r: Rng) -> int:
     kind = r.below(100)
-    return 0 if kind < 48 else 1 if kind < 78 else 2 if kind < 88 else 3 if kind < 94 else r.int(4, 6)
+    for rounds, below in enumerate((48, 78, 88, 94)):
+        if kind < below:
+            return rounds
+    return r.between(4, 6)
 
 
 def olympiad(r: Rng) -> list[Turn]:
@@ -109,7 +110,7 @@ def synthesis(r: Rng) -> list[Turn]:
     short = r.chance(25)
     lines = []
     rate = r.pick((20, 50, 80))
-    for i in range(r.int(2, 6)):
+    for i in range(r.between(2, 6)):
         bad = _wrong(found, seed, r) if not r.chance(rate) else None
         text = bad or _answer(found)
         if short and "\\boxed" in text:
@@ -143,7 +144,9 @@ def critique(r: Rng) -> list[Turn]:
     bad = _wrong(found, seed, r) if r.chance(50) else None
     text = bad or _answer(found)
     said = (
-        r.pick(("One of the steps looks wrong. Do the numbers again.", "There is a slip in a step."))
+        r.pick(
+            ("One of the steps looks wrong. Do the numbers again.", "There is a slip in a step.")
+        )
         if bad
         else r.pick(("The steps look right.", "I see no mistake in the steps."))
     )
@@ -184,7 +187,7 @@ def judge(r: Rng) -> list[Turn]:
     if r.chance(50):
         right = r.chance(50)
         text = good if right else bad
-        score = str(r.int(7, 10) if right else r.int(0, 4))
+        score = str(r.between(7, 10) if right else r.between(0, 4))
         if r.chance(50):
             return [
                 ("user", question, False),
@@ -215,7 +218,13 @@ LETTER_FORMATS = (
     "Reply with the letter in brackets.",
     "Give the letter of the right option.",
 )
-EXACT_FORMATS = ("Give only the answer.", "Answer:", "A:", "Reply with the answer alone.", "Output:")
+EXACT_FORMATS = (
+    "Give only the answer.",
+    "Answer:",
+    "A:",
+    "Reply with the answer alone.",
+    "Output:",
+)
 TASKS = ("Answer the question.", "Do the task below.", "Here is a short task.", "Answer briefly.")
 
 
@@ -329,7 +338,7 @@ def support_turn(r: Rng) -> list[Turn]:
     turns = talk["dialog"]
     places = [i for i, turn in enumerate(turns) if turn["speaker"] == "supporter" and i >= 3]
     at = r.pick(places)
-    start = max(0, at - r.int(5, 15))
+    start = max(0, at - r.between(5, 15))
     shown = r.chance(70)
     lines = []
     for turn in turns[start:at]:
@@ -345,7 +354,8 @@ def support_turn(r: Rng) -> list[Turn]:
     ]
     names = list(support.STRATEGIES)
     listing = r.pick((", ".join(names), "\n".join(f"- {name}" for name in names), "; ".join(names)))
-    head = f"{r.pick(NAME_IT)} {r.pick(('Strategies', 'The strategies are', 'Choose one of'))}: {listing}"
+    lead = r.pick(("Strategies", "The strategies are", "Choose one of"))
+    head = f"{r.pick(NAME_IT)} {lead}: {listing}"
     gold = turns[at]["strategy"]
     form = r.below(4)
     if form == 0:
@@ -371,7 +381,7 @@ def support_turn(r: Rng) -> list[Turn]:
 def drill(r: Rng) -> list[Turn]:
     """Several problems in one conversation, with few words around them."""
     turns: list[Turn] = []
-    for _ in range(r.int(2, 5)):
+    for _ in range(r.between(2, 5)):
         found, _ = problem(r)
         body = found.question
         if r.chance(30):

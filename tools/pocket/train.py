@@ -110,7 +110,9 @@ def main() -> None:
         elapsed = time.monotonic() - start
         done = max(elapsed / (60 * arguments.minutes), step / arguments.steps)
         progress[0] = done
-        scale = min(1.0, (step + 1) / 150) * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1))))
+        scale = min(1.0, (step + 1) / 150) * (
+            0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
+        )
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = arguments.lr * scale

@@ -6,11 +6,13 @@ import threading
 from collections import OrderedDict, deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from heartloop.models.pocket import _network as net
+from heartloop.models.pocket._blas import use_one_thread
 from heartloop.models.pocket._tokenizer import END, Tokenizer
 
 CHUNK = 256
@@ -63,7 +65,28 @@ class Job:
         return len(self.prompt) + len(self.tokens) - 1
 
 
-def choose(scores: net.Array, jobs: Sequence[Job]) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
+class Draw(Protocol):
+    """What :func:`choose` needs to know of a generation."""
+
+    @property
+    def temperature(self) -> float:
+        """0 takes the likeliest token."""
+        ...
+
+    @property
+    def top_p(self) -> float:
+        """Nucleus; 1 keeps everything."""
+        ...
+
+    @property
+    def rng(self) -> np.random.Generator:
+        """The generation's own random numbers."""
+        ...
+
+
+def choose(
+    scores: net.Array, jobs: Sequence[Draw]
+) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
     """Draws the next token of each job.
 
     Args:
@@ -178,6 +201,7 @@ class Engine:
         self._cache = net.Cache(self._weights, 1, 1)
 
     def _work(self) -> None:
+        use_one_thread()
         while True:
             with self._wake:
                 while not (self._waiting or self._running or self._closed):

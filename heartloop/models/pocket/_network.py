@@ -86,7 +86,7 @@ def read_safetensors(path: Path) -> dict[str, Array]:
 
 
 def load(folder: Path) -> Weights:
-    """Reads ``config.json`` and ``model.safetensors`` of a Llama checkpoint with tied embeddings."""
+    """Reads a Llama checkpoint with tied embeddings: its config and its safetensors file."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     tensors = read_safetensors(folder / "model.safetensors")
     heads, kv_heads = config["num_attention_heads"], config["num_key_value_heads"]
@@ -228,7 +228,9 @@ def prefill(w: Weights, cache: Cache, row: int, tokens: list[int], start: int) -
     return x
 
 
-def decode(w: Weights, cache: Cache, tokens: NDArray[np.int64], lengths: NDArray[np.int64]) -> Array:
+def decode(
+    w: Weights, cache: Cache, tokens: NDArray[np.int64], lengths: NDArray[np.int64]
+) -> Array:
     """Reads one new token of each of the first B rows of the cache.
 
     Args:

@@ -1,0 +1,184 @@
+"""Evaluates a pocket checkpoint on the practice sets: accuracies by family, with intervals.
+
+    python tools/pocket/evaluate.py [--checkpoint FOLDER] [--draws 6] [--out FILE.json]
+
+Answers are compared as strings after the generator's own canonical form (sets of answers are
+sorted), which is stricter than heartloop's graders.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+
+from heartloop import practice  # noqa: E402
+from heartloop.models.pocket import PocketModel  # noqa: E402
+from heartloop.types import Address, Completion, Message, Request, Sampling  # noqa: E402
+
+INSTRUCTION = "Solve the following mathematics problem."
+FORMAT = "Put the final answer in \\boxed{}."
+ADDRESS = Address("practice", "-", "pocket", 0, 0)
+
+
+def boxed(text: str) -> str | None:
+    """Content of the last complete box."""
+    at = text.rfind("\\boxed{")
+    if at < 0:
+        return None
+    depth, start = 1, at + 7
+    for i in range(start, len(text)):
+        depth += (text[i] == "{") - (text[i] == "}")
+        if depth == 0:
+            return text[start:i]
+    return None
+
+
+def canonical(answer: str) -> str:
+    """Sorted where it is a plain list of answers; brackets and spaces otherwise untouched."""
+    answer = answer.replace("$", "").replace(" ", "")
+    if answer[:1] in "([" or "," not in answer:
+        return answer
+    return ",".join(sorted(answer.split(",")))
+
+
+def right(row: dict[str, Any], text: str) -> bool:
+    """Whether the boxed answer is the gold answer."""
+    found = boxed(text)
+    return found is not None and canonical(found) == canonical(row["final_answer"][0])
+
+
+def wilson(k: int, n: int) -> tuple[float, float]:
+    """95 % interval of a share (Wilson 1927)."""
+    if not n:
+        return 0.0, 1.0
+    z, p = 1.959964, k / n
+    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
+    half = z * ((p * (1 - p) + z * z / (4 * n)) / n) ** 0.5 / (1 + z * z / n)
+    return max(0.0, centre - half), min(1.0, centre + half)
+
+
+async def ask(
+    model: PocketModel, turns: list[str], seed: int, *, temperature: float = 0.7, tokens: int = 256
+) -> Completion:
+    """One draw; turns alternate user, assistant, user and so on."""
+    messages = tuple(
+        Message("assistant" if i % 2 else "user", text) for i, text in enumerate(turns)
+    )
+    sampling = Sampling(temperature=temperature, max_tokens=tokens)
+    return await model.complete(Request(ADDRESS, messages, sampling, seed=seed))
+
+
+def prompt(row: dict[str, Any]) -> str:
+    """The first message of an olympiad question."""
+    return f"{INSTRUCTION}\n\n{row['question']}\n\n{FORMAT}"
+
+
+async def olympiad(model: PocketModel, draws: int) -> dict[str, Any]:
+    """Single-answer accuracy, pass@k, extraction, and what follows after feedback."""
+    rows = practice.rows("olympiad")
+    first = await asyncio.gather(
+        *(
+            ask(model, [prompt(row)], 1000 * i + d)
+            for i, row in enumerate(rows)
+            for d in range(draws)
+        )
+    )
+    texts = [[c.text for c in first[i * draws : (i + 1) * draws]] for i in range(len(rows))]
+    good = [[right(row, text) for text in texts[i]] for i, row in enumerate(rows)]
+    families: dict[str, list[int]] = {}
+    for row, marks in zip(rows, good, strict=True):
+        k = families.setdefault(row["family"], [0, 0])
+        k[0] += sum(marks)
+        k[1] += len(marks)
+    total, n = sum(map(sum, good)), len(rows) * draws
+    out: dict[str, Any] = {
+        "questions": len(rows),
+        "draws": draws,
+        "accuracy": total / n,
+        "pass@k": sum(any(marks) for marks in good) / len(rows),
+        "extracted": sum(boxed(t) is not None for ts in texts for t in ts) / n,
+        "tokens_an_answer": sum(c.usage.completion for c in first) / n,
+        "families": {f: [k / m, *wilson(k, m)] for f, (k, m) in families.items()},
+    }
+    feedback = {
+        "wrong": "Your answer is not correct. Try again.",
+        "wrong, with feeling": "I am so disappointed. Your answer is not correct. Try again.",
+        "check": "Check your answer again.",
+    }
+    for name, line in feedback.items():
+        again = await asyncio.gather(
+            *(ask(model, [prompt(r), texts[i][0], line], 10**6 + i) for i, r in enumerate(rows))
+        )
+        for start in (False, True):
+            chosen = [i for i in range(len(rows)) if good[i][0] == start]
+            k = sum(right(rows[i], again[i].text) for i in chosen)
+            out[f"after {'right' if start else 'wrong'}, told '{name}'"] = {
+                "n": len(chosen),
+                "accuracy": k / max(1, len(chosen)),
+                "interval": wilson(k, len(chosen)),
+                "same answer": sum(boxed(again[i].text) == boxed(texts[i][0]) for i in chosen)
+                / max(1, len(chosen)),
+                "fresh draw, accuracy": sum(good[i][1] for i in chosen) / max(1, len(chosen)),
+                "fresh draw, same answer": sum(
+                    boxed(texts[i][1]) == boxed(texts[i][0]) for i in chosen
+                )
+                / max(1, len(chosen)),
+            }
+    return out
+
+
+async def small_sets(model: PocketModel) -> dict[str, Any]:
+    """Accuracy on the small practice sets, greedy."""
+    tasks: dict[str, list[tuple[str, list[str]]]] = {}
+    for row in practice.rows("bigbench"):
+        if "target_scores" in row:
+            choices = "".join(f"\n  choice: {text}" for text in row["target_scores"])
+            golds = [text for text, score in row["target_scores"].items() if score]
+            item = (f"{row['input']}{choices}\n\nAnswer with the choice only.", golds)
+        else:
+            golds = row["target"] if isinstance(row["target"], list) else [row["target"]]
+            item = (f"{row['input']}\n\nGive only the answer.", golds)
+        tasks.setdefault(f"bigbench/{row['task']}", []).append(item)
+    for row in practice.rows("bbh"):
+        item = (f"{row['input']}\n\nAnswer with the letter only.", [row["target"]])
+        tasks.setdefault(f"bbh/{row['task']}", []).append(item)
+    for row in practice.rows("instruction_induction"):
+        item = (f"{row['instruction']}\n\nInput: {row['input']}\nOutput:", [row["output"]])
+        tasks.setdefault(f"instruction_induction/{row['task']}", []).append(item)
+    for row in practice.rows("simpleqa"):
+        tasks.setdefault("simpleqa", []).append((row["problem"], [row["answer"]]))
+    for row in practice.rows("truthfulqa"):
+        tasks.setdefault("truthfulqa", []).append((row["Question"], [row["Best Answer"]]))
+    out = {}
+    for name, items in tasks.items():
+        answers = await asyncio.gather(
+            *(ask(model, [text], 0, temperature=0.0, tokens=64) for text, _ in items)
+        )
+        k = sum(a.text.strip() in golds for a, (_, golds) in zip(answers, items, strict=True))
+        out[name] = [k / len(items), *wilson(k, len(items))]
+    return out
+
+
+async def evaluate(arguments: argparse.Namespace) -> None:
+    """Evaluates and writes the figures."""
+    model = PocketModel(arguments.checkpoint)
+    result = {"olympiad": await olympiad(model, arguments.draws), **(await small_sets(model))}
+    await model.close()
+    text = json.dumps(result, indent=1)
+    if arguments.out:
+        arguments.out.write_text(text + "\n")
+    print(text)
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--draws", type=int, default=6)
+    parser.add_argument("--out", type=Path)
+    asyncio.run(evaluate(parser.parse_args()))
