@@ -29,11 +29,14 @@ def table(headers: list[str], rows: list[list[str]], *, right: set[int] | None =
     return "\n".join(lines)
 
 
-def show_plan(prepared: Any, *, as_json: bool = False, quiet: bool = False) -> dict[str, Any]:
+def show_plan(
+    prepared: Any, *, as_json: bool = False, quiet: bool = False, probe: Any = None
+) -> dict[str, Any]:
     """Print the plan and its estimate; returns the estimate as plain data."""
     from heartloop.run.estimate import estimate
+    from heartloop.run.pilot import needs_pilot
 
-    found = estimate(prepared)
+    found = estimate(prepared, probe)
     if as_json:
         plan = {"plan": prepared.plan.to_dict(), "estimate": found.to_dict()}
         click.echo(json.dumps(plan, indent=2, default=str))
@@ -65,6 +68,12 @@ def show_plan(prepared: Any, *, as_json: bool = False, quiet: bool = False) -> d
     click.echo(
         table(["arm", "method", "role", "calls", "tokens ≤ about"], rows, right={3, 4}), err=True
     )
+    if needs_pilot(prepared.plan):
+        click.echo(
+            "resample gets as many draws as cost the loop's tokens: fixed at the start from the "
+            "lengths of a few shared first answers, never from what they say",
+            err=True,
+        )
     dollars = ""
     if found.costs_money:
         dollars = (
@@ -75,6 +84,10 @@ def show_plan(prepared: Any, *, as_json: bool = False, quiet: bool = False) -> d
         f"at most about {found.tokens_most:,} tokens{dollars}",
         err=True,
     )
+    if found.seconds is not None:
+        click.echo(
+            f"expected time {_clock(found.seconds)} (from a probe of a few answers)", err=True
+        )
     if found.power is not None:
         click.echo(found.power.sentence, err=True)
     return found.to_dict()

@@ -240,6 +240,11 @@ OUTPUT = _option_group(
     ),
     click.option("--name", metavar="NAME", help="Exact name of the run folder."),
     click.option("--dry-run", is_flag=True, help="Print the plan and stop before any call."),
+    click.option(
+        "--probe/--no-probe",
+        default=True,
+        help="With --dry-run: ask four questions for real, to tell tokens and time.",
+    ),
     click.option("--yes", is_flag=True, help="Do not ask before spending money."),
     click.option(
         "--json",
@@ -284,7 +289,10 @@ def run_command(**flags: Any) -> int:
     quiet = flags["as_json"]
     if not quiet or flags["dry_run"]:
         click.echo(line, err=True)
-    estimate = show_plan(prepared, as_json=quiet and flags["dry_run"], quiet=quiet)
+    found = None
+    if flags["dry_run"] and flags["probe"]:
+        found = _probe(prepared)
+    estimate = show_plan(prepared, as_json=quiet and flags["dry_run"], quiet=quiet, probe=found)
     if flags["dry_run"]:
         return 0
     _confirm_cost(estimate, flags)
@@ -297,6 +305,18 @@ def run_command(**flags: Any) -> int:
     )
     folder = new_folder(runs_dir(flags["runs"] or _config_runs()), flags["name"], label)
     return _go(prepared, folder, flags)
+
+
+def _probe(prepared: Any) -> Any:
+    """A few real answers, so that a dry run can tell tokens and time; None where that fails."""
+    from heartloop.errors import HeartloopError
+    from heartloop.run.pilot import probe
+
+    try:
+        return asyncio.run(probe(prepared))
+    except HeartloopError as error:
+        click.echo(f"no probe: {error}", err=True)
+        return None
 
 
 def _main_method(plan: Any) -> str:

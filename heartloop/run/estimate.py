@@ -7,11 +7,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heartloop.analysis.power import PowerPlan, power_plan
-from heartloop.methods import expected_calls, render
+from heartloop.methods import TokenAverages, expected_calls, expected_tokens, render
+from heartloop.run.plan import Plan
 from heartloop.types import Arm
 
 if TYPE_CHECKING:
     from heartloop.run.execute import Prepared
+    from heartloop.run.pilot import Probe
+    from heartloop.run.runner import LoadedTask
 
 CHARS_PER_TOKEN = 4.0
 TYPICAL_COMPLETION = 400  # tokens, where neither a pilot nor a smaller max_tokens says better
@@ -41,6 +44,7 @@ class Estimate:
         costs_money: a model that is billed is among them.
         power: what this design can detect (`heartloop.analysis.power.PowerPlan`), or None for
             a single arm.
+        seconds: expected time at most, from a probe; None without one.
     """
 
     questions: int
@@ -53,17 +57,24 @@ class Estimate:
     usd: float | None
     costs_money: bool
     power: PowerPlan | None
+    seconds: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
 
 
-def estimate(prepared: Prepared) -> Estimate:
-    """Estimate a plan; cheap enough to be printed before every run."""
+def estimate(prepared: Prepared, probe: Probe | None = None) -> Estimate:
+    """Estimate a plan; cheap enough to be printed before every run.
+
+    Args:
+        prepared: the plan with its data.
+        probe: what a short probe found; token counts and time are then its own.
+    """
     plan = prepared.plan
     repeats = len(plan.models) * len(plan.seeds)
-    arms = [_arm(prepared, arm, repeats) for arm in plan.arms]
+    averages = [_averages(task, probe) for task in prepared.tasks]
+    arms = [_arm(prepared, arm, repeats, averages) for arm in plan.arms]
     shared = _shared_first_calls(plan.arms) * prepared.questions * repeats
     calls_most = sum(a.calls_most for a in arms) - shared
     calls_least = max(sum(a.calls_least for a in arms) - shared, 0)
@@ -82,25 +93,41 @@ def estimate(prepared: Prepared) -> Estimate:
         power=power_plan(prepared.questions, len(plan.arms), len(plan.seeds))
         if len(plan.arms) > 1
         else None,
+        seconds=_seconds(plan, calls_most, probe),
     )
 
 
-def _arm(prepared: Prepared, arm: Arm, repeats: int) -> ArmEstimate:
+def _seconds(plan: Plan, calls: int, probe: Probe | None) -> float | None:
+    """Calls at the probe's latency, as many at once as allowed (32 where that finds itself)."""
+    if probe is None:
+        return None
+    allowed = plan.limits.get("concurrency", "auto")
+    at_once = 32 if allowed == "auto" else int(allowed)
+    seconds = calls * probe.seconds / max(1, at_once)
+    rpm = plan.limits.get("rpm")
+    return max(seconds, calls / rpm * 60) if rpm else seconds
+
+
+def _averages(task: LoadedTask, probe: Probe | None) -> TokenAverages:
+    """Tokens of a first prompt and its answer: the probe's, else from the prompts' lengths."""
+    if probe is not None:
+        return probe.tokens
+    questions = task.data.questions
+    sample = questions[:: max(1, len(questions) // 50)]
+    chars = sum(sum(len(m.content) for m in render(q, (), "after_input")) for q in sample)
+    answer = min(task.sampling.max_tokens or TYPICAL_COMPLETION, TYPICAL_COMPLETION)
+    return TokenAverages(chars / len(sample) / CHARS_PER_TOKEN, float(answer))
+
+
+def _arm(prepared: Prepared, arm: Arm, repeats: int, averages: list[TokenAverages]) -> ArmEstimate:
     least = most = tokens = 0
-    for task in prepared.tasks:
-        low, high = expected_calls(arm, task.mode)
+    selector = prepared.plan.selector
+    for task, average in zip(prepared.tasks, averages, strict=True):
+        low, high = expected_calls(arm, task.mode, selector)
         n = len(task.data.questions) * repeats
         least += low * n
         most += high * n
-        sample = task.data.questions[:: max(1, len(task.data.questions) // 50)]
-        chars = sum(
-            sum(len(m.content) for m in render(q, arm.stimuli, arm.placement)) for q in sample
-        )
-        prompt = chars / len(sample) / CHARS_PER_TOKEN
-        answer = min(task.sampling.max_tokens or TYPICAL_COMPLETION, TYPICAL_COMPLETION)
-        # A loop with full history sends what came before again: round r carries r answers.
-        per_question = sum(prompt + answer * (1 + r) for r in range(high))
-        tokens += round(per_question * n)
+        tokens += expected_tokens(arm, task.mode, average)[1].total * n
     return ArmEstimate(arm.name, arm.method, arm.role, least, most, tokens)
 
 
