@@ -235,7 +235,13 @@ class _Race:
         """The best ``keep`` arms; ties fall by a seeded draw, never by the order given."""
         rng = np.random.default_rng([self.options.seed, asked])
         chance = rng.random(len(self.arms))
-        total = {arm: float(np.nansum(self.scores[arm, :asked])) for arm in live}
+        block = self.scores[live, :asked]
+        missing = np.isnan(block)
+        if missing.any():
+            # A call that failed says nothing of its arm: it stands at the others' mean.
+            known = np.maximum((~missing).sum(axis=0), 1)
+            block = np.where(missing, np.nansum(block, axis=0) / known, block)
+        total = dict(zip(live, block.sum(axis=1).tolist(), strict=True))
         ranked = sorted(live, key=lambda arm: (-total[arm], chance[arm]))
         reach = gap_to_drop(self.field, self.delta, self.discordance, self.options.error)
         top = total[ranked[0]]

@@ -98,7 +98,7 @@ def test_a_killed_search_goes_on_where_it_was_and_ends_the_same():
         search(
             right,
             EIGHT,
-            asker=Asker(right, die_after=300),
+            asker=Asker(right, die_after=120),
             save=lambda state: saved.append(state.to_json()),
         )
     state = RaceState.from_json(saved[-1])

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
 import dspy
-from dspy.utils.usage_tracker import track_usage
+from dspy.utils.usage_tracker import UsageTracker
 
 from heartloop.cards import load_stimuli
 from heartloop.errors import Stopped, UsageError
@@ -202,7 +202,8 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
         place = outer if isinstance(outer, Place) else Place("dspy", _identity(inputs))
         trace: list[Any] = []
         here = Place(place.task, place.question, round)
-        with track_usage() as tracker, dspy.context(trace=trace, heartloop_place=here):
+        tracker = UsageTracker()  # no track_usage: newer DSPy rolls it up, older does not
+        with dspy.context(usage_tracker=tracker, trace=trace, heartloop_place=here):
             yield tracker, trace
 
     def _steps(

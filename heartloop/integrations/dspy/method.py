@@ -52,15 +52,20 @@ def register_program(spec: str) -> str:
     and ``answer(prediction) -> str`` (else: the last output field).
 
     Args:
-        spec: ``dspy:FILE.py:program``; the last part may be left out.
+        spec: ``dspy:FILE.py:program``; the last part may be left out. Also a name that this
+            function returned, as a manifest has it.
 
     Returns:
-        The name under which heartloop's registry has it.
+        The name under which heartloop's registry has it: the spec and a digest of the file.
 
     Raises:
-        UsageError: no such file or name, or it does not load.
+        UsageError: no such file or name, it does not load, or it is not the file it was.
     """
+    spec, _, pinned = spec.partition("@")
     path, name = _split(spec)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
+    if pinned and pinned != digest:
+        raise UsageError(f"{path}: changed since the run was begun; restore it or start a new run")
     module = _load(path)
     program = getattr(module, name, None)
     if program is None:
@@ -78,8 +83,7 @@ def register_program(spec: str) -> str:
         getattr(module, "inputs", None) or (lambda question: inputs_of(question, named)),
         getattr(module, "answer", None) or answer_of,
     )
-    digest = hashlib.sha256(path.read_bytes()).hexdigest()[:8]
-    method = f"dspy:{path.name}:{name}@{digest}"
+    method = f"dspy:{path}:{name}@{digest}"
     if method not in METHODS:
         register(method, summary=f"the DSPy program {name} of {path.name}")(_method(solver))
     return method

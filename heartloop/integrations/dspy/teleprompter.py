@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 import dspy
 from dspy.teleprompt import Teleprompter
-from dspy.utils.usage_tracker import track_usage
+from dspy.utils.usage_tracker import UsageTracker
 
 from heartloop.cards import parse_stimuli
 from heartloop.errors import HeartloopError, UsageError
@@ -201,7 +201,8 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
         inputs = given.inputs()
         question = str(given.get("id", "") or _identity(dict(inputs)))
         outer = dspy.settings.usage_tracker
-        with track_usage() as tracker:
+        tracker = UsageTracker()
+        with dspy.context(usage_tracker=tracker):
             try:
                 with example(self.task, question):
                     prediction = program(**inputs)
