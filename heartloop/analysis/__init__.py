@@ -29,7 +29,8 @@ variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bo
 ``multiplicity`` (Holm, Benjamini-Hochberg, max-T), ``suites`` (normalised metrics, tasks as
 clusters, stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves``
 (equal compute), ``power``, ``sequential`` (looks that keep their error rate), ``diagnostics``
-(flips, sycophancy, summaries), ``preference`` (preference bias of label predictions), ``tables``
+(flips, sycophancy, summaries), ``preference`` and ``preference_runs`` (preference bias of label
+predictions, one run and several), ``mixed`` (mixed-effects logistic regression), ``tables``
 (comparisons as text, Markdown or LaTeX). Names are importable from here and loaded on first use, so
 that importing the package costs nothing.
 """
@@ -47,6 +48,7 @@ _HOME = {
     "Accuracy": "proportions",
     "Interval": "proportions",
     "accuracy": "proportions",
+    "mixed_logit": "mixed",
     "wilson": "proportions",
     "best_at_k": "passk",
     "maj_at_k": "passk",
@@ -81,6 +83,9 @@ _HOME = {
     "ordered_differences": "sequential",
     "summarise_arm": "diagnostics",
     "preference_bias": "preference",
+    "preference_dict": "preference",
+    "compare_bias": "preference_runs",
+    "drift": "preference_runs",
     "comparison_table": "tables",
 }
 

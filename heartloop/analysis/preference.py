@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -37,21 +38,18 @@ __all__ = [
     "LABELS",
     "PUBLISHED",
     "STAGES",
-    "BiasDifference",
-    "Drift",
     "Preference",
     "PreferenceReport",
     "Reference",
     "Scores",
     "balanced",
-    "compare_bias",
     "confusion_matrix",
     "conversation_confusions",
-    "drift",
     "maximum_likelihood",
     "pearson",
     "preference",
     "preference_bias",
+    "preference_dict",
     "preference_scores",
     "reference_bias",
     "resample_confusions",
@@ -314,89 +312,46 @@ def _notes(found: Preference, labels: Sequence[str]) -> tuple[str, ...]:
     return tuple(notes)
 
 
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """How preference moves over rounds of refinement.
+def preference_dict(report: PreferenceReport) -> dict[str, Any]:
+    """A report as plain data for ``--json``: arrays by label become mappings.
 
-    Attributes:
-        p: preference by round, shape (rounds, K) as nested tuples.
-        bias: B by round.
-        macro: Q by round.
-        slope: least-squares change of B a round; None with one round.
-        reinforcement: Pearson correlation of p in the first round with its change to the last:
-            positive where preferred labels become more preferred.
+    Keys: ``p``, ``f1`` (by label), ``B``, ``Q``, ``weighted_f1``, ``accuracy``, ``mle_exists``,
+    ``intervals``, ``stage_weighted_f1``, ``p_maximum_likelihood``, ``references`` (``uniform``,
+    ``gold_marginal``), ``B_adjusted``, ``pearson_p_f1``, ``items``, ``unread``, ``notes``,
+    ``published``.
     """
 
-    p: tuple[tuple[float, ...], ...]
-    bias: tuple[float, ...]
-    macro: tuple[float, ...]
-    slope: float | None
-    reinforcement: float | None
+    def by_label(values: Sequence[Any] | None) -> dict[str, Any] | None:
+        if values is None:
+            return None
+        return dict(zip(report.labels, values, strict=True))
 
-
-def drift(confusions: ArrayLike) -> Drift:
-    """Drift of preference over rounds.
-
-    Args:
-        confusions: one confusion matrix a round, shape (rounds, K or K + 1, K).
-    """
-    w = checked_confusion(confusions)
-    p, marks = preference_scores(w), scores(w)
-    bias = p.std(axis=-1)
-    rounds = np.arange(len(bias)) - (len(bias) - 1) / 2
-    slope = float((rounds * bias).sum() / (rounds**2).sum()) if len(bias) > 1 else None
-    return Drift(
-        p=tuple(tuple(float(v) for v in row) for row in p),
-        bias=tuple(float(v) for v in bias),
-        macro=tuple(float(v) for v in marks.macro),
-        slope=slope,
-        reinforcement=pearson(p[0], p[-1] - p[0]) if len(bias) > 1 else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class BiasDifference:
-    """Second run minus first, with paired bootstrap intervals and two-sided p-values.
-
-    Attributes:
-        bias, macro, accuracy: (difference, low, high, p-value).
-    """
-
-    bias: tuple[float, float, float, float]
-    macro: tuple[float, float, float, float]
-    accuracy: tuple[float, float, float, float]
-
-
-def compare_bias(
-    first: ArrayLike, second: ArrayLike, draws: int = 1_000, seed: int = 0
-) -> BiasDifference:
-    """Paired difference between two runs over the same conversations.
-
-    Args:
-        first: confusions by conversation, shape (conversations, K + 1, K).
-        second: the same conversations in the same order.
-        draws: bootstrap resamples of conversations, the same for both runs.
-        seed: of the resampling.
-
-    Raises:
-        ValueError: shapes that differ.
-    """
-    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
-    if a.shape != b.shape or a.ndim != 3:
-        raise ValueError(f"runs have shapes {a.shape} and {b.shape}: the same conversations needed")
-
-    def figures(w: FloatArray) -> FloatArray:
-        marks = scores(w)
-        return np.stack([preference_scores(w).std(axis=-1), marks.macro, marks.accuracy], axis=-1)
-
-    point = figures(b.sum(axis=0)) - figures(a.sum(axis=0))
-    spread = figures(resample_confusions(b, draws, seed)) - figures(
-        resample_confusions(a, draws, seed)
-    )
-    low, high = np.quantile(spread, [0.025, 0.975], axis=0)
-    below = (spread < 0).mean(axis=0) + 0.5 * (spread == 0).mean(axis=0)
-    p = np.minimum(1.0, np.maximum(2 * np.minimum(below, 1 - below), 1 / draws))
-    rows = [
-        (float(point[i]), float(low[i]), float(high[i]), float(p[i])) for i in range(len(point))
-    ]
-    return BiasDifference(*rows)
+    return {
+        "p": by_label(report.preference.p),
+        "B": report.preference.bias,
+        "Q": report.macro,
+        "weighted_f1": report.weighted,
+        "accuracy": report.accuracy,
+        "f1": by_label(report.f1),
+        "mle_exists": report.preference.mle_exists,
+        "intervals": {
+            "p": by_label(report.p_interval),
+            "B": report.bias_interval,
+            "Q": report.macro_interval,
+            "accuracy": report.accuracy_interval,
+        },
+        "stage_weighted_f1": dict(report.stage_weighted),
+        "p_maximum_likelihood": by_label(report.p_maximum_likelihood),
+        "references": {
+            "uniform": asdict(report.uniform),
+            "gold_marginal": asdict(report.gold_marginal),
+        },
+        "B_adjusted": report.bias_balanced,
+        "pearson_p_f1": report.p_f1_correlation,
+        "items": report.items,
+        "unread": report.unread,
+        "notes": list(report.notes),
+        "published": [{"name": n, "Q": q / 100, "B": b} for n, q, b in PUBLISHED]
+        if set(report.labels) == set(LABELS)
+        else [],
+    }

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -84,6 +85,11 @@ def ordered_differences(
     return np.asarray(sums[complete] / size[complete])
 
 
+@lru_cache(maxsize=16)
+def _log_gamma(size: int, shift: float) -> FloatArray:
+    return np.array([math.lgamma(k + shift) for k in range(size)])
+
+
 def log_evidence(wins: ArrayLike, losses: ArrayLike) -> FloatArray:
     """Logarithm of the e-value against "a discordant question favours either arm equally".
 
@@ -99,8 +105,9 @@ def log_evidence(wins: ArrayLike, losses: ArrayLike) -> FloatArray:
     """
     w, lost = np.asarray(wins, dtype=float), np.asarray(losses, dtype=float)
     most = int(max(w.max(initial=0), lost.max(initial=0)))
-    table = np.array([math.lgamma(k + PRIOR) for k in range(most + 1)])
-    whole = np.array([math.lgamma(k + 2 * PRIOR) for k in range(2 * most + 1)])
+    # in powers of two, so that a run that is looked at often builds few tables
+    size = 1 << max(8, (2 * most + 1).bit_length())
+    table, whole = _log_gamma(size, PRIOR), _log_gamma(size, 2 * PRIOR)
     m = w + lost
     return np.asarray(
         m * math.log(2.0)

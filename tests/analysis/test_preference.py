@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 
 from heartloop.analysis import preference as pb
+from heartloop.analysis import preference_runs
 
 FIXTURES = Path(__file__).parent.parent / "fixtures" / "preference_bias"
 
@@ -180,9 +181,9 @@ def test_a_thousand_resamples_take_under_five_seconds_and_hold_the_estimate() ->
 
 def test_runs_are_compared_on_the_same_resampled_conversations() -> None:
     a, b = conversations(1), conversations(2)
-    same = pb.compare_bias(a, a)
+    same = preference_runs.compare_bias(a, a)
     assert same.bias == (0.0, 0.0, 0.0, 1.0)
-    found = pb.compare_bias(a, b)
+    found = preference_runs.compare_bias(a, b)
     assert found.accuracy[0] == pytest.approx(
         float(pb.scores(b.sum(axis=0)).accuracy - pb.scores(a.sum(axis=0)).accuracy)
     )
@@ -196,7 +197,7 @@ def test_drift_shows_reinforcement(vector: np.ndarray) -> None:
     for power in (1.0, 1.3, 1.6):
         share = gold * (start / gold) ** power
         rounds.append(np.outer(share / share.sum(), gold) * 1000)
-    found = pb.drift(np.array(rounds))
+    found = preference_runs.drift(np.array(rounds))
     assert found.bias[0] < found.bias[1] < found.bias[2]
     assert found.slope is not None and found.slope > 0
     assert found.reinforcement is not None and found.reinforcement > 0.9
@@ -217,3 +218,13 @@ def test_wrong_matrices_are_refused() -> None:
         pb.preference_bias(np.ones((3, 3)))
     with pytest.raises(ValueError, match="index"):
         pb.confusion_matrix([9], [0], 8)
+
+
+def test_plain_data_has_every_figure_by_label(vector: np.ndarray) -> None:
+    report = pb.preference_bias(vector, simulations=10)
+    found = json.loads(json.dumps(pb.preference_dict(report)))
+    assert found["p"]["Affirmation and Reassurance"] == pytest.approx(2.535954, abs=1e-6)
+    assert found["B"] == pytest.approx(0.766576, abs=1e-6)
+    assert set(found["f1"]) == set(pb.LABELS) and len(found["published"]) == 11
+    other = pb.preference_bias(np.eye(2) + 1, ("yes", "no"), simulations=10)
+    assert pb.preference_dict(other)["published"] == []

@@ -1,0 +1,104 @@
+"""Preference bias of several runs: drift over rounds of refinement, paired differences."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from heartloop.analysis._bradley_terry import (
+    FloatArray,
+    checked_confusion,
+    preference_scores,
+    scores,
+)
+from heartloop.analysis.preference import pearson, resample_confusions
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """How preference moves over rounds of refinement.
+
+    Attributes:
+        p: preference by round, shape (rounds, K) as nested tuples.
+        bias: B by round.
+        macro: Q by round.
+        slope: least-squares change of B a round; None with one round.
+        reinforcement: Pearson correlation of p in the first round with its change to the last:
+            positive where preferred labels become more preferred.
+    """
+
+    p: tuple[tuple[float, ...], ...]
+    bias: tuple[float, ...]
+    macro: tuple[float, ...]
+    slope: float | None
+    reinforcement: float | None
+
+
+def drift(confusions: ArrayLike) -> Drift:
+    """Drift of preference over rounds.
+
+    Args:
+        confusions: one confusion matrix a round, shape (rounds, K or K + 1, K).
+    """
+    w = checked_confusion(confusions)
+    p, marks = preference_scores(w), scores(w)
+    bias = p.std(axis=-1)
+    rounds = np.arange(len(bias)) - (len(bias) - 1) / 2
+    slope = float((rounds * bias).sum() / (rounds**2).sum()) if len(bias) > 1 else None
+    return Drift(
+        p=tuple(tuple(float(v) for v in row) for row in p),
+        bias=tuple(float(v) for v in bias),
+        macro=tuple(float(v) for v in marks.macro),
+        slope=slope,
+        reinforcement=pearson(p[0], p[-1] - p[0]) if len(bias) > 1 else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class BiasDifference:
+    """Second run minus first, with paired bootstrap intervals and two-sided p-values.
+
+    Attributes:
+        bias, macro, accuracy: (difference, low, high, p-value).
+    """
+
+    bias: tuple[float, float, float, float]
+    macro: tuple[float, float, float, float]
+    accuracy: tuple[float, float, float, float]
+
+
+def compare_bias(
+    first: ArrayLike, second: ArrayLike, draws: int = 1_000, seed: int = 0
+) -> BiasDifference:
+    """Paired difference between two runs over the same conversations.
+
+    Args:
+        first: confusions by conversation, shape (conversations, K + 1, K).
+        second: the same conversations in the same order.
+        draws: bootstrap resamples of conversations, the same for both runs.
+        seed: of the resampling.
+
+    Raises:
+        ValueError: shapes that differ.
+    """
+    a, b = np.asarray(first, dtype=float), np.asarray(second, dtype=float)
+    if a.shape != b.shape or a.ndim != 3:
+        raise ValueError(f"runs have shapes {a.shape} and {b.shape}: the same conversations needed")
+
+    def figures(w: FloatArray) -> FloatArray:
+        marks = scores(w)
+        return np.stack([preference_scores(w).std(axis=-1), marks.macro, marks.accuracy], axis=-1)
+
+    point = figures(b.sum(axis=0)) - figures(a.sum(axis=0))
+    spread = figures(resample_confusions(b, draws, seed)) - figures(
+        resample_confusions(a, draws, seed)
+    )
+    low, high = np.quantile(spread, [0.025, 0.975], axis=0)
+    below = (spread < 0).mean(axis=0) + 0.5 * (spread == 0).mean(axis=0)
+    p = np.minimum(1.0, np.maximum(2 * np.minimum(below, 1 - below), 1 / draws))
+    rows = [
+        (float(point[i]), float(low[i]), float(high[i]), float(p[i])) for i in range(len(point))
+    ]
+    return BiasDifference(*rows)
