@@ -6,6 +6,7 @@ from pathlib import Path
 
 
 def conclude(folder: Path) -> str:
-    """The run's conclusion in one sentence; empty where there is nothing to compare."""
-    del folder
-    return ""
+    """The run's conclusion in one sentence; empty where nothing was answered."""
+    from heartloop.report.conclusion import conclude as of_folder
+
+    return of_folder(folder)

@@ -1,0 +1,83 @@
+"""``heartloop compare``: paired tests between arms or runs."""
+
+from __future__ import annotations
+
+import json
+
+import click
+
+
+@click.command("compare", short_help="Paired tests between arms or runs.")
+@click.argument("specs", nargs=-1, required=True, metavar="RUN[:ARM] …")
+@click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
+@click.option("--control", metavar="ARM", help="One run: compare with this control only.")
+@click.option(
+    "--margin",
+    type=click.FloatRange(0, 100, min_open=True, max_open=True),
+    default=3.0,
+    show_default=True,
+    help="Points either way that count as no difference (TOST).",
+)
+@click.option(
+    "--level",
+    type=click.FloatRange(0.5, 1, max_open=True),
+    default=0.95,
+    show_default=True,
+    help="Coverage of intervals.",
+)
+@click.option(
+    "--draws",
+    type=click.IntRange(100, 1_000_000),
+    default=10_000,
+    show_default=True,
+    help="Bootstrap resamples.",
+)
+@click.option("--force", is_flag=True, help="Compare runs that differ, and say so in the result.")
+@click.option("--markdown", is_flag=True, help="Print Markdown tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print everything as JSON (shares).")
+def compare_command(
+    specs: tuple[str, ...],
+    runs: str | None,
+    control: str | None,
+    margin: float,
+    level: float,
+    draws: int,
+    force: bool,
+    markdown: bool,
+    as_json: bool,
+) -> None:
+    """Compare arms on the questions they share.
+
+    \b
+    heartloop compare RUN                 every arm of a run against its controls
+    heartloop compare RUN:none RUN:EP02   EP02 minus none
+    heartloop compare OLD NEW             arms of the same name, NEW minus OLD
+
+    The first run or arm named is what the others are compared to. Runs from different data, cards
+    or sampling are refused. RUN is a folder, a name, a unique part of a name, or ``last``.
+    """
+    import dataclasses
+
+    from heartloop.report.study import compare_specs
+    from heartloop.report.tables import render
+    from heartloop.run.folder import runs_dir
+
+    found = compare_specs(
+        specs,
+        runs_dir(runs),
+        control=control,
+        margin=margin / 100,
+        level=level,
+        draws=draws,
+        force=force,
+    )
+    if as_json:
+        click.echo(json.dumps(found.to_dict(), indent=2, default=_plain))
+        return
+    click.echo(render(dataclasses.replace(found), markdown))
+
+
+def _plain(value: object) -> object:
+    """Numpy scalars as numbers."""
+    item = getattr(value, "item", None)
+    return item() if callable(item) else str(value)

@@ -1,0 +1,193 @@
+"""The answer in one sentence, with its uncertainty and without more than the run can carry."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from heartloop.analysis import ABSENT
+from heartloop.report.arms import FEELING, Entry, Loaded, Pair, controls_of, entries, is_treatment
+from heartloop.report.study import Row, Study, provenance, study
+from heartloop.report.tables import points, span
+
+
+def conclude(folder: Path) -> str:
+    """The run's conclusion in one sentence; empty where nothing was answered.
+
+    The main comparison is the treatment against its strictest matched control, in an order that
+    was fixed before any result (`heartloop.report.arms.STRICT`), on the questions that both have.
+
+    Raises:
+        UsageError: the folder is no run or has no verdicts.
+    """
+    from heartloop.report.arms import load_run
+    from heartloop.run.folder import RunFolder
+
+    return conclusion_of(load_run(RunFolder(Path(folder))))
+
+
+def conclusion_of(run: Loaded) -> str:
+    """The same for a run that was read already."""
+    found = entries(run)
+    models = list(dict.fromkeys(e.model for e in found))
+    parts = []
+    for model in models:
+        text = _of_model([e for e in found if e.model == model])
+        parts.append(f"{model}: {text}" if len(models) > 1 else text)
+    if not any(parts):
+        return ""
+    return _prefix(run) + "; ".join(part for part in parts if part) + "."
+
+
+def _prefix(run: Loaded) -> str:
+    words = []
+    for text in provenance(run.manifest):
+        if text.startswith("PRACTICE"):
+            words.append("PRACTICE SET")
+        elif text.startswith("SIMULATED"):
+            words.append("SIMULATED")
+        else:
+            words.append("pocket, a tiny embedded model")
+    summary = run.folder.summary or {}
+    if summary.get("stopped"):
+        words.append("partial run")
+    return f"[{'; '.join(words)}] " if words else ""
+
+
+def _of_model(found: Sequence[Entry]) -> str:
+    treatments = [e for e in found if is_treatment(e)]
+    lost, asked = _lost(found)
+    if not asked:
+        return ""
+    if lost > asked / 2:
+        return (
+            f"no conclusion: {lost:,} of {asked:,} answers have no verdict (unscored or errors), "
+            "so nothing was measured"
+        )
+    if not treatments:
+        return _alone(found, "no treatment was run")
+    controls = [controls_of(e, found) for e in treatments]
+    if not all(controls):
+        return _alone(treatments, "no control was run, so nothing can be said about its cause")
+    if len(treatments) == 1:
+        return _single(treatments[0], controls[0])
+    return _several(treatments, [c[0] for c in controls])
+
+
+def _lost(found: Sequence[Entry]) -> tuple[int, int]:
+    """How many questions ended without a verdict, and how many were asked."""
+    tables = [part.outcomes for entry in found for part in entry.parts.values()]
+    asked = sum(int((t != ABSENT).sum()) for t in tables)
+    return sum(int(((t < 0) & (t != ABSENT)).sum()) for t in tables), asked
+
+
+def _alone(found: Sequence[Entry], why: str) -> str:
+    from heartloop.analysis import accuracy
+
+    shown = []
+    for entry in found[:3]:
+        right = total = 0
+        low = high = None
+        for part in entry.parts.values():
+            one = accuracy(part.outcomes, part.clusters)
+            right, total = right + one.correct, total + one.total
+            low, high = one.of_all.low, one.of_all.high
+        if not total:
+            continue
+        text = f"{entry.arm} {100 * right / total:.1f} %"
+        if len(entry.parts) == 1 and low is not None and high is not None:
+            text += f" [{100 * low:.1f}, {100 * high:.1f}]"
+        shown.append(f"{text} of {total:,}")
+    if not shown:
+        return ""
+    more = f" and {len(found) - 3} more" if len(found) > 3 else ""
+    return f"{', '.join(shown)}{more}: {why}"
+
+
+def _single(arm: Entry, controls: Sequence[Entry]) -> str:
+    main = controls[0]
+    wanted = [main]
+    # A loop's main control is its compute; whether feeling did it is a second question.
+    second = next((c for r in FEELING for c in controls if c.role == r and c is not main), None)
+    if second is not None and main.role not in FEELING:
+        wanted.append(second)
+    result = study([Pair(arm, c) for c in wanted], curves=False, draws=200)
+    text = _row(arm, main, result.rows[0], result)
+    if len(result.rows) > 1:
+        row = result.rows[1]
+        c = row.comparison
+        text += (
+            f"; against the same without feeling ({wanted[1].arm}, "
+            f"{points(c.b.of_all.estimate, False)} %): {points(c.difference)} "
+            f"{span(c.low, c.high)}: {_meaning(c.verdict, result.margin)}"
+        )
+    if any(row.flips for row in result.rows):
+        text += "; strict and lenient grading disagree about this"
+    return text
+
+
+def _row(arm: Entry, control: Entry, row: Row, result: Study) -> str:
+    c = row.comparison
+    how = {
+        "resample": " (independent draws, the same number of calls at most)",
+        "none": " (nothing added; no matched control was run)",
+        "again": " (the same prompt once more; no matched control was run)",
+    }.get(control.role, "")
+    tasks = f" of {c.suite.tasks} tasks" if c.suite else ""
+    seeds = f" × {c.seeds} seeds" if c.seeds > 1 else ""
+    return (
+        f"{arm.arm} {points(c.a.of_all.estimate, False)} % vs {control.arm} "
+        f"{points(c.b.of_all.estimate, False)} %{how}: {points(c.difference)} points "
+        f"{span(c.low, c.high)}, 95 % CI, {c.questions:,} questions{tasks}{seeds}: "
+        f"{_meaning(c.verdict, result.margin, arm.arm)}"
+    )
+
+
+def _meaning(verdict: str, margin: float, arm: str = "") -> str:
+    name = f"{arm} is " if arm else ""
+    region = f"±{100 * margin:g} points"
+    return {
+        "better": f"{name}better",
+        "worse": f"{name}worse",
+        "equivalent": f"no difference beyond {region}",
+        "undecided": f"undecided, neither a difference nor its absence (within {region}) is shown",
+    }[verdict]
+
+
+def _several(treatments: Sequence[Entry], controls: Sequence[Entry]) -> str:
+    result = study(
+        [Pair(t, c) for t, c in zip(treatments, controls, strict=True)], curves=False, draws=200
+    )
+    better = [r.arm for r in result.rows if r.comparison.verdict == "better"]
+    worse = [r.arm for r in result.rows if r.comparison.verdict == "worse"]
+    same = sum(r.comparison.verdict == "equivalent" for r in result.rows)
+    first = result.rows[0].comparison
+    names = list(dict.fromkeys(c.arm for c in controls))
+    against = f"{names[0]} {points(first.b.of_all.estimate, False)} %" if len(names) == 1 else (
+        f"their controls ({names[0]} …)"
+    )  # fmt: skip
+    tasks = f" of {first.suite.tasks} tasks" if first.suite else ""
+    text = (
+        f"{len(treatments)} arms vs {against}, {first.questions:,} questions{tasks}, Holm over "
+        f"{len(treatments)}: {_names(better)} better, {_names(worse)} worse"
+    )
+    if same:
+        text += f", {same} equivalent within ±{100 * result.margin:g} points"
+    if result.best:
+        best = result.best[0]
+        b = best.best
+        text += (
+            f"; the best, {best.name}, shows {points(b.selected_maximum)} points on the questions "
+            f"that chose it and {points(b.cross_fitted.gain)} "
+            f"{span(b.cross_fitted.low, b.cross_fitted.high)} on others (cross-fitted, 95 % CI)"
+        )
+    if any(r.flips for r in result.rows):
+        text += "; strict and lenient grading disagree about some of this"
+    return text
+
+
+def _names(found: Sequence[str]) -> str:
+    if not found:
+        return "none"
+    shown = ", ".join(found[:4])
+    return shown if len(found) <= 4 else f"{shown} and {len(found) - 4} more"

@@ -1,0 +1,487 @@
+"""Paired comparisons of arms: the numbers behind ``compare``, the report and the conclusion."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from heartloop.analysis import ABSENT, CORRECT
+from heartloop.errors import UsageError
+from heartloop.report.align import Aligned, align, attempt_values, pair_up, to_codes
+from heartloop.report.arms import (
+    Entry,
+    Loaded,
+    Pair,
+    differences,
+    find_entry,
+    is_treatment,
+    load_run,
+    pairs_between,
+    pairs_within,
+    pick,
+)
+
+if TYPE_CHECKING:
+    from heartloop.analysis.compare import Comparison
+    from heartloop.analysis.curves import BreakEven
+    from heartloop.analysis.selection import BestArm
+    from heartloop.analysis.suites import ClassEffect
+
+
+@dataclass(frozen=True, slots=True)
+class EqualTokens:
+    """Arm and control cut at the same mean number of tokens a question.
+
+    Attributes:
+        cut: ``arm``, ``control`` or ``neither``: whose journal was cut.
+        cap: tokens a question at which it was cut; None where neither was.
+        tokens_arm, tokens_control: mean tokens a question and seed that are left.
+        ratio: the first over the second: 1 is equal.
+        comparison: the paired comparison at that cut.
+        break_even: from which budget on the arm is ahead.
+    """
+
+    cut: str
+    cap: float | None
+    tokens_arm: float
+    tokens_control: float
+    ratio: float | None
+    comparison: Comparison
+    break_even: BreakEven
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One line of the table: an arm against a control; differences are arm minus control.
+
+    Attributes:
+        arm, control: labels; ``arm_role``, ``control_role``, ``model``, ``control_model``.
+        comparison: of all, strict reading.
+        lenient_difference, lenient_p: the same under the lenient reading.
+        flips: the conclusion (better, worse or neither at the level) differs between readings.
+        tokens_arm, tokens_control: mean tokens a question and seed; ``calls_*`` likewise.
+        equal_tokens: the equal-token reading, where both ask more than once.
+        notes: what was left out or dropped.
+    """
+
+    arm: str
+    control: str
+    arm_role: str
+    control_role: str
+    model: str
+    control_model: str
+    comparison: Comparison
+    lenient_difference: float
+    lenient_p: float
+    flips: bool
+    tokens_arm: float
+    tokens_control: float
+    calls_arm: float
+    calls_control: float
+    equal_tokens: EqualTokens | None
+    notes: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Best:
+    """The best of several treatments against one control, without the winner's curse."""
+
+    model: str
+    control: str
+    arms: tuple[str, ...]
+    name: str
+    best: BestArm
+
+
+@dataclass(frozen=True, slots=True)
+class StimulusClass:
+    """Effect of a class of stimuli against a control, its wordings as a sample."""
+
+    model: str
+    control: str
+    label: str
+    wordings: tuple[str, ...]
+    unit: str
+    effect: ClassEffect
+
+
+@dataclass(frozen=True, slots=True)
+class Study:
+    """Everything that ``compare`` prints.
+
+    Attributes:
+        runs: names of the runs.
+        rows: comparisons; p-values adjusted over all of them.
+        best: winner's curse by model and control, where several treatments share a control.
+        classes: stimulus classes.
+        forced: what differs between the runs, where ``--force`` compared them all the same.
+        notes: what a reader must know about all of it.
+        margin, level, draws: settings.
+    """
+
+    runs: tuple[str, ...]
+    rows: tuple[Row, ...]
+    best: tuple[Best, ...]
+    classes: tuple[StimulusClass, ...]
+    forced: tuple[str, ...]
+    notes: tuple[str, ...]
+    margin: float
+    level: float
+    draws: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """Plain data for ``--json``: shares, not points."""
+        found = asdict(self)
+        for row, plain in zip(self.rows, found["rows"], strict=True):
+            plain["verdict"] = row.comparison.verdict
+            plain["sentence"] = row.comparison.sentence
+        return found
+
+
+def compare_specs(
+    specs: Sequence[str],
+    runs: Path,
+    *,
+    control: str | None = None,
+    margin: float = 0.03,
+    level: float = 0.95,
+    draws: int = 10_000,
+    force: bool = False,
+) -> Study:
+    """Compare what ``RUN[:ARM] …`` names; one run alone is compared with its own controls.
+
+    Args:
+        specs: as on the command line; the first of several is what the others are compared to.
+        runs: where run folders are.
+        control: compare with this control only.
+        margin: half-width of the region of equivalence, a share.
+        level: coverage; 1 - level is the level of the tests.
+        draws: bootstrap resamples.
+        force: compare runs whose data, cards or sampling differ, and say so.
+
+    Raises:
+        UsageError: no such run or arm, nothing shared, or runs that must not be compared.
+    """
+    found = [find_entry(spec, runs) for spec in specs]
+    loaded: dict[Path, Loaded] = {}
+    for folder, _ in found:
+        if folder.path not in loaded:
+            loaded[folder.path] = load_run(folder)
+    named = [(loaded[folder.path], arm) for folder, arm in found]
+    forced = _check(list(loaded.values()), force)
+    if len(named) > 1:
+        pairs = pairs_between(named)
+    else:
+        run, arm = named[0]
+        pairs = pairs_within(run)
+        if arm is not None:
+            chosen = pick(run, arm)
+            pairs = [p for p in pairs if p.arm.arm == arm]
+            if not pairs:
+                raise UsageError(
+                    f"{run.folder.name}:{arm} is a control ({chosen[0].role}); name what to "
+                    f"compare it with: {run.folder.name}:OTHER {run.folder.name}:{arm}"
+                )
+    if control is not None:
+        kept = [p for p in pairs if p.control.arm == control]
+        if not kept:
+            known = ", ".join(dict.fromkeys(p.control.arm for p in pairs))
+            raise UsageError(f"--control {control}: no such control here; there are {known}")
+        pairs = kept
+    return study(pairs, forced=forced, margin=margin, level=level, draws=draws)
+
+
+def _check(runs: Sequence[Loaded], force: bool) -> list[str]:
+    """Refuse runs that are not comparable.
+
+    Raises:
+        UsageError: names everything that differs.
+    """
+    different: list[str] = []
+    for other in runs[1:]:
+        found = differences(runs[0], other)
+        if found and found[0].startswith("tasks:"):
+            raise UsageError(
+                f"{runs[0].folder.name} and {other.folder.name} share no task ({found[0]})"
+            )
+        different += [f"{other.folder.name}: {text}" for text in found]
+    if different and not force:
+        raise UsageError(
+            f"not comparable with {runs[0].folder.name}: {'; '.join(different)}. "
+            "--force compares them all the same and says so"
+        )
+    return different
+
+
+def study(
+    pairs: Sequence[Pair],
+    *,
+    forced: Sequence[str] = (),
+    margin: float = 0.03,
+    level: float = 0.95,
+    draws: int = 10_000,
+    curves: bool = True,
+) -> Study:
+    """Compare pairs of arms; Holm and Benjamini-Hochberg over all of them.
+
+    Args:
+        pairs: what is compared.
+        forced: differences between runs that were overruled.
+        margin: half-width of the region of equivalence.
+        level: coverage.
+        draws: bootstrap resamples.
+        curves: cut journals at equal tokens, too.
+
+    Raises:
+        UsageError: a pair that shares no question.
+    """
+    from heartloop.analysis import benjamini_hochberg, holm
+
+    several_runs = len({p.arm.run.folder.path for p in pairs} | _controls(pairs)) > 1
+    rows = [_row(pair, several_runs, margin, level, draws, curves) for pair in pairs]
+    p = [row.comparison.p for row in rows]
+    adjusted = [
+        replace(row, comparison=replace(row.comparison, p_holm=float(strict), p_bh=float(loose)))
+        for row, strict, loose in zip(rows, holm(p), benjamini_hochberg(p), strict=True)
+    ]
+    names = dict.fromkeys(name for q in pairs for name in (_run_name(q.control), _run_name(q.arm)))
+    return Study(
+        runs=tuple(names),
+        rows=tuple(adjusted),
+        best=tuple(_best(pairs, level)),
+        classes=tuple(_classes(pairs, level)),
+        forced=tuple(forced),
+        notes=tuple(_notes(pairs)),
+        margin=margin,
+        level=level,
+        draws=draws,
+    )
+
+
+def _controls(pairs: Sequence[Pair]) -> set[Path]:
+    return {p.control.run.folder.path for p in pairs}
+
+
+def _run_name(entry: Entry) -> str:
+    return entry.run.folder.name
+
+
+def label_of(entry: Entry, several_runs: bool) -> str:
+    """An arm's name in tables, with its run and its model where there are several."""
+    name = f"{_run_name(entry)}:{entry.arm}" if several_runs else entry.arm
+    return f"{name} [{entry.model}]" if len(entry.run.manifest["plan"]["models"]) > 1 else name
+
+
+def _row(
+    pair: Pair, several_runs: bool, margin: float, level: float, draws: int, curves: bool
+) -> Row:
+    from heartloop.analysis import compare_arms
+
+    aligned = pair_up(pair)
+    names = [label_of(entry, several_runs) for entry in (pair.arm, pair.control)]
+    if aligned is None:
+        raise UsageError(f"{names[0]} and {names[1]} share no question")
+    codes = [aligned.stack(i, "outcomes") for i in (0, 1)]
+    if not ((codes[0] != ABSENT) & (codes[1] != ABSENT)).any():
+        raise UsageError(f"{names[0]} and {names[1]} share no finished question")
+    options: dict[str, Any] = {
+        "clusters": aligned.clusters,
+        "margin": margin,
+        "level": level,
+        "draws": draws,
+    }
+    main = compare_arms(*codes, tasks=aligned.task_labels, **options)
+    soft = compare_arms(*(aligned.stack(i, "lenient") for i in (0, 1)), **{**options, "draws": 100})
+    shared = (codes[0] != ABSENT) & (codes[1] != ABSENT)
+    used = [
+        [float(aligned.stack(i, what)[shared].mean()) for i in (0, 1)]
+        for what in ("tokens", "calls")
+    ]
+    equal = None
+    if curves and min(used[1]) > 1:
+        equal = equal_tokens(aligned, codes, shared, options)
+    return Row(
+        arm=names[0],
+        control=names[1],
+        arm_role=pair.arm.role,
+        control_role=pair.control.role,
+        model=pair.arm.model,
+        control_model=pair.control.model,
+        comparison=main,
+        lenient_difference=soft.difference,
+        lenient_p=soft.p,
+        flips=_reading(main, level) != _reading(soft, level),
+        tokens_arm=used[0][0],
+        tokens_control=used[0][1],
+        calls_arm=used[1][0],
+        calls_control=used[1][1],
+        equal_tokens=equal,
+        notes=tuple(dict.fromkeys((*aligned.notes, *main.notes))),
+    )
+
+
+def _reading(found: Comparison, level: float) -> int:
+    if found.p > 1 - level:
+        return 0
+    return 1 if found.difference > 0 else -1
+
+
+def equal_tokens(
+    aligned: Aligned, codes: Sequence[np.ndarray], shared: np.ndarray, options: dict[str, Any]
+) -> EqualTokens:
+    """Cut the dearer arm's journal so that both arms spend the same mean tokens a question.
+
+    The cap is a number of tokens, the same for every question, chosen from spending alone: the one
+    at which the mean spending is nearest to that of the cheaper arm.
+    """
+    from heartloop.analysis import break_even, compare_arms
+    from heartloop.analysis.curves import budget_grid, step_table
+
+    data = [attempt_values(aligned, i) for i in (0, 1)]
+    total = [aligned.stack(i, "tokens").astype(float) for i in (0, 1)]
+    spent = [float(t[shared].mean()) for t in total]
+    dear = int(spent[1] > spent[0])
+    cheap = 1 - dear
+    grid = budget_grid(data[dear])
+    tables = step_table(data[dear], grid)
+    means = tables[1].reshape(aligned.questions, -1, len(grid))[shared].mean(axis=0)
+    at = int(np.abs(means - spent[cheap]).argmin())
+    cut = [np.asarray(c) for c in codes]
+    uncut = spent[dear] - spent[cheap] <= abs(means[at] - spent[cheap])
+    if not uncut:
+        cut[dear] = to_codes(tables[0][:, at], aligned.questions, shared)
+        spent[dear] = float(means[at])
+    return EqualTokens(
+        cut="neither" if uncut else ("arm", "control")[dear],
+        cap=None if uncut else float(grid[at]),
+        tokens_arm=spent[0],
+        tokens_control=spent[1],
+        ratio=spent[0] / spent[1] if spent[1] else None,
+        comparison=compare_arms(*cut, **{**options, "draws": 100}),
+        break_even=break_even(data[0], data[1], draws=500),
+    )
+
+
+def _groups(pairs: Sequence[Pair]) -> list[tuple[Entry, list[Entry]]]:
+    """Treatments by the control of one run that they share."""
+    found: dict[tuple[Path, str, str], tuple[Entry, list[Entry]]] = {}
+    for pair in pairs:
+        control = pair.control
+        if not is_treatment(pair.arm) or pair.arm.run is not control.run:
+            continue
+        key = (control.run.folder.path, control.model, control.arm)
+        found.setdefault(key, (control, []))[1].append(pair.arm)
+    return [group for group in found.values() if len(group[1]) > 1]
+
+
+def _right(aligned: Aligned) -> tuple[np.ndarray, np.ndarray]:
+    """Mean correctness over seeds, (arms, questions), on questions that every arm has."""
+    tables = [aligned.stack(i, "outcomes") for i in range(len(aligned.entries))]
+    seen = np.stack([(t != ABSENT).any(axis=1) for t in tables]).all(axis=0)
+    right = [(t[seen] == CORRECT).sum(axis=1) / (t[seen] != ABSENT).sum(axis=1) for t in tables]
+    return np.stack(right), np.asarray(seen)
+
+
+def _best(pairs: Sequence[Pair], level: float) -> list[Best]:
+    from heartloop.analysis import best_of_arms
+
+    found = []
+    for control, arms in _groups(pairs):
+        aligned = align((control, *arms))
+        if aligned is None:
+            continue
+        right, seen = _right(aligned)
+        if len(np.unique(aligned.clusters[seen])) < 4:
+            continue
+        labels = aligned.task_labels
+        best = best_of_arms(
+            right,
+            tasks=None if labels is None else labels[seen],
+            clusters=aligned.clusters[seen],
+            level=level,
+        )
+        names = tuple(arm.arm for arm in arms)
+        found.append(Best(control.model, control.arm, names, names[best.arm - 1], best))
+    return found
+
+
+def _classes(pairs: Sequence[Pair], level: float) -> list[StimulusClass]:
+    from heartloop.analysis import stimulus_class_effect
+
+    found = []
+    for control, arms in _groups(pairs):
+        for label, members in _wordings(arms).items():
+            aligned = align((control, *members))
+            if len(members) < 2 or aligned is None:
+                continue
+            right, seen = _right(aligned)
+            effects, unit = right[1:] - right[0], "questions"
+            labels = aligned.task_labels
+            if labels is not None:
+                names, where = np.unique(labels[seen], return_inverse=True)
+                sizes = np.bincount(where)
+                effects = np.stack([np.bincount(where, row) / sizes for row in effects])
+                unit = "tasks" if len(names) > 1 else unit
+            names_of = tuple(member.arm for member in members)
+            effect = stimulus_class_effect(effects, level)
+            found.append(StimulusClass(control.model, control.arm, label, names_of, unit, effect))
+    return found
+
+
+def _wordings(arms: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Single-stimulus arms by set, and by the stimulus they paraphrase."""
+    groups: dict[str, list[Entry]] = {}
+    for arm in arms:
+        stimuli = arm.any.plan["stimuli"]
+        if len(stimuli) != 1:
+            continue
+        one = stimuli[0]
+        if one["kind"] == "stimulus":
+            groups.setdefault(one["set"], []).append(arm)
+        of = one["of"] if one["kind"] == "paraphrase" else f"{one['set']}:{one['id']}"
+        groups.setdefault(f"paraphrases of {of}", []).append(arm)
+    return {label: members for label, members in groups.items() if len(members) > 1}
+
+
+def _notes(pairs: Sequence[Pair]) -> list[str]:
+    """Facts about the runs that no number shows."""
+    notes = []
+    for run in {p.run.folder.path: p.run for q in pairs for p in (q.control, q.arm)}.values():
+        notes += [f"{run.folder.name}: {text}" for text in provenance(run.manifest)]
+        summary = run.folder.summary or {}
+        if summary.get("stopped"):
+            notes.append(f"{run.folder.name}: stopped early ({summary['stopped']}): partial run")
+    if not any(is_treatment(q.arm) for q in pairs):
+        notes.append("none of these arms is a treatment")
+    return notes
+
+
+def provenance(manifest: Any) -> list[str]:
+    """What must be said wherever results are shown: practice data, pocket, simulated models."""
+    found = []
+    practice = [d["task"] for d in manifest["data"] if d["practice"]]
+    if practice:
+        found.append(
+            f"PRACTICE SET: {', '.join(practice)} means heartloop's own practice problems, "
+            "not the published benchmark"
+        )
+    for model in manifest["plan"]["models"]:
+        if model == "pocket":
+            found.append(
+                "pocket is a tiny embedded model for trying things out: this says nothing about "
+                "large language models"
+            )
+        elif is_simulated(model):
+            found.append(
+                f"SIMULATED: {model} is a stand-in that draws its answers, not a language model"
+            )
+    return found
+
+
+def is_simulated(model: str) -> bool:
+    """Whether a model spec names a stand-in that invents its answers."""
+    return model.rsplit("/", 1)[-1].lower() in ("mock", "simulated")

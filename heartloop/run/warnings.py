@@ -1,0 +1,182 @@
+"""What a reader must be warned of before believing a summary: pure, from plain data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from heartloop.run.results import ArmResults
+
+CAP_SHARE = 0.02
+UNSCORED_GAP = 0.02
+READING_GAP = 0.01
+
+
+def warnings_for(
+    summary: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    results: Sequence[ArmResults] = (),
+) -> list[str]:
+    """Warnings about a run, the gravest first; empty where there is nothing to warn of.
+
+    Args:
+        summary: as in ``summary.json``.
+        manifest: of the same run.
+        results: the run's arrays where they are at hand: they show repeated greedy runs whatever
+            the temperature says.
+    """
+    rows = [row for row in summary["arms"] if row["trials"]]
+    found = [
+        *_chance(rows, manifest),
+        *_unscored(rows),
+        *_errors(rows),
+        *_cap_hits(rows),
+        *_readings(rows),
+        *_greedy(manifest, results),
+        *_controls(rows),
+    ]
+    return list(dict.fromkeys(found))
+
+
+def _where(rows: Iterable[Mapping[str, Any]], all_rows: Sequence[Mapping[str, Any]]) -> str:
+    """Arms by name, with their tasks and models where those differ; the first few of many."""
+    several = len({r["task"] for r in all_rows}) > 1
+    models = len({r["model"] for r in all_rows}) > 1
+    names = [
+        (f"{r['task']} " if several else "") + r["arm"] + (f" [{r['model']}]" if models else "")
+        for r in rows
+    ]
+    if len(names) == len(all_rows) > 1:
+        return f"all {len(names)} arms"
+    return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
+
+
+def _chance(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> list[str]:
+    chance = {t["task"]: t.get("metric_low") or t.get("chance") or 0.0 for t in manifest["tasks"]}
+    below = []
+    for row in rows:
+        level = chance.get(row["task"], 0.0)
+        value = row["score"] if row["score"] is not None else row["accuracy"]
+        # Two standard errors of chance itself, so that a fair coin is not warned of.
+        if level and value < level - 2 * (level * (1 - level) / row["trials"]) ** 0.5:
+            below.append(row)
+    if not below:
+        return []
+    return [
+        f"accuracy below chance: {_where(below, rows)}; the grading or the answer format is more "
+        "likely at fault than the model"
+    ]
+
+
+def _lost(row: Mapping[str, Any]) -> float:
+    return float(sum(row["unscored"].values()) / row["trials"])
+
+
+def _groups(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
+    groups: dict[tuple[str, str], list[Mapping[str, Any]]] = {}
+    for row in rows:
+        groups.setdefault((row["task"], row["model"]), []).append(row)
+    return list(groups.values())
+
+
+def _unscored(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    found = []
+    for group in _groups(rows):
+        high, low = max(group, key=_lost), min(group, key=_lost)
+        n = high["trials"] + low["trials"]
+        pooled = (_lost(high) * high["trials"] + _lost(low) * low["trials"]) / n
+        error = (pooled * (1 - pooled) * (1 / high["trials"] + 1 / low["trials"])) ** 0.5
+        if _lost(high) - _lost(low) > max(UNSCORED_GAP, 2 * error):
+            where = f"{high['task']}: " if len(_groups(rows)) > 1 else ""
+            found.append(
+                f"{where}arms differ in unscored answers: {high['arm']} {_lost(high):.1%}, "
+                f"{low['arm']} {_lost(low):.1%}; read 'of scored' beside 'of all'"
+            )
+    heavy = [row for row in rows if _lost(row) > 0.1]
+    if heavy:
+        found.append(
+            f"more than 10% of the answers have no verdict: {_where(heavy, rows)}; "
+            "heartloop report shows the reasons"
+        )
+    return found
+
+
+def _errors(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    heavy = [row for row in rows if row["error"] / row["trials"] > 0.01]
+    if not heavy:
+        return []
+    return [
+        f"more than 1% of the questions ended in call errors: {_where(heavy, rows)}; "
+        "heartloop resume asks them again"
+    ]
+
+
+def _cap_hits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    heavy = [r for r in rows if r["attempts"] and r["cap_hits"] / r["attempts"] > CAP_SHARE]
+    if not heavy:
+        return []
+    worst = max(r["cap_hits"] / r["attempts"] for r in heavy)
+    return [
+        f"more than 2% of the answers were cut at max_tokens (up to {worst:.1%}): "
+        f"{_where(heavy, rows)}; raise --max-tokens"
+    ]
+
+
+def _readings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Treatments whose difference to a control changes its sign between strict and lenient."""
+    found = []
+    for group in _groups(rows):
+        controls = [row for row in group if row["role"] != "treatment"]
+        for arm in (row for row in group if row["role"] == "treatment"):
+            for control in controls:
+                strict = arm["accuracy"] - control["accuracy"]
+                lenient = arm["accuracy_lenient"] - control["accuracy_lenient"]
+                if strict * lenient < 0 and abs(strict - lenient) > READING_GAP:
+                    found.append(
+                        f"the conclusion flips with the grading: {arm['arm']} against "
+                        f"{control['arm']} is {100 * strict:+.1f} points strict, "
+                        f"{100 * lenient:+.1f} lenient"
+                    )
+    return found
+
+
+def _greedy(manifest: Mapping[str, Any], results: Sequence[ArmResults]) -> list[str]:
+    seeds = manifest["plan"]["seeds"]
+    if len(seeds) < 2:
+        return []
+    asked = manifest["plan"].get("sampling", {}).get("temperature")
+    cold = [t["task"] for t in manifest["tasks"] if t["sampling"].get("temperature", asked) == 0]
+    if cold:
+        return [
+            f"temperature 0: {len(seeds)} seeds of {', '.join(cold[:3])} are one run repeated; "
+            "they are not counted as replicates"
+        ]
+    from heartloop.analysis import repeated_runs
+
+    for part in results:
+        # Answers and lengths stand for the texts here; compare looks at the texts themselves.
+        seen = [
+            [f"{part.classes[i, j, 0]}/{part.round_tokens[i, j, 0]}" for j in range(len(seeds))]
+            for i in range(len(part.questions))
+        ]
+        if len(seen) >= 20 and len(repeated_runs(seen).keep) < len(seeds):
+            return [
+                f"the seeds' answers of {part.arm} are all but identical: does the server ignore "
+                "temperature or seed? Copies are not counted as replicates"
+            ]
+    return []
+
+
+def _controls(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    roles = {row["role"] for row in rows}
+    if "treatment" not in roles:
+        return []
+    if len(roles) == 1:
+        return ["no control was run: a gain of these arms cannot be told from that of asking again"]
+    if roles <= {"treatment", "none", "again"}:
+        return [
+            "no matched control was run (resample, neutral, placebo …): a difference may come from "
+            "more calls or more words rather than from feeling"
+        ]
+    return []
