@@ -374,6 +374,7 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
 @click.option(
     "--max-usd", type=click.FloatRange(0, min_open=True), metavar="X", help="A higher cap."
 )
+@click.option("--ray", metavar="ADDRESS", help="Go on with a sharded run on a Ray cluster.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout and nothing else."
 )
@@ -384,6 +385,7 @@ def resume_command(
     concurrency: str | None,
     max_total_tokens: int | None,
     max_usd: float | None,
+    ray: str | None,
     as_json: bool,
 ) -> int:
     """Go on with an interrupted run; what is in its journal is not asked again.
@@ -392,7 +394,7 @@ def resume_command(
     """
     from heartloop.cli._options import normal_url
     from heartloop.cli._show import finish, watch
-    from heartloop.run.execute import resume
+    from heartloop.run.execute import plan_of, prepare, resume
     from heartloop.run.folder import find_folder, runs_dir
 
     folder = find_folder(run, runs_dir(runs))
@@ -404,13 +406,21 @@ def resume_command(
     if max_usd:
         limits["max_usd"] = max_usd
     server = {"base_urls": [normal_url(u) for u in base_url]} if base_url else {}
-    summary = asyncio.run(
-        resume(
+    command = " ".join(["heartloop", *sys.argv[1:]])
+    if ray:
+        from heartloop.run.ray import execute_on_ray
+
+        summary = execute_on_ray(
+            prepare(plan_of(folder, limits, server)),
             folder,
-            limits=limits,
-            server=server,
-            command=" ".join(["heartloop", *sys.argv[1:]]),
-            watch=watch(quiet=as_json),
+            address=ray,
+            command=command,
+            tell=None if as_json else lambda line: click.echo(line, err=True),
         )
-    )
-    return finish(summary, folder, as_json=as_json)
+        return finish(summary, folder, as_json=as_json)
+    if (folder.path / "shards").is_dir():
+        from heartloop.run.ray import take_over
+
+        take_over(folder)
+    work = resume(folder, limits=limits, server=server, command=command, watch=watch(quiet=as_json))
+    return finish(asyncio.run(work), folder, as_json=as_json)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import dataclasses
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -197,6 +198,20 @@ def paid_in(folder: RunFolder) -> dict[str, Any]:
     }
 
 
+def plan_of(
+    folder: RunFolder,
+    limits: Mapping[str, Any] | None = None,
+    server: Mapping[str, Any] | None = None,
+) -> Plan:
+    """The plan of a run, with new limits and server options laid over its own."""
+    plan = plan_from_dict(folder.manifest["plan"], str(folder.path / MANIFEST))
+    return dataclasses.replace(
+        plan,
+        limits={**plan.limits, **(limits or {})},
+        server={**plan.server, **(server or {})},
+    )
+
+
 async def resume(
     folder: RunFolder,
     *,
@@ -210,15 +225,7 @@ async def resume(
     Raises:
         UsageError: cards or data differ from those the run was begun with.
     """
-    import dataclasses
-
-    manifest = folder.manifest
-    plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
-    plan = dataclasses.replace(
-        plan,
-        limits={**plan.limits, **(limits or {})},
-        server={**plan.server, **(server or {})},
-    )
+    plan = plan_of(folder, limits, server)
     return await execute(prepare(plan), folder, command=command, watch=watch)
 
 

@@ -16,14 +16,19 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from heartloop.calls import Journal
 from heartloop.errors import HeartloopError, UsageError
 from heartloop.run.execute import Prepared, execute, prepare, write_summary
 from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder, read_json, write_json
+from heartloop.run.load import make_client
 from heartloop.run.manifest import new_manifest
+from heartloop.run.pilot import fix_draws, needs_pilot
 from heartloop.run.plan import Plan, plan_from_dict
 from heartloop.run.runner import Runner
 
 SHARDS = "shards"
+PILOT = "pilot"
+TAKEN_OVER = "shards-merged"
 MOST_LOSSES = 5
 DIVIDED = ("rpm", "tpm", "max_total_tokens", "max_usd")
 POLL_SECONDS = 0.5
@@ -59,6 +64,10 @@ def execute_on_ray(
     plan = prepared.plan
     gpus = _gpus_a_shard(plan)
     manifest_file = folder.path / MANIFEST
+    if (folder.path / TAKEN_OVER).exists():
+        raise UsageError(
+            f"{folder.path}: a single process has taken this run over; resume it without --ray"
+        )
     if manifest_file.exists():
         manifest = folder.manifest
         count = int(manifest["ray"]["shards"])
@@ -71,9 +80,15 @@ def execute_on_ray(
     paths = [folder.path / SHARDS / f"{i:04d}" for i in range(count)]
     for path in paths:
         path.mkdir(parents=True, exist_ok=True)
-    plain = _absolute(_share_of(plan, count)).to_dict()
     actor = _actor_class(ray, gpus)
     try:
+        if needs_pilot(plan):
+            plan, manifest["pilot"] = _pilot(ray, plan, gpus, folder.path / SHARDS / PILOT)
+            manifest["plan"] = plan.to_dict()
+            write_json(manifest_file, manifest)
+            for path in paths:
+                shutil.copyfile(folder.path / SHARDS / PILOT / CALLS, path / CALLS)
+        plain = _absolute(_share_of(plan, count)).to_dict()
         stopped, lost = _drive(ray, actor, plain, paths, prepared.units, tell)
     finally:
         ray.shutdown()
@@ -90,6 +105,42 @@ def execute_on_ray(
     )
     write_json(manifest_file, manifest)
     return write_summary(folder, manifest, stopped=stopped)
+
+
+def _pilot(ray: Any, plan: Plan, gpus: int, path: Path) -> tuple[Plan, dict[str, Any]]:
+    """Fix the draws of `resample` once for all shards, on a node of the cluster."""
+    path.mkdir(parents=True, exist_ok=True)
+    task = ray.remote(num_cpus=1, num_gpus=gpus)(pilot_in)
+    try:
+        plain, facts = ray.get(task.remote(_absolute(plan).to_dict(), str(path.resolve())))
+    except ray.exceptions.RayTaskError as error:
+        raise HeartloopError(f"pilot: {str(error).strip().splitlines()[-1]}") from error
+    draws = plan_from_dict(plain, "pilot")
+    return dataclasses.replace(plan, arms=draws.arms, match=draws.match), facts
+
+
+def pilot_in(plain: Mapping[str, Any], path: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Run the token-only pilot of a plan with its journal in a folder."""
+
+    async def work() -> tuple[dict[str, Any], dict[str, Any]]:
+        prepared = await asyncio.to_thread(prepare, plan_from_dict(plain, "pilot"))
+        with Journal.open(path) as journal:
+            client, _ = make_client(prepared.plan, journal, prepared.tasks)
+            try:
+                plan, facts = await fix_draws(prepared, client)
+            finally:
+                await client.close()
+        return plan.to_dict(), facts
+
+    return asyncio.run(work())
+
+
+def take_over(folder: RunFolder) -> None:
+    """Make an interrupted Ray run an ordinary one: its shards' journals become its journal."""
+    shards = folder.path / SHARDS
+    if shards.is_dir():
+        merge(folder, sorted(p for p in shards.iterdir() if p.is_dir()))
+        shards.rename(folder.path / TAKEN_OVER)
 
 
 def merge(folder: RunFolder, paths: list[Path]) -> None:
