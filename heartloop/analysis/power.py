@@ -116,12 +116,13 @@ def smallest_detectable(
 ) -> float | None:
     """Smallest true difference that is found with the given power, a share.
 
-    Bisection on :func:`paired_power` (to 0.01 points). None where even a difference as large as
-    the discordance, every discordant pair in favour of one arm, would be missed too often.
+    Bisection on :func:`paired_power` (to 0.01 points). A difference cannot be larger than the share
+    of pairs that differ: above the assumed discordance, every pair that differs is taken to favour
+    one arm. None where even a difference of all pairs would be missed too often (a few questions).
 
     Args:
         n: as in :func:`paired_power`; likewise the others.
-        discordance: share of pairs that differ.
+        discordance: share of pairs that differ, or the difference where that is larger.
         power: wanted probability of finding it.
         alpha: two-sided level.
         seeds: runs of each question.
@@ -130,11 +131,12 @@ def smallest_detectable(
     """
 
     def reached(delta: float) -> bool:
-        return paired_power(n, delta, discordance, alpha, seeds, correlation, exact) >= power
+        d = max(discordance, delta)
+        return paired_power(n, delta, d, alpha, seeds, correlation, exact) >= power
 
-    if not reached(discordance):
+    if not reached(1.0):
         return None
-    low, high = 0.0, discordance
+    low, high = 0.0, 1.0
     while high - low > 1e-4:
         middle = 0.5 * (low + high)
         low, high = (low, middle) if reached(middle) else (middle, high)
@@ -158,7 +160,7 @@ def needed_questions(
 
     Args:
         difference: true difference, a share, not 0.
-        discordance: as in :func:`paired_power`; likewise the others.
+        discordance: share of pairs that differ, or the difference where that is larger.
         power: wanted probability of finding it.
         alpha: two-sided level.
         seeds: runs of each question.
@@ -172,8 +174,10 @@ def needed_questions(
     if difference == 0:
         raise ValueError("difference = 0: no number of questions finds nothing; use tost's margin")
 
+    d = max(discordance, abs(difference))
+
     def reached(n: int) -> bool:
-        return paired_power(n, difference, discordance, alpha, seeds, correlation, exact) >= power
+        return paired_power(n, difference, d, alpha, seeds, correlation, exact) >= power
 
     high = 8
     while not reached(high):
@@ -233,7 +237,7 @@ class PowerPlan:
 
     Attributes:
         questions, seeds, comparisons: the design (comparisons: treatments against a control).
-        discordance, correlation: assumed noise, and ``source``: ``assumed`` or ``pilot``.
+        discordance, correlation: noise without a large effect, and ``source``: ``assumed`` or ``pilot``.
         alpha: level of a single comparison after correction (alpha / comparisons: Bonferroni, and
             the first step of Holm).
         smallest: smallest detectable difference, a share, with one comparison; None: no
@@ -263,8 +267,8 @@ class PowerPlan:
         """One line for the screen."""
         if self.smallest_corrected is None:
             return (
-                f"{self.questions} questions x {self.seeds} seeds can detect no difference at "
-                f"{self.discordance:.0%} discordant: ask more questions"
+                f"{self.questions} questions x {self.seeds} seeds can detect no difference: "
+                "ask more questions"
             )
         several = f" (each of {self.comparisons}, Holm)" if self.comparisons > 1 else ""
         return (
@@ -314,7 +318,7 @@ def power_plan(
         corrected = smallest_detectable(questions, d, power, each, seeds, rho)
     needed = None
     if target is not None:
-        needed = needed_questions(target, max(d, abs(target)), power, each, seeds, rho)
+        needed = needed_questions(target, d, power, each, seeds, rho)
     per_question: float | None = None
     if tokens_per_answer is not None:
         listed = (

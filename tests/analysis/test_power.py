@@ -66,9 +66,20 @@ def test_planning_figures_of_the_design() -> None:
     assert at_2156 is not None and at_2156 == pytest.approx(0.019, abs=0.0005)
 
 
-def test_thirty_questions_at_ten_percent_can_detect_nothing() -> None:
-    assert smallest_detectable(30) is None
-    assert "no difference" in power_plan(30).sentence
+def test_a_difference_above_the_discordance_is_all_one_way() -> None:
+    # with n = 30 and 10 % discordant only a difference that raises the discordance can be seen
+    found = smallest_detectable(30)
+    assert found is not None and 0.2 < found < 0.3
+    assert paired_power(30, found, found) == pytest.approx(0.8, abs=0.005)
+    rng = np.random.default_rng(0)
+    b = rng.binomial(30, found, 20_000)
+    hit = np.mean([mcnemar(int(k), 0).mid_p <= 0.05 for k in range(31)] @ np.eye(31)[b].T)
+    assert hit == pytest.approx(0.8, abs=0.012)
+
+
+def test_four_questions_can_detect_nothing() -> None:
+    assert smallest_detectable(4) is None
+    assert "no difference" in power_plan(4).sentence
 
 
 def test_needed_questions_and_smallest_difference_are_inverse() -> None:
