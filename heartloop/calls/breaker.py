@@ -106,6 +106,10 @@ class Breaker:
             return True
         return (kind == "connection" or kind in BUSY) and self._failing_since is not None
 
+    def answering(self) -> bool:
+        """Whether some of the last attempts were answered."""
+        return self.answers > 0 and self._attempts < 10
+
     def _open(self, error: CallError) -> None:
         if self.problem is None:
             self.problem = CircuitOpen(

@@ -210,6 +210,7 @@ class Trip:
                 retry=lane.retry,
                 sleep=lane.pause,
                 hold_on=lambda last: lane.breaker.hold_on(last.kind, self.attempts),
+                answering=lane.breaker.answering,
             )
 
     async def _attempt(self) -> Completion:

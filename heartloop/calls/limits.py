@@ -7,7 +7,7 @@ import math
 import time
 from collections import deque
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from heartloop.errors import UsageError
 
@@ -19,6 +19,7 @@ STEP = 1.25  # between neighbouring limits that are compared
 BACK_OFF = 0.7  # factor on 429 and 503
 GAIN = 1.05  # throughput a higher limit must bring to be worth its queue
 SMOOTHING = 0.4  # weight of a new measurement at the same limit
+NO_QUEUE = 1.12  # latency, relative to that of lower limits, that is not queueing; below STEP
 STALE = 60.0  # seconds after which a measurement is no longer believed
 
 
@@ -44,6 +45,14 @@ class Limits:
                 raise UsageError(f"{option}: must be above 0")
 
 
+class Window(NamedTuple):
+    """What was measured at a limit: answers a second, mean latency, and when."""
+
+    rate: float
+    latency: float
+    at: float
+
+
 class Pace:
     """Finds the smallest number in flight that gives the full throughput.
 
@@ -63,6 +72,7 @@ class Pace:
         self._doubling = True
         self._since: float | None = None
         self._answers = 0
+        self._latency = 0.0
         self._saturated = False
         self._eased = -math.inf
         self._refusals = 0
@@ -71,7 +81,7 @@ class Pace:
         self._decreases = 0  # in a row, without a window free of refusals between them
         self._before = (self.limit, 0.0)  # limit and share refused before the first of them
         self._deaf_until = -math.inf
-        self._rates: dict[int, tuple[float, float]] = {}  # step → answers a second, measured at
+        self._windows: dict[int, Window] = {}  # by step, the limit's logarithm to base STEP
 
     def saturate(self) -> None:
         """Note that a call took the last place, or had to queue for one."""
@@ -82,6 +92,7 @@ class Pace:
         if self._since is None:
             self._since = now - latency
         self._answers += 1
+        self._latency += latency
         self._epoch[0] += 1
         self._usual += (latency - self._usual) * (0.05 if self._usual else 1.0)
         length = now - self._since
@@ -93,7 +104,7 @@ class Pace:
                 # Refusals bound the limit from above: no need to compare throughputs.
                 self.limit = min(float(self.most), self.limit + max(1.0, self.limit / 8))
             elif self._saturated:
-                self._judge(self._answers / length, now)
+                self._judge(self._answers / length, self._latency / self._answers, now)
             self._start_window(now)
 
     def congested(self, now: float) -> None:
@@ -118,27 +129,33 @@ class Pace:
         self._doubling = False
         self.limit = max(1.0, self.limit * BACK_OFF)
         self._eased = now
-        self._rates.clear()
+        self._windows.clear()
         self._start_window(now)
 
-    def _judge(self, rate: float, now: float) -> None:
+    def _judge(self, rate: float, latency: float, now: float) -> None:
         """Change the limit by what a window brought."""
         step = round(math.log(self.limit, STEP))
-        known = {n: (r, at) for n, (r, at) in self._rates.items() if now - at < STALE}
+        known = {n: seen for n, seen in self._windows.items() if now - seen.at < STALE}
         if step in known:
-            rate = SMOOTHING * rate + (1 - SMOOTHING) * known[step][0]
-        known[step] = (rate, now)
-        self._rates = known
-        below = [r for n, (r, _) in known.items() if n < step]
-        above = [r for n, (r, _) in known.items() if n > step]
-        if rate > GAIN * max(below) if below else self._doubling or step <= 0:
-            if not above or max(above) > GAIN * rate:
+            rate = SMOOTHING * rate + (1 - SMOOTHING) * known[step].rate
+            latency = SMOOTHING * latency + (1 - SMOOTHING) * known[step].latency
+        known[step] = Window(rate, latency, now)
+        self._windows = known
+        below = [seen for n, seen in known.items() if n < step]
+        above = [seen for n, seen in known.items() if n > step]
+        if below:
+            more = rate > GAIN * max(seen.rate for seen in below)
+            no_queue = latency < NO_QUEUE * min(seen.latency for seen in below)
+        else:
+            more, no_queue = self._doubling or step <= 0, False
+        if more or no_queue:
+            if not above or no_queue or max(seen.rate for seen in above) > GAIN * rate:
                 factor = 2.0 if self._doubling else STEP
                 self.limit = min(float(self.most), max(self.limit * factor, self.limit + 1))
             return
         self._doubling = False
-        best = max(r for r, _ in known.values())
-        least = min(n for n, (r, _) in known.items() if GAIN * r >= best)
+        best = max(seen.rate for seen in known.values())
+        least = min(n for n, seen in known.items() if GAIN * seen.rate >= best)
         if least == step and not below:
             least -= 1  # nothing is known of fewer: perhaps they do as well
         self.limit = min(float(self.most), max(1.0, STEP**least))
@@ -146,6 +163,7 @@ class Pace:
     def _start_window(self, now: float) -> None:
         self._since = now
         self._answers = self._refusals = 0
+        self._latency = 0.0
         self._saturated = False
 
 

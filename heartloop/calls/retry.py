@@ -19,17 +19,27 @@ class Retry:
             circuit breaker loses patience.
         first: seconds before the second attempt, doubled from then on (with jitter).
         longest: seconds a back-off of ours may take.
+        longest_answered: the same while other calls are being answered: the server lives, and
+            how much it gets is the business of the limit of calls in flight.
         longest_asked: seconds of a server's ``Retry-After`` that are honoured.
     """
 
     attempts: int = 10
     first: float = 0.25
     longest: float = 20.0
+    longest_answered: float = 2.0
     longest_asked: float = 120.0
 
-    def delay(self, error: CallError, failed: int) -> float:
-        """Seconds to wait after the ``failed``-th failed attempt (from 1)."""
-        own = min(self.longest, self.first * 2.0 ** min(failed - 1, 20))
+    def delay(self, error: CallError, failed: int, *, answering: bool = False) -> float:
+        """Seconds to wait after the ``failed``-th failed attempt (from 1).
+
+        Args:
+            error: how it failed.
+            failed: failed attempts at this call.
+            answering: other calls are being answered.
+        """
+        longest = min(self.longest, self.longest_answered) if answering else self.longest
+        own = min(longest, self.first * 2.0 ** min(failed - 1, 20))
         own *= random.uniform(0.5, 1.0)
         asked = error.retry_after
         if asked is None:
@@ -47,6 +57,7 @@ async def try_again(
     retry: Retry,
     sleep: Callable[[float], Awaitable[None]],
     hold_on: Callable[[CallError], bool],
+    answering: Callable[[], bool],
 ) -> Completion:
     """Go on after a first failed attempt until one succeeds or it is time to give up.
 
@@ -59,6 +70,7 @@ async def try_again(
         retry: how often and how soon.
         sleep: waits; may raise to end everything.
         hold_on: whether attempts beyond ``retry.attempts`` make sense.
+        answering: whether other calls are being answered.
 
     Raises:
         CallError: the last one.
@@ -85,7 +97,9 @@ async def try_again(
             lambda error: isinstance(error, CallError) and error.retryable
         ),
         stop=lambda state: state.attempt_number >= retry.attempts and not hold_on(error_of(state)),
-        wait=lambda state: retry.delay(error_of(state), state.attempt_number),
+        wait=lambda state: retry.delay(
+            error_of(state), state.attempt_number, answering=answering()
+        ),
         sleep=sleep,
         reraise=True,
     )

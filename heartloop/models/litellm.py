@@ -8,6 +8,7 @@ import os
 import re
 import threading
 import time
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
@@ -223,6 +224,8 @@ def _import_litellm() -> Any:
     with _import_lock:
         os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"
         os.environ.setdefault("LITELLM_LOG", "ERROR")
+        # It builds further types at the first call, with warnings of no use to anybody.
+        warnings.filterwarnings("ignore", category=UserWarning, module=r"pydantic\._internal.*")
         import litellm
 
         litellm.suppress_debug_info = True

@@ -20,6 +20,10 @@ def test_delays_double_with_jitter_and_stay_bounded():
             assert full / 2 <= retry.delay(error(), failed) <= full
 
 
+def test_delays_are_short_while_others_are_answered():
+    assert max(Retry().delay(error(), n, answering=True) for n in range(1, 50)) <= 2
+
+
 def test_what_the_server_asked_is_honoured_within_bounds():
     retry = Retry()
     assert 7 <= retry.delay(error(7.0), 1) <= 8
