@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from heartloop.analysis import ABSENT, CORRECT
 
 FloatArray = NDArray[np.float64]
 
@@ -41,12 +44,15 @@ class Attempts:
         cost: spent on the question up to and including this attempt.
         value: what the arm would hand in if it stopped here: 1 right, 0 not, or a score.
         questions: number of questions, those without an attempt included.
+        group: with several seeds, ``question`` counts traces and this gives each trace's question;
+            the seeds of a question are averaged and resampled together.
     """
 
     question: NDArray[np.int64]
     cost: FloatArray
     value: FloatArray
     questions: int
+    group: NDArray[np.int64] | None = None
 
 
 def attempts(
@@ -72,6 +78,46 @@ def attempts(
         raise ValueError("a question index or a cost is out of range")
     order = np.lexsort((c, q))
     return Attempts(q[order], c[order], v[order], total)
+
+
+def attempts_from_table(
+    outcomes: ArrayLike, costs: ArrayLike, keep: Literal["best", "last"] = "last"
+) -> Attempts:
+    """Attempts from a table of outcomes by round or draw.
+
+    Args:
+        outcomes: codes, shape (questions, steps) or (questions, seeds, steps), ABSENT where no
+            attempt was made.
+        costs: spent up to and including each step, same shape.
+        keep: ``last``: the latest answer would be handed in; ``best``: a verifier keeps the first
+            right one (oracle).
+
+    Raises:
+        ValueError: shapes that differ.
+    """
+    table, cost = np.asarray(outcomes), np.asarray(costs, dtype=float)
+    if table.shape != cost.shape or table.ndim not in (2, 3):
+        raise ValueError(f"outcomes {table.shape} and costs {cost.shape} must be the same tables")
+    group = None
+    if table.ndim == 3:
+        group = np.repeat(np.arange(table.shape[0]), table.shape[1])
+        table, cost = (t.reshape(-1, t.shape[-1]) for t in (table, cost))
+    right = table == CORRECT
+    if keep == "best":
+        right = np.logical_or.accumulate(right, axis=1)
+    there = table != ABSENT
+    trace = np.broadcast_to(np.arange(len(table))[:, None], table.shape)
+    found = attempts(trace[there], cost[there], right[there], len(table))
+    return replace(found, group=group)
+
+
+def _by_question(data: Attempts, table: FloatArray) -> FloatArray:
+    if data.group is None:
+        return table
+    size = np.bincount(data.group)
+    out = np.zeros((len(size), table.shape[1]))
+    np.add.at(out, data.group, table)
+    return np.asarray(out / size[:, None])
 
 
 def step_table(data: Attempts, grid: FloatArray) -> tuple[FloatArray, FloatArray]:
@@ -154,7 +200,7 @@ def compute_curve(
     if data.questions == 0 or not len(data.cost):
         raise ValueError("a compute curve needs at least one question and one attempt")
     x = budget_grid(data) if grid is None else np.sort(np.asarray(grid, dtype=float))
-    value, spent = step_table(data, x)
+    value, spent = (_by_question(data, table) for table in step_table(data, x))
     low, high, _ = _bands(value, draws, seed, level)
     accuracy = value.mean(axis=0)
     return ComputeCurve(
@@ -164,7 +210,7 @@ def compute_curve(
         low=tuple(low.tolist()),
         high=tuple(high.tolist()),
         area=_area(x, accuracy),
-        questions=data.questions,
+        questions=len(value),
     )
 
 
@@ -220,16 +266,15 @@ def break_even(
     Raises:
         ValueError: numbers of questions that differ, or an arm without attempts.
     """
-    if loop.questions != resample.questions:
-        raise ValueError(
-            f"{loop.questions} and {resample.questions} questions: both arms need the same ones"
-        )
     if not len(loop.cost) or not len(resample.cost):
         raise ValueError("an arm has no attempt")
     last = min(loop.cost.max(), resample.cost.max())
     grid = budget_grid(loop, resample)
     grid = grid[grid <= last]
-    table = step_table(loop, grid)[0] - step_table(resample, grid)[0]
+    first, second = (_by_question(arm, step_table(arm, grid)[0]) for arm in (loop, resample))
+    if len(first) != len(second):
+        raise ValueError(f"{len(first)} and {len(second)} questions: both arms need the same ones")
+    table = first - second
     low, high, drawn = _bands(table, draws, seed, level)
     difference = table.mean(axis=0)
     areas = np.array([_area(grid, row) for row in drawn])

@@ -174,6 +174,37 @@ def maj_at_k(classes: ArrayLike, outcomes: ArrayLike, k: int) -> FloatArray:
     return out
 
 
+def answer_classes(answers: ArrayLike, outcomes: ArrayLike) -> NDArray[np.int64]:
+    """Classes of equal answers within each question, for :func:`maj_at_k` and flips.
+
+    Answers are equal as text after surrounding space is dropped; where a verifier's equivalence is
+    known, hand its classes over instead.
+
+    Args:
+        answers: extracted answers, None where there is none, shape (questions, attempts).
+        outcomes: codes, same shape.
+
+    Returns:
+        0 or above for an answer, -1 for none, ABSENT where no attempt was made; same shape.
+
+    Raises:
+        ValueError: shapes that differ.
+    """
+    table, codes = np.asarray(answers, dtype=object), np.asarray(outcomes)
+    if table.shape != codes.shape or table.ndim != 2:
+        raise ValueError(
+            f"answers {table.shape} and outcomes {codes.shape} must be the same tables"
+        )
+    out = np.full(table.shape, ABSENT, dtype=np.int64)
+    for q, (row, here) in enumerate(zip(table.tolist(), codes.tolist(), strict=True)):
+        seen: dict[str, int] = {}
+        for column, (answer, code) in enumerate(zip(row, here, strict=True)):
+            if code != ABSENT:
+                text = None if answer is None else str(answer).strip()
+                out[q, column] = -1 if text is None else seen.setdefault(text, len(seen))
+    return out
+
+
 @dataclass(frozen=True, slots=True)
 class VarianceComponents:
     """Where the uncertainty of a mean accuracy comes from.

@@ -237,7 +237,8 @@ class PowerPlan:
 
     Attributes:
         questions, seeds, comparisons: the design (comparisons: treatments against a control).
-        discordance, correlation: noise without a large effect, and ``source``: ``assumed`` or ``pilot``.
+        discordance, correlation: noise without a large effect.
+        source: where it comes from, ``assumed`` or ``pilot``.
         alpha: level of a single comparison after correction (alpha / comparisons: Bonferroni, and
             the first step of Holm).
         smallest: smallest detectable difference, a share, with one comparison; None: no

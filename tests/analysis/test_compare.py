@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
 
-from heartloop.analysis import compare_arms, compare_many
+from heartloop.analysis import (
+    compare_arms,
+    compare_many,
+    compute_curve,
+    look,
+    power_plan,
+    summarise_arm,
+)
+from heartloop.analysis.curves import attempts
 from heartloop.analysis.paired import mcnemar
 
 
@@ -116,3 +126,22 @@ def test_every_public_name_exists() -> None:
         assert getattr(analysis, name) is not None
     with pytest.raises(AttributeError, match="no attribute"):
         _ = analysis.nothing_of_the_kind
+
+
+def test_results_are_plain_data_for_json() -> None:
+    rng = np.random.default_rng(6)
+    arms = {name: codes(rng, 60, 0.5, 2) for name in ("none", "a", "b")}
+    many = compare_many(arms, "none", tasks=np.arange(60) % 3, draws=100)
+    curve = compute_curve(attempts(np.arange(5), np.ones(5), np.ones(5)), draws=10)
+    summary = summarise_arm(
+        arms["a"],
+        rounds=arms["a"],
+        classes=arms["a"],
+        critical=np.ones((60, 2), dtype=bool),
+        candidates=arms["a"],
+        selected=np.zeros(60),
+        reasons=np.full((60, 2), ""),
+    )
+    for value in (many, curve, summary, power_plan(60), look([1.0, -1.0])):
+        text = json.dumps(dataclasses.asdict(value), allow_nan=False)
+        assert len(text) > 50

@@ -119,3 +119,10 @@ def test_copies_at_a_temperature_are_found_and_fresh_runs_kept() -> None:
     assert found.keep == (0, 1, 2)
     assert found.groups == ((0, 3), (1,), (2,))
     assert passk.repeated_runs(fresh, temperature=0.7).note == ""
+
+
+def test_answers_become_classes_within_their_question() -> None:
+    answers = [["4", " 4", None, "5"], ["4", "x", "4", "x"]]
+    outcomes = [[1, 1, -1, -3], [0, 0, 0, 0]]
+    found = passk.answer_classes(answers, outcomes)
+    assert found.tolist() == [[0, 0, -1, -3], [0, 1, 0, 1]]
