@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import deque
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -18,7 +18,8 @@ from heartloop.calls.limits import Limits
 from heartloop.calls.prices import Price, prices_for
 from heartloop.calls.retry import Retry
 from heartloop.errors import CallError, HeartloopError, NotInJournal, UsageError
-from heartloop.types import Completion, Model, Request, Usage
+from heartloop.models.scoring import scoring_request
+from heartloop.types import Address, Completion, Model, Request, Usage
 
 PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first call
 
@@ -185,6 +186,27 @@ class Client:
             return completion
         self._shared += 1
         return replace(completion, shared=True)
+
+    async def score(
+        self, address: Address, prompt: str, continuations: Sequence[str], arm: str = ""
+    ) -> list[Completion]:
+        """Log-likelihoods of continuations of a prompt, each journalled as a call of its own.
+
+        Args:
+            address: shared by all of them.
+            prompt: raw text; no chat template is applied.
+            continuations: what is scored, each with its leading space where it needs one.
+            arm: for the record.
+
+        Returns:
+            For each continuation a completion with the mean log-probability of its tokens in
+            ``logprob`` (nats) and their number in ``logprob_tokens``.
+
+        Raises:
+            CallError: the server cannot do it (kind ``http_400`` …), or the call failed.
+        """
+        asked = [scoring_request(address, prompt, text, arm) for text in continuations]
+        return list(await asyncio.gather(*(self.ask(request) for request in asked)))
 
     async def hungry(self, model: str | None = None) -> None:
         """Wait until a further unit of work may be opened.

@@ -17,11 +17,13 @@ from yarl import URL
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions
 from heartloop.models.replies import clean_words, error_of, read_choices
+from heartloop.models.scoring import NEEDS_ECHO, is_scoring, read_score, scoring_body
 from heartloop.models.servers import LONGEST_PAUSE, Server, ServerPool
 from heartloop.models.watch import Watch
 from heartloop.types import Completion, Message, Request, Sampling
 
 CHAT = "/chat/completions"
+COMPLETIONS = "/completions"
 KEEP_ALIVE = 4.0  # seconds; uvicorn-based servers close idle connections after 5
 LOOK_SECONDS = 10.0  # for /models and /health
 PATIENCE_LEAST = 120.0  # seconds an adaptive first-byte time-out never goes below
@@ -69,9 +71,14 @@ class HttpModel:
     async def complete(self, request: Request) -> Completion:
         """Make one attempt at one completion.
 
+        A request whose sampling says ``max_tokens=0`` and ``logprobs`` asks for no new text, but
+        for the log-likelihood of its last message after those before it (see ``scoring``).
+
         Raises:
             CallError: classified, with the server's own words.
         """
+        if is_scoring(request):
+            return await self._score(request)
         body = orjson.dumps(self._chat_body(request))
         reply, started, url = await self._post(CHAT, body)
         return read_choices(reply, request.messages, started, time.time(), url)[0]
@@ -116,6 +123,17 @@ class HttpModel:
             self._session = None
 
     # --- Inside --------------------------------------------------------------------------
+
+    async def _score(self, request: Request) -> Completion:
+        """The log-likelihood of the last message, through ``/completions`` with ``echo``."""
+        body = scoring_body(request, self.served_name) | dict(self.options.extra_body)
+        try:
+            reply, started, url = await self._post(COMPLETIONS, orjson.dumps(body))
+        except CallError as error:
+            if error.kind in ("http_400", "http_422", "not_found", "http_405", "http_501"):
+                raise CallError(f"{error} {NEEDS_ECHO}", kind=error.kind) from error
+            raise
+        return read_score(reply, request, started, time.time(), url)
 
     def _chat_body(self, request: Request) -> dict[str, Any]:
         return {
