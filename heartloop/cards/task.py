@@ -264,6 +264,7 @@ def _sampling(table: Table) -> Sampling:
         max_tokens=inner.integer("max_tokens", None, least=1),
         top_p=inner.number("top_p", None, least=0.0, most=1.0),
         stop=inner.strings("stop", ()),
+        response_format=inner.mapping("response_format", {}) or None,
     )
     inner.finish()
     return sampling

@@ -51,12 +51,14 @@ class ItemSet:
         items: the test items, in data order.
         pool: items for demonstrations only; empty where the data set has none of its own.
         fixed_pool: the pool is a published prompt: taken in its order, from its beginning.
+        balanced: demonstrations are drawn so that the golds take turns.
         notes: what a reader of results should know.
     """
 
     items: list[Item]
     pool: list[Item] = field(default_factory=list)
     fixed_pool: bool = False
+    balanced: bool = False
     notes: tuple[str, ...] = ()
 
 
@@ -120,6 +122,17 @@ def hash_order(items: Sequence[Item], key: str) -> list[Item]:
 
 def _digest(text: str) -> bytes:
     return hashlib.sha256(text.encode("utf-8", "surrogatepass")).digest()
+
+
+def take_turns(items: Sequence[Item]) -> list[Item]:
+    """Items reordered so that every gold answer comes once before any comes twice, and so on."""
+    seen: dict[str, int] = {}
+    rank = []
+    for item in items:
+        gold = item.gold.answers[0]
+        rank.append(seen.get(gold, 0))
+        seen[gold] = rank[-1] + 1
+    return [items[i] for i in sorted(range(len(items)), key=lambda i: rank[i])]
 
 
 def split_tail(text: str) -> tuple[str, str]:

@@ -14,6 +14,7 @@ from heartloop.data.items import (
     guess_rate,
     hash_order,
     mean_low,
+    take_turns,
 )
 from heartloop.data.readers import reader
 from heartloop.data.sources import Located, absent, locate, locate_practice
@@ -152,6 +153,7 @@ def select(
             inputs = _inputs(asked)
             free = [i for i in items.pool if i.question.meta["raw_input"] not in inputs]
             ordered = hash_order(free, f"shots\0{shots_seed}\0{task}")
+            ordered = take_turns(ordered) if items.balanced else ordered
         if len(ordered) < shots:
             raise UsageError(f"--shots {shots}: {task} has {len(ordered)} demonstrations")
         return asked, ordered[:shots]

@@ -51,7 +51,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
         params = dict(card.params) if verifier == card.verifier else {}
         grader = open_grader(verifier, params=params, pool=pool)
         sampling = dataclasses.replace(card.sampling, **_sampling(plan))
-        loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader)))
+        loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader, card)))
     return loaded
 
 
@@ -67,9 +67,10 @@ def automatic(grader: Grader) -> bool:
     return grader.verifier.kind != "judge"
 
 
-def mode_of(plan: Plan, grader: Grader) -> Mode:
-    """The plan's mode, else oracle where the verifier needs no judge."""
-    return plan.mode or ("oracle" if automatic(grader) else "verifier-free")
+def mode_of(plan: Plan, grader: Grader, card: TaskCard) -> Mode:
+    """The plan's mode, else the card's ``options.mode``, else oracle where no judge is needed."""
+    own: Mode | None = card.options.get("mode")
+    return plan.mode or own or ("oracle" if automatic(grader) else "verifier-free")
 
 
 def model_options(plan: Plan) -> ModelOptions:
