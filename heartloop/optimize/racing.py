@@ -105,7 +105,9 @@ class _Race:
                 raise ValueError(f"{len(missing)} questions asked, {len(done.scores)} scores given")
             known.update(zip(missing, done.scores, strict=True))
             cost = [done.calls, done.tokens, done.paid_calls, done.paid_tokens]
-            self.state.costs[batch] = cost
+            # What a batch cost when it was first asked stands: from a journal it is free again,
+            # and a budget must lead to the same decisions.
+            self.state.costs.setdefault(batch, cost)
             if self.save is not None:
                 self.save(self.state)
         now, cost = self.spent, self.state.costs.get(batch, [0, 0, 0, 0])
