@@ -242,6 +242,8 @@ def show_result(summary: dict[str, Any], folder: Any) -> None:
         f"(shared calls once), {summary['wall_s']:.0f} s"
     )
     _conclude(folder)
+    for error in summary.get("errors", []):
+        click.secho(f"{error['count']} × {error['class']}: {error['message']}", fg="red")
     for warning in summary.get("warnings", []):
         click.secho(f"warning: {warning}", fg="yellow")
     click.echo(f"run:    {folder.path}")

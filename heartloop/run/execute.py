@@ -24,6 +24,7 @@ from heartloop.run.reuse import adopt
 from heartloop.run.runner import LoadedTask, Runner, Unit, units_of
 from heartloop.run.summary import summarize
 from heartloop.run.verdicts import VerdictLog, read_traces, usage_dict
+from heartloop.run.warnings import warnings_for
 from heartloop.types import Usage
 
 Watch = Callable[[Runner, Client], contextlib.AbstractContextManager[None]]
@@ -170,6 +171,8 @@ def write_summary(
         wall_s=sum(s["wall_s"] for s in manifest["sessions"]),
         stopped=stopped,
     )
+    summary["errors"] = errors_in(folder)
+    summary["warnings"] = warnings_for(summary, manifest)
     write_json(folder.path / SUMMARY, summary)
     return summary
 
@@ -196,6 +199,22 @@ def paid_in(folder: RunFolder) -> dict[str, Any]:
         "tokens": usage_dict(total),
         "cost": dollars if priced else None,
     }
+
+
+def errors_in(folder: RunFolder) -> list[dict[str, Any]]:
+    """Calls that ended in an error and were never answered: class, count, the first message."""
+    failed: dict[str, tuple[str, str]] = {}
+    with Journal.open(folder.path, read_only=True) as journal:
+        for record in journal.records():
+            if not record["error"]:
+                failed.pop(record["key"], None)
+            elif record["error"]["class"] != "cancelled":
+                failed[record["key"]] = (record["error"]["class"], record["error"]["message"])
+    found: dict[str, dict[str, Any]] = {}
+    for kind, message in failed.values():
+        entry = found.setdefault(kind, {"class": kind, "count": 0, "message": message})
+        entry["count"] += 1
+    return sorted(found.values(), key=lambda entry: -entry["count"])
 
 
 def plan_of(

@@ -7,7 +7,7 @@ from typing import Any
 
 from heartloop.calls import Client, Journal
 from heartloop.errors import UsageError
-from heartloop.run.execute import Prepared, paid_in, prepare
+from heartloop.run.execute import Prepared, errors_in, paid_in, prepare
 from heartloop.run.folder import MANIFEST, RunFolder, write_json
 from heartloop.run.load import attach_judge, close_tasks, make_client
 from heartloop.run.manifest import data_facts, task_facts
@@ -15,6 +15,7 @@ from heartloop.run.plan import plan_from_dict
 from heartloop.run.runner import Runner, units_of
 from heartloop.run.summary import summarize
 from heartloop.run.verdicts import VerdictLog, read_traces
+from heartloop.run.warnings import warnings_for
 
 
 async def rescore(
@@ -82,6 +83,8 @@ async def rescore(
         wall_s=sum(s["wall_s"] for s in manifest["sessions"]),
         stopped=old.get("stopped"),
     )
+    summary["errors"] = errors_in(folder)
+    summary["warnings"] = warnings_for(summary, facts)
     summary["scored_with"] = {
         "verifier": verifier,
         "selector": prepared.plan.selector if "verifier-free" in modes_of(prepared) else None,

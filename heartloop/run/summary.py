@@ -49,6 +49,7 @@ FIELDS: dict[str, str] = {
     "paid": "calls, tokens and dollars of the journal, each call once",
     "wall_s": "seconds of all sessions",
     "stopped": "why it stopped early, or null",
+    "errors": "calls that were never answered, by class: count and the first message",
     "warnings": "what a reader should know before believing a number",
 }
 
