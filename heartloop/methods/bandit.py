@@ -125,9 +125,14 @@ class BanditSchedule:
         self, question: Question, arm: Arm, ask: Ask, key: tuple[Any, ...], *, oracle: bool
     ) -> None:
         learner = getattr(ask, "learner", None)
-        if not oracle or learner is None:
+        if not oracle:
             raise UsageError(
                 f"arm {arm.name!r}: schedule: bandit learns from a verifier; use --mode oracle"
+            )
+        if learner is None:
+            raise UsageError(
+                f"arm {arm.name!r}: schedule: bandit needs ask.learner, the same for all questions "
+                "(heartloop.methods.open_learner)"
             )
         self.notes: dict[str, Any] = {}
         self._learner: Learner = learner

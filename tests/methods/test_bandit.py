@@ -152,6 +152,8 @@ def test_the_bandit_needs_a_verifier_and_a_learner():
     arm = Arm("heart", "heart", cues=CUES, params={"schedule": "bandit"})
     with pytest.raises(UsageError, match="verifier"):
         asyncio.run(METHODS["heart"](question(), arm, FakeAsk(lambda c: boxed(1))))
+    with pytest.raises(UsageError, match="learner"):
+        asyncio.run(METHODS["heart"](question(), arm, FakeAsk(lambda c: boxed(1)), check_for(0)))
     assert open_learner(Arm("heart", "heart", cues=CUES), ["q0"]) is None
 
 

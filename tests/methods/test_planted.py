@@ -167,3 +167,51 @@ def test_what_a_loop_asks_is_shared_as_far_as_it_can_be(server, tmp_path):
     best = planted.best_prefix_share(asked)
     assert seen["prefix_chars"] / seen["prompt_chars"] == pytest.approx(best, abs=1e-9)
     assert best > 0.5
+
+
+@pytest.mark.parametrize("schedule", ["alternate", "bandit"])
+def test_a_run_cut_off_in_the_middle_goes_on_to_the_same_traces(server, tmp_path, schedule):
+    """Through the real journal: what was answered is not asked again, and nothing changes."""
+    url = server(planted.Chances(), "--latency", "5")
+    arm = Arm("heart", "heart", cues=planted.cues(), params={"schedule": schedule, "lag": 8})
+    asked = planted.questions(30)
+
+    def run(folder, dies_after=None):
+        folder.mkdir(exist_ok=True)
+
+        async def work(client):
+            going = asyncio.ensure_future(
+                planted.ask_all(client, arm, asked, oracle=True, open_at_once=16)
+            )
+            original, answered = client.ask, itertools.count(1)
+
+            async def counted(request):
+                answer = await original(request)
+                if next(answered) == dies_after:
+                    going.cancel()
+                return answer
+
+            client.ask = counted
+            return await going
+
+        return asyncio.run(planted.with_client(folder, url, work))
+
+    whole = run(tmp_path / "whole")
+    made = planted.stats(url)["ok"]
+    cut = tmp_path / "cut"
+    for calls in (20, 50):
+        with pytest.raises(asyncio.CancelledError):
+            run(cut, calls)
+    resumed = run(cut)
+    again = planted.stats(url)["ok"] - made
+    assert made <= again <= made + 2 * 16
+
+    def plain(traces):
+        return [
+            [(a.round, a.draw, a.cue, a.checked, a.completion.text) for a in t.attempts]
+            for t in traces
+        ]
+
+    assert plain(resumed) == plain(whole)
+    assert [t.usage for t in resumed] == [t.usage for t in whole]
+    assert [t.notes for t in resumed] == [t.notes for t in whole]
