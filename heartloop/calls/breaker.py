@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 from heartloop.errors import CallError, CircuitOpen
 
-HOPELESS = frozenset({"auth", "not_found", "quota"})  # the next question will fail likewise
+HOPELESS = frozenset(
+    {"auth", "not_found", "quota", "server_died"}
+)  # the next question will fail likewise
 OWN_FAULT = frozenset(
     {"context_length", "too_large", "no_recording", "content_filter", "question_budget"}
 )

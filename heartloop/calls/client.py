@@ -286,6 +286,7 @@ class Client:
                     "peak_in_flight": lane.gate.peak,
                     "last_limit": lane.gate.limit,
                     "servers": lane.server_facts(),
+                    "rate_limit": dict(getattr(lane.model, "rate_limit", {})),
                 }
                 for name, lane in self._lanes.items()
             },

@@ -17,9 +17,10 @@ if TYPE_CHECKING:
     from heartloop.calls.client import LaneStats
 
 SEED_DEATH = "CPU Generator does not use offset"
+ENGINE_DEATH = ("EngineCore encountered", "EngineDeadError", "AsyncEngineDeadError")
 SEED_NOTE = (
-    "the server cannot bear seeded requests ({words}); going on without request seeds. "
-    "vLLM on CPU takes them with --max-num-batched-tokens 65536"
+    "{words}; going on without request seeds, so draws cannot be repeated exactly. "
+    "vLLM on CPU takes seeds with --max-num-batched-tokens 65536"
 )
 
 
@@ -51,6 +52,8 @@ class Lane:
         self._seed_choice = getattr(model, "request_seeds", "auto")
         self.seeds = self._seed_choice != "off"
         self.seeds_stopped = False
+        self._dead = False  # the engine, since the last answer
+        self._deaths = 0
         self._prepared: asyncio.Future[None] | None = None
         self.requests = None if limits.rpm is None else Bucket(limits.rpm)
         self.tokens = None if limits.tpm is None else Bucket(limits.tpm)
@@ -107,6 +110,7 @@ class Lane:
     def answered(self, latency: float) -> None:
         """Note an answered attempt."""
         self.breaker.answered()
+        self._dead = False
         if self.gate.pace is not None:
             before = self.gate.limit
             self.gate.pace.answered(latency, time.monotonic())
@@ -120,9 +124,24 @@ class Lane:
         self.breaker.failed(error)
         if self.breaker.problem is not None:
             self._wake()
-        if self.seeds and self._seed_choice == "auto" and SEED_DEATH in str(error):
-            self.seeds, self.seeds_stopped = False, True
-            self.notes.append(SEED_NOTE.format(words=SEED_DEATH))
+        if self.seeds and self._seed_choice == "auto":
+            self._look_at_death(str(error))
+
+    def _look_at_death(self, words: str) -> None:
+        """Stop sending seeds to a server that dies of them."""
+        if SEED_DEATH in words:
+            cause = f"the server's engine died of seeded requests ({SEED_DEATH})"
+        elif any(death in words for death in ENGINE_DEATH):
+            # What it died of stands in its log alone. A second death is one too many.
+            self._deaths += not self._dead
+            self._dead = True
+            if self._deaths < 2:
+                return
+            cause = "the server's engine died twice, on CPU most likely of seeded requests"
+        else:
+            return
+        self.seeds, self.seeds_stopped = False, True
+        self.notes.append(SEED_NOTE.format(words=cause))
 
     def stats(self, now: float) -> LaneStats:
         """How it is doing."""

@@ -400,7 +400,22 @@ def test_a_server_that_dies_of_seeds_is_asked_without_them_from_then_on(tmp_path
         "peak_in_flight": 1,
         "last_limit": 32,
         "servers": 0,
+        "rate_limit": {},
     }
+
+
+def test_an_engine_that_dies_twice_is_asked_without_seeds(tmp_path):
+    death = CallError("500: EngineCore encountered an issue", kind="http_500", retryable=True)
+    model = Scripted([None, death, death, None, death])
+
+    async def work(client):
+        for number in range(4):
+            await client.ask(request(number))
+        return client.stats()
+
+    stats = run(work, tmp_path, model)
+    assert [asked.seed is not None for asked in model.asked] == [True] * 5 + [False] * 2
+    assert "died twice" in stats.notes[0]
 
 
 @pytest.mark.parametrize(("choice", "sent"), [("off", False), ("on", True)])
