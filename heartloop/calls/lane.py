@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from heartloop.calls.breaker import BUSY, Breaker, Patience
 from heartloop.calls.keys import derive_seed
 from heartloop.calls.limits import Bucket, Gate, Limits
 from heartloop.calls.retry import Retry, try_again
+from heartloop.calls.siblings import Siblings
 from heartloop.errors import CallError, HeartloopError
 from heartloop.types import Completion, Model, Request
 
@@ -17,6 +19,7 @@ if TYPE_CHECKING:
     from heartloop.calls.client import LaneStats
 
 SEED_DEATH = "CPU Generator does not use offset"
+SEED_WORD = re.compile(r"(?i)\bseeds?\b")
 ENGINE_DEATH = ("EngineCore encountered", "EngineDeadError", "AsyncEngineDeadError")
 SEED_NOTE = (
     "{words}; going on without request seeds, so draws cannot be repeated exactly. "
@@ -34,6 +37,7 @@ class Lane:
         wanted: calls that are being made: in flight, queued or waiting for a share, not those
             that wait after a failure.
         retries: attempts beyond the first.
+        siblings: joins draws of the same request, where the model is to be asked so; else None.
         seeds: whether requests are sent their seed; seeds_stopped: they were until the server
             turned out not to bear them.
         notes: what the user should know.
@@ -52,6 +56,7 @@ class Lane:
         self._seed_choice = getattr(model, "request_seeds", "auto")
         self.seeds = self._seed_choice != "off"
         self.seeds_stopped = False
+        self.siblings = Siblings(model, self.notes) if getattr(model, "use_n", False) else None
         self._dead = False  # the engine, since the last answer
         self._deaths = 0
         self._prepared: asyncio.Future[None] | None = None
@@ -117,8 +122,14 @@ class Lane:
             if self.gate.limit > before:
                 self.gate.admit()
 
-    def failed(self, error: CallError) -> None:
-        """Note a failed attempt."""
+    def failed(self, error: CallError, *, seeded: bool = False) -> bool:
+        """Note a failed attempt; returns whether it was refused for its seed alone."""
+        if seeded and self._seed_choice == "auto" and error.kind in ("http_400", "http_422"):
+            if SEED_WORD.search(str(error)):
+                if self.seeds:
+                    self.seeds, self.seeds_stopped = False, True
+                    self.notes.append(f"the server takes no seeds ({error}); none are sent")
+                return True
         if self.gate.pace is not None and error.kind in BUSY:
             self.gate.pace.congested(time.monotonic())
         self.breaker.failed(error)
@@ -126,6 +137,7 @@ class Lane:
             self._wake()
         if self.seeds and self._seed_choice == "auto":
             self._look_at_death(str(error))
+        return False
 
     def _look_at_death(self, words: str) -> None:
         """Stop sending seeds to a server that dies of them."""
@@ -253,10 +265,18 @@ class Trip:
             if not again:
                 self.started = time.time()
             try:
-                completion = await lane.model.complete(self.request)
+                if lane.siblings is None:
+                    completion = await lane.model.complete(self.request)
+                else:
+                    completion, own_seed = await lane.siblings.complete(self.request)
+                    if not own_seed:
+                        self.request = _seeded(self.request, None)
             except CallError as error:
                 self.asking = False
-                lane.failed(error)
+                if lane.failed(error, seeded=seed is not None):
+                    raise CallError(
+                        str(error), kind=error.kind, retryable=True, retry_after=0.0
+                    ) from error
                 raise
             self.asking = False
             lane.answered(time.monotonic() - started)

@@ -29,6 +29,8 @@ class ModelOptions:
         extra_body: further fields of every request body, as the server spells them.
         request_seeds: ``on`` sends every draw's derived seed, ``off`` none; ``auto`` sends them
             until the server turns out not to bear it.
+        use_n: ask for draws of the same request at once, with ``n`` (``server/``, ``vllm/``):
+            the prompt is paid once, but only the first draw is drawn with its own seed.
         system_role: ``developer`` renames system messages for servers that want it.
         cache_prompts: mark prompts for caching where a provider wants that said (Anthropic).
         per_server: most requests in flight at any one of ``base_urls``; None for no limit.
@@ -46,6 +48,7 @@ class ModelOptions:
     total_timeout: float = 900.0
     extra_body: Mapping[str, Any] = field(default_factory=dict)
     request_seeds: RequestSeeds = "auto"
+    use_n: bool = False
     system_role: Literal["system", "developer"] = "system"
     cache_prompts: bool = False
     per_server: int | None = None

@@ -41,6 +41,7 @@ class HttpModel:
         served_name: what the servers call it.
         pool: the servers and how they are doing.
         max_concurrency: most requests they may have in flight, or None.
+        use_n: draws of the same request are asked for together.
         request_seeds: whether draws are sent their seeds (``auto``, ``on``, ``off``).
     """
 
@@ -58,6 +59,7 @@ class HttpModel:
         per_server = options.per_server
         self.max_concurrency = None if per_server is None else per_server * len(urls)
         self.request_seeds = options.request_seeds
+        self.use_n = options.use_n
         self._key = options.api_key or os.environ.get("HEARTLOOP_API_KEY") or None
         self._session: aiohttp.ClientSession | None = None
         self._full: deque[asyncio.Future[None]] = deque()
