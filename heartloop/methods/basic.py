@@ -31,13 +31,18 @@ async def cot(question: Question, arm: Arm, ask: Ask, check: Check | None = None
     return recorder.trace()
 
 
+GOLDEN = 0.6180339887498949  # its multiples fill [0, 1) more evenly than any draw
+
+
 def draws_of(draws: float, question: Question) -> int:
     """How many draws this question gets: the whole part, and one more for the fraction's share.
 
-    Decided by the question's id alone, before the run and never by answers or the run seed.
+    Decided by the question's task and index alone, before the run and never by answers or the run
+    seed, so that the mean over a task's questions comes as near to ``draws`` as it can.
     """
     whole = int(draws)
-    return whole + (dice("draws", question.task, question.id).random() < draws - whole)
+    start = dice("draws", question.task).random()
+    return whole + ((start + question.index * GOLDEN) % 1 < draws - whole)
 
 
 def draws_shape(values: Mapping[str, Any]) -> list[list[Step]]:

@@ -30,11 +30,20 @@ class TokenAverages:
     chars_per_token: float = CHARS_PER_TOKEN
 
     @classmethod
-    def of(cls, pilot: Iterable[tuple[Sequence[Message], Completion]]) -> TokenAverages:
+    def of(
+        cls,
+        pilot: Iterable[tuple[Sequence[Message], Completion]],
+        prompts: Iterable[Sequence[Message]] = (),
+    ) -> TokenAverages:
         """From a pilot: first prompts and their completions, of which lengths alone are used.
 
         What a server counts as completion may not be what is sent back (reasoning is not), so the
         visible part is measured by its characters, at the first prompts' characters a token.
+
+        Args:
+            pilot: first prompts and what was answered to them.
+            prompts: the first prompts of all questions; their mean length then stands in for that
+                of the few in the pilot.
 
         Raises:
             ValueError: the pilot is empty.
@@ -46,6 +55,9 @@ class TokenAverages:
         completion = sum(said.usage.completion for _, said in calls) / len(calls)
         sent = sum(len(m.content) for messages, _ in calls for m in messages) / len(calls)
         rate = sent / prompt if prompt and sent else CHARS_PER_TOKEN
+        lengths = [sum(len(m.content) for m in messages) for messages in prompts]
+        if lengths:
+            prompt = sum(lengths) / len(lengths) / rate
         shown = sum(len(said.text) for _, said in calls) / len(calls) / rate
         return cls(prompt, completion, min(completion, shown) if completion else shown, rate)
 

@@ -112,7 +112,7 @@ PARAMS: dict[str, Param] = {
     "draws": Param(
         5,
         "independent draws; a fraction gives that share of the questions one draw more, picked "
-        "by question id, so that a budget of tokens is met on average",
+        "by question index, so that a budget of tokens is met on average",
         _number(1, 1e9),
     ),
     "rounds": Param(5, "feedback rounds after round 0", _whole(0)),

@@ -141,6 +141,10 @@ def test_averages_come_from_lengths_alone():
     assert first.prompt == 20
     sent = len(render(question(0))[0].content)
     assert first.visible == pytest.approx(len(boxed(1)) * 20 / sent)
+    longer = TokenAverages.of(pilot(boxed(1)), [render(question(0, input="x" * 1000))])
+    assert longer.prompt == pytest.approx(
+        len(render(question(0, input="x" * 1000))[0].content) * 20 / sent
+    )
     with pytest.raises(ValueError, match="pilot"):
         TokenAverages.of([])
 
