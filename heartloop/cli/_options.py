@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.errors import UsageError
-from heartloop.run.plan import Plan, build_arms, load_plan
+from heartloop.run.plan import Plan, build_arms, check_selector, load_plan
 
 LOCAL_SERVER = "http://localhost:8000/v1"
 
@@ -111,6 +111,8 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     else:
         name, urls, why = default_model(tuple(flags["base_url"]))
         models = (name,)
+    if flags["selector"]:
+        check_selector(flags["selector"], "--selector")
     method = flags["method"] or ("single" if flags["stimuli"] else "heart")
     mode = flags["mode"]
     practice, note = _practice(flags, config, models)
@@ -171,7 +173,7 @@ def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:
         key, equals, value = name.partition("=")
         if not equals:
             raise UsageError(f"--param {name!r}: expected NAME=VALUE")
-        given[key.strip()] = _scalar(value)
+        given[key.strip()] = _scalar(value, key.strip())
     if method not in SPECS:
         return given  # build_arms says which methods there are
     accepted = SPECS[method].params
@@ -185,15 +187,33 @@ def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:
     return given
 
 
-def _scalar(text: str) -> Any:
+def _scalar(text: str, name: str = "NAME") -> Any:
+    """A value as YAML reads it; ``@FILE`` is the JSON of a file, or its text."""
     import yaml
 
-    return yaml.safe_load(text)
+    if not text.startswith("@"):
+        return yaml.safe_load(text)
+    path = Path(text[1:])
+    try:
+        content = path.read_text(encoding="utf-8-sig")
+    except (OSError, UnicodeDecodeError) as error:
+        raise UsageError(f"--param {name}={text}: cannot be read ({error}); check it") from None
+    if path.suffix != ".json":
+        return content.strip()
+    import json
+
+    try:
+        return json.loads(content)
+    except ValueError as error:
+        raise UsageError(f"--param {name}={text}: not valid JSON ({error})") from None
 
 
 def _sampling(flags: Mapping[str, Any]) -> dict[str, Any]:
     names = ("temperature", "max_tokens", "top_p", "reasoning_effort")
-    return {name: flags[name] for name in names if flags[name] is not None}
+    sampling = {name: flags[name] for name in names if flags[name] is not None}
+    if flags["logprobs"]:
+        sampling["logprobs"] = True
+    return sampling
 
 
 def _server(flags: Mapping[str, Any], urls: tuple[str, ...]) -> dict[str, Any]:

@@ -89,7 +89,10 @@ LOOP = _option_group(
         "--selector", metavar="S", help="Verifier-free: synthesis (default), majority, last, …"
     ),
     click.option(
-        "--param", multiple=True, metavar="NAME=VALUE", help="Any other parameter of the method."
+        "--param",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other parameter of the method; NAME=@FILE takes a text or .json file.",
     ),
 )
 DATA = _option_group(
@@ -129,6 +132,11 @@ SAMPLING = _option_group(
     ),
     click.option("--max-tokens", type=click.IntRange(1), help="Default: the task card's."),
     click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling."),
+    click.option(
+        "--logprobs",
+        is_flag=True,
+        help="Ask for log-probabilities, so that every selector can be tried later.",
+    ),
     click.option("--reasoning-effort", metavar="LEVEL", help="For reasoning models."),
     click.option(
         "--request-seeds",

@@ -48,7 +48,7 @@ def score_command(
     from heartloop.errors import UsageError
     from heartloop.methods import SELECTORS
     from heartloop.run.folder import find_folder, runs_dir
-    from heartloop.run.rescore import rescore
+    from heartloop.run.rescore import has_logprobs, rescore
 
     folder = find_folder(run, runs_dir(runs))
     if not selectors:
@@ -97,6 +97,13 @@ def score_command(
     if as_json:
         click.echo(json.dumps(found, indent=2, default=str))
         return
+    blind = [n for n in found if SELECTORS[n].logprobs and not has_logprobs(folder)]
+    for name in blind:
+        click.echo(
+            f"{name}: the journal holds no log-probabilities, so this fell back as its "
+            "documentation says; run with --logprobs to use it",
+            err=True,
+        )
     rows = [
         [row["arm"], name, f"{100 * row['accuracy']:.1f} %", str(row["trials"]), str(row["calls"])]
         for name, summary in found.items()

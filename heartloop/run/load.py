@@ -56,7 +56,11 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
 
 
 def _sampling(plan: Plan) -> dict[str, Any]:
+    from heartloop.methods import SELECTORS
+
     changes = dict(plan.sampling)
+    if plan.mode != "oracle" and SELECTORS[plan.selector].logprobs:
+        changes.setdefault("logprobs", True)
     if "stop" in changes:
         changes["stop"] = tuple(changes["stop"])
     return changes

@@ -163,6 +163,7 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
         twice = next(n for n in names if names.count(n) > 1)
         raise UsageError(f"{where}: arms: the name {twice!r} stands twice")
     check_sampling(value.get("sampling", {}), where)
+    check_selector(value.get("selector", "synthesis"), where)
     if value.get("match", "tokens") not in ("tokens", "calls", "fixed"):
         raise UsageError(f"{where}: match {value['match']!r} is neither tokens nor calls")
     if value.get("stop_when") not in (None, "decided"):
@@ -199,6 +200,18 @@ def _check_types(value: Mapping[str, Any], where: str) -> None:
     for i, arm in enumerate(value["arms"]):
         if not isinstance(arm, Mapping):
             raise UsageError(f"{where}: arms[{i}]: expected a mapping with a name and a method")
+
+
+def check_selector(name: str, where: str) -> None:
+    """Raise UsageError for a selector that does not exist."""
+    from heartloop.methods import SELECTORS
+
+    if name not in SELECTORS:
+        import difflib
+
+        near = difflib.get_close_matches(str(name), list(SELECTORS), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SELECTORS)}"
+        raise UsageError(f"{where}: selector {name!r}: {hint}")
 
 
 def check_sampling(value: Mapping[str, Any], where: str) -> None:

@@ -111,6 +111,12 @@ def same_questions(manifest: dict[str, Any], prepared: Prepared, folder: RunFold
             )
 
 
+def has_logprobs(folder: RunFolder) -> bool:
+    """Whether any answer of a run came with its log-probability."""
+    with Journal.open(folder.path, read_only=True) as journal:
+        return any(record["logprob"] is not None for record in journal.records())
+
+
 async def _replay(client: Client, prepared: Prepared, verdicts: Any, shard: Any) -> int:
     plan = prepared.plan
     temporary = verdicts.with_name(f".{verdicts.name}.tmp")
