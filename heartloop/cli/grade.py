@@ -17,7 +17,9 @@ import click
 @click.option("--answers", metavar="FILE", help="JSON lines with index or id, and prediction.")
 @click.option("--data", "data_dir", metavar="DIR", help="Data folder; else HEARTLOOP_DATA.")
 @click.option("--field", default="prediction", show_default=True, help="Field of the answer text.")
-@click.option("--compat", metavar="RULES", help="official: a published scorer's rules, as they are.")
+@click.option(
+    "--compat", metavar="RULES", help="official: a published scorer's rules, as they are."
+)
 @click.option("-o", "--output", metavar="FILE", help="Write the graded lines here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
 def grade_command(

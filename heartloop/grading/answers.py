@@ -36,13 +36,11 @@ _RELATION = re.compile(
 _THOUSANDS = re.compile(r"(?<![\d,.])(?!0)\d{1,3}(?:,\d{3})+(?![\d,])")
 _SPACED = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d ])")
 _QUALIFIER = re.compile(
-    r"\s*[,(]?\s*(?:\\text\{\s*,?\s*|(?<![a-zA-Z\\]))\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
+    r"(?:\\text\{\s*,?\s*|(?<![a-zA-Z\\]))\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
     r"for(?=\s+[$\\a-zA-Z])|where|with|when|whenever|such that|if|in which|is both|as)\b.*",
     re.S,
 )
-_REMARK = re.compile(
-    r",?\s*\\text\{\s*,?\s*\(?(?:is|are|where|with|such that|which|since|because)\b"
-)
+_REMARK = re.compile(r"\\text\{\s*,?\s*\(?(?:is|are|where|with|such that|which|since|because)\b")
 _LABEL = re.compile(
     r"^\s*(?:\\text\{)?([A-Za-z][A-Za-z .'()-]{1,40}?)\}?\s*(?::|=|\bis\b)\s*\}?(?=\S)"
 )
@@ -58,7 +56,7 @@ _DELTA = re.compile(r"^\\(?:Delta|delta|angle|triangle)\s*\\?[A-Za-z]+(?:_\w|_\{
 _RATIO_NAME = re.compile(r"^[A-Za-z]\w*(?:_\{?\w+\}?)?(?::[A-Za-z]\w*(?:_\{?\w+\}?)?)+$")
 _DIRECTION = re.compile(r"^S_\{?\\?[a-zA-Z]+|^[A-Z]_\{[^{}]*\}\([^()]*\)$")
 _MATRIX = re.compile(
-    r"^\s*(?:\(|\[|\|)?\s*\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix)\}(?:\{[^{}]*\})?(?P<body>.*)"
+    r"^\s?(?:\(|\[|\|)?\s?\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix)\}(?:\{[^{}]*\})?(?P<body>.*)"
     r"\\end\{(?P=env)\}\s*(?:\)|\]|\|)?\s*(?:\^\{?(?:T|\\top)\}?)?\s*$",
     re.S,
 )
@@ -215,7 +213,7 @@ def read(text: str, depth: int = 0) -> Reading:
 
 
 _DOMAIN = re.compile(
-    r"^\s*\(?\s*[a-z]\s*(?:,\s*[a-z]\s*)*\\in\s*\\(?:[ZNRQ]|mathbb)\b|^\s*\(?\s*[a-zA-Z]\s*\\in\s*\\[ZNQR]"
+    r"^\s?\(?\s?[a-zA-Z](?:\s?,\s?[a-zA-Z]){0,5}\s?\\in\s?\\(?:[ZNRQ]|mathbb)(?![a-zA-Z])"
 )
 
 
@@ -243,6 +241,14 @@ def _joined(items: list[Reading], kind: str, text: str) -> Reading:
     return ("list", items)
 
 
+def _unqualified(text: str) -> str:
+    """Without “for all x”, “where …” and the like behind it."""
+    remark = _QUALIFIER.search(text)
+    if remark is None or not text[: remark.start()].strip(" ,("):
+        return text
+    return text[: remark.start()].strip(" ,(")
+
+
 def is_condition(item: Reading) -> bool:
     """Whether a reading is an inequality or a membership."""
     if item[0] in ("union", "inter"):
@@ -254,7 +260,7 @@ def single(text: str, depth: int) -> Reading:
     """A piece without top-level commas."""
     remark = _QUALIFIER.search(text)
     if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
-        text = text[: remark.start()].strip()
+        text = text[: remark.start()].strip(" ,(")
     for left, right in (("\\{", "\\}"),):
         if text.startswith(left) and text.endswith(right):
             inner = text[2:-2]
@@ -365,7 +371,7 @@ def _relation(text: str, depth: int) -> Reading | None:
     pieces = [_strip_label(piece) if i == 0 else piece for i, piece in enumerate(pieces)]
     if set(names) == {"="}:
         return _equation(pieces, depth)
-    last = _QUALIFIER.sub("", pieces[-1]) or pieces[-1]
+    last = _unqualified(pieces[-1])
     pieces = [*pieces[:-1], last]
     sides = [read(piece, depth + 1) if piece.strip() else ("text", "") for piece in pieces]
     if any(side == ("text", "") for side in sides):
@@ -387,7 +393,7 @@ def _equation(pieces: list[str], depth: int) -> Reading | None:
         return None
     if len(pieces) == 1:
         return read(pieces[0], depth + 1)
-    pieces[-1] = _QUALIFIER.sub("", pieces[-1]) or pieces[-1]
+    pieces[-1] = _unqualified(pieces[-1])
     name = name_of(pieces[0])
     if name is not None:
         return ("assign", name, read(pieces[-1], depth + 1))
@@ -406,6 +412,8 @@ def _equation(pieces: list[str], depth: int) -> Reading | None:
         return ("assign", fold_words(pieces[0]), read(pieces[1], depth + 1))
     right = read(pieces[1], depth + 1)
     if left[0] == "text":
+        if len(left[1].split()) > 5 or "\\" in pieces[0]:
+            return ("text", fold_words(" ".join(pieces)))
         return ("assign", str(left[1]), right)
     if left[0] == right[0] == "expr" and not symbols(left[1]) | symbols(right[1]):
         return right  # 1/2 + 1 = 3/2: a computation, its value stands last
@@ -505,18 +513,30 @@ def _matrix(text: str, depth: int) -> Reading | None:
 
 
 _LEAD = re.compile(
-    r"^(?:(?:\\text\{\s*)?(?:only|about|approximately|approx\.?|around|exactly|roughly|is|are|the answer is|"
-    r"answer|answer is|answer:|rs\.?|usd|us|eur|there are|it is|its|=|≈|the|value|option|no\.|not it's not \d+ it's)"
-    r"\s*\}?[\s:]*)+(?=[\d.(\\\-+])",
+    r"(?:\\text\{\s?)?(?:only|about|approximately|approx|around|exactly|roughly|is|are|answer|rs|usd|us|"
+    r"eur|there|it|its|the|value|option|no)\b\.?\s?\}?[\s:]{0,3}|[=≈:]\s?",
     re.I,
 )
-_CURRENCY = re.compile(r"^[€£¥₹]\s*|\s*[€£¥₹]$")
+
+
+def _without_lead(text: str) -> str:
+    """Without introductory words, where a quantity follows them."""
+    at = 0
+    for _ in range(8):
+        match = _LEAD.match(text, at)
+        if match is None:
+            break
+        at = match.end()
+    return text[at:] if at and re.match(r"[\d.(\\\-+]", text[at:]) else text
+
+
+_CURRENCY = re.compile(r"^[€£¥₹]|[€£¥₹]$")
 
 
 def expression(text: str, depth: int) -> Reading:
     """An expression where it parses, else a number in words, else text."""
-    text = _CURRENCY.sub("", text)
-    for attempt in (text, _LEAD.sub("", text), _QUALIFIER.sub("", text)):
+    text = _CURRENCY.sub("", text).strip()
+    for attempt in (text, _without_lead(text), _unqualified(text)):
         attempt = attempt.strip()
         if not attempt:
             continue

@@ -96,8 +96,8 @@ _UNIT_RATIO = re.compile(
     r"\\frac\s*\{\s*\\(?:text|mathrm)\s*\{([^{}]*)\}\s*\}\s*"
     r"\{\s*\\(?:text|mathrm)\s*\{([^{}]*)\}(\^\{?\d\}?)?\s*\}"
 )
-_REPEATING = re.compile(r"(\d*)\.(\d*)\\(?:overline|dot|bar)\s*\{?(\d+)\}?")
-_DOTTED = re.compile(r"(?<![\d.])(\d*)\.(\d*?)(\d{1,6}?)\3{2,}\d{0,5}\s*\\ldots")
+_REPEATING = re.compile(r"(?<!\d)(\d{0,60})\.(\d{0,60})\\(?:overline|dot|bar)\s*\{?(\d+)\}?")
+_DOTTED = re.compile(r"(?<![\d.])(\d{0,60})\.(\d{0,60}?)(\d{1,6}?)\3{2,}\d{0,5}\s*\\ldots")
 _SCALED = re.compile(
     r"(?<=\d)\s*(?:\\text\s*\{)?\s*(hundred|thousand|million|billion|trillion)\b\s*\}?", re.I
 )
@@ -125,7 +125,11 @@ def clean(text: str) -> str:
         ``{,}``.
     """
     text = (
-        repair(text).replace('\\"', '"').replace("\\$", " ").replace("\\%", "%").replace("\\#", "#")
+        re.sub(r"[ \t\r\f\v]+", " ", repair(text))
+        .replace('\\"', '"')
+        .replace("\\$", " ")
+        .replace("\\%", "%")
+        .replace("\\#", "#")
     )
     if not text.isascii():
         text = _CIRCLED.sub(

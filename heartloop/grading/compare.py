@@ -307,6 +307,8 @@ def _assignment_in_equation(named: Reading, equation: Reading, rules: Rules) -> 
 def _solves(name: str, value: Any, difference: Any, rules: Rules) -> bool:
     if name not in numeric.symbols(difference) or name in numeric.symbols(value):
         return False
+    if _vanishes(difference, rules):
+        return False  # an identity is solved by everything
     # the equation must be linear in the symbol, else one branch would pass for the whole curve
     at = [numeric.substitute(difference, {name: ("num", Fraction(k), None)}) for k in (0, 1, 2)]
     minus = ("num", Fraction(-1), None)

@@ -12,7 +12,7 @@ from heartloop.cards.verifier import Step
 from heartloop.errors import CardError
 from heartloop.types import Question
 
-MAX_TEXT = 200_000
+MAX_TEXT = 40_000
 """Characters of a text that extraction looks at: the last ones, where answers stand."""
 
 _THINK_CLOSE = ("</think>", "</thinking>", "</reasoning>", "</thought>", "<|end_of_thought|>")
@@ -70,7 +70,7 @@ def visible_text(text: str) -> tuple[str, bool]:
 # --- marked answers ----------------------------------------------------------------------
 
 _BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\b\s*|\\boxed(?=\d)")
-_SIMPLE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(\{(?P<in>[^{}$\\\n]{1,200})\}|(?P<bare>\d+))")
+_SIMPLE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{(?P<in>.{1,2000})\}|(?P<bare>\d{1,50}))", re.S)
 _GLUE = re.compile(
     r"(?:\s|\\[,;:! ]|\\q?quad|\\text(?:rm|bf|it)?\s*\{[^{}]{0,40}\}|\\(?:text)?rm|and|or|"
     r"[,;&.$~]|\\\(|\\\)|\\\[|\\\])*",
@@ -78,24 +78,21 @@ _GLUE = re.compile(
 )
 
 
-def _balanced(text: str, start: int) -> int:
-    """Index just behind the brace that closes the one at ``start``, or -1."""
-    depth = 0
-    i = start
-    end = len(text)
-    while i < end:
-        char = text[i]
-        if char == "\\":
-            i += 2
-            continue
-        if char == "{":
-            depth += 1
-        elif char == "}":
-            depth -= 1
-            if depth == 0:
-                return i + 1
-        i += 1
-    return -1
+def _closing_braces(text: str) -> dict[int, int]:
+    """Index of every opening brace → index just behind the one that closes it."""
+    closing: dict[int, int] = {}
+    stack: list[int] = []
+    escaped = False
+    for i, char in enumerate(text):
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == "{":
+            stack.append(i)
+        elif char == "}" and stack:
+            closing[stack.pop()] = i + 1
+    return closing
 
 
 def boxed(text: str) -> str | None:
@@ -103,13 +100,14 @@ def boxed(text: str) -> str | None:
     if "box" not in text:
         return None
     spans: list[tuple[int, int, str]] = []
+    closing = _closing_braces(text)
     for match in _BOX.finditer(text):
         at = match.end()
         if at < len(text) and text[at] == "[":  # \framebox[width]{…}
             close = text.find("]", at)
             at = close + 1 if 0 <= close < at + 40 else at
         if at < len(text) and text[at] == "{":
-            end = _balanced(text, at)
+            end = closing.get(at, -1)
             if end > 0 and text[at + 1 : end - 1].strip():
                 spans.append((match.start(), end, text[at + 1 : end - 1].strip()))
         elif at < len(text) and not text[at].isspace():
@@ -133,20 +131,25 @@ def boxed(text: str) -> str | None:
     if len(set(answers)) == 1:  # "\boxed{4}. \boxed{4}": said twice, not two values
         answers = answers[:1]
     answer = ", ".join(answers)
-    return boxed(answer) or answer if "box" in answer else answer
+    for _ in range(3):  # a box in the box
+        inner = _SIMPLE_BOX.fullmatch(answer)
+        if inner is None:
+            break
+        answer = (inner["in"] or inner["bare"]).strip()
+    return answer
 
 
 _SENTENCE_END = re.compile(
     r"(?<!\d)\.(?=\s|$|\*|\"|<)|(?<=\d)\.(?=\s+\D|\s*$|\*|\"|<)|[!?](?=\s|$)(?!\s*[=+\-*/])|\n"
 )
 _ENVIRONMENT = re.compile(
-    r"\$\$(?P<a>.+?)\$\$|\\\[(?P<b>.+?)\\\]|\\\((?P<c>.+?)\\\)|"
-    r"(?<!\\)\$(?P<d>(?:\\.|[^$\\])+?)(?<!\\)\$",
+    r"\$\$(?P<a>[^$]{1,2000}?)\$\$|\\\[(?P<b>.{1,2000}?)\\\]|\\\((?P<c>.{1,2000}?)\\\)|"
+    r"(?<!\\)\$(?P<d>(?:\\.|[^$\\]){1,2000}?)(?<!\\)\$",
     re.S,
 )
 _ONE_LINE = re.compile(
-    r"\$\$(?P<a>.+?)\$\$|\\\[(?P<b>[\s\S]+?)\\\]|\\\((?P<c>[^\n]+?)\\\)|"
-    r"(?<!\\)\$(?P<d>(?:\\.|[^$\\\n])+?)(?<!\\)\$"
+    r"\$\$(?P<a>[^$]{1,2000}?)\$\$|\\\[(?P<b>[\s\S]{1,2000}?)\\\]|"
+    r"\\\((?P<c>[^\n]{1,2000}?)\\\)|(?<!\\)\$(?P<d>(?:\\.|[^$\\\n]){1,2000}?)(?<!\\)\$"
 )
 _LEADING = re.compile(
     r"[\s:=*_`>–—]*(?:-\s+)?(?:\"|“|')?\s*(?:(?:therefore|thus|simply|just)\b|:)?\s*[:*_`]*\s*",
@@ -199,18 +202,19 @@ def after(text: str, marker: str) -> tuple[str, bool] | None:
 
 
 _FINAL = re.compile(
-    r"final\s+(?:answer|result|solution)s?\b[\s*_:`]*(?:(?:is|are|equals|would be)\b|=)?[\s*_:`]*",
+    r"final\s{1,20}(?:answer|result|solution)s?\b[\s*_:`]{0,20}"
+    r"(?:(?:is|are|equals|would be)\b|=)?[\s*_:`]{0,20}",
     re.I,
 )
 _ANSWER_IS = re.compile(
-    r"\b(?:(?:the|my|our|its|correct|right|best|required|desired)\s+)*"
-    r"(?:answer|result|solution)s?\b(?:\s+(?:to|for|of)\s[^.\n:]{1,80}?)?"
-    r"(?:\s*[*_`]*\s*(?:is|are|equals|would be|must be|will be|should be|was)\b"
+    r"\b(?:answer|result|solution)s?\b(?:\s{1,5}(?:to|for|of)\s[^.\n:]{1,80}?)?"
+    r"(?:[\s*_`]{0,20}(?:is|are|equals|would be|must be|will be|should be|was)\b"
     r"(?!\s+(?:that|because|not\b))"
-    r"(?:\s+(?:therefore|thus|then|simply|equal to|given by))?|\s*[*_`]*\s*[:=](?!=))[\s*_:`]*",
+    r"(?:\s{1,5}(?:therefore|thus|then|simply|equal to|given by))?|[\s*_`]{0,20}[:=](?!=))"
+    r"[\s*_:`]{0,20}",
     re.I,
 )
-_ANSWER_LABEL = re.compile(r"(?:^|\n)[\s*_#>`]*(?:answer|ans|a)\s*[:=][\s*_`]*", re.I)
+_ANSWER_LABEL = re.compile(r"(?:^|\n)[ \t*_#>`]{0,20}(?:answer|ans|a)[ \t]?[:=][\s*_`]{0,20}", re.I)
 
 
 def _after_last(text: str, patterns: Iterable[re.Pattern[str]]) -> tuple[str, bool] | None:
@@ -226,6 +230,66 @@ def _after_last(text: str, patterns: Iterable[re.Pattern[str]]) -> tuple[str, bo
 def final_answer(text: str) -> tuple[str, bool] | None:
     """The clause behind the last “final answer is”."""
     return _after_last(text, (_FINAL,))
+
+
+_RUN_ON = re.compile(
+    r"<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|user)\|?>?|"
+    r"\n[ \t]{0,20}(?:#{1,6}[ \t]?)?(?:Question|Problem|Human|User|Exercise|Q)[ \t]?\d{0,4}[ \t]?[:.](?=\s)"
+)
+_ASKS = re.compile(
+    r"\n[ \t]*(?!(?:but|wait|hmm|however|so|now|is|are|did|does|should|why|ok|okay|alternatively|then|"
+    r"and|or|also|therefore|thus|hence|because|since|next|first|finally)\b)"
+    r"(?P<asked>[A-Z$\\][^\n?]{25,600}\?)",
+    re.I,
+)
+_ASKING = re.compile(
+    r"\b(?:what (?:is|are|was)|how (?:many|much|long|far|old)|which|find|compute)\b", re.I
+)
+_ONESELF = re.compile(r"\b(?:I|we|us|our|my|let's|let us)\b")
+
+
+def own_part(text: str) -> str:
+    """The text up to where, after a conclusion, it goes on with a problem of its own.
+
+    Models without an end token pose themselves new problems. A new problem begins at a chat mark
+    or a “Question:” line, or at a line behind a conclusion that asks something (“…, what is the
+    sum of …?”) without speaking of itself (“we”, “I”) or doubting (“but”, “wait”).
+    """
+    first = min(
+        (m.end() for m in (_FINAL.search(text), _BOX.search(text)) if m is not None), default=-1
+    )
+    if first < 0:
+        return text
+    ends = [match.start() for match in [_RUN_ON.search(text, first)] if match is not None]
+    for match in _ASKS.finditer(text, first):
+        if _ASKING.search(match["asked"]) and not _ONESELF.search(match["asked"]):
+            ends.append(match.start())
+            break
+    return text[: min(ends)] if ends else text
+
+
+def conclusion(text: str) -> tuple[str, bool] | None:
+    r"""What the text settles on last: its last box, or the clause behind its last “final answer”.
+
+    What follows a problem that the text poses itself is not read (``own_part``). A clause without any mathematics, or with an empty box, does not push a box aside.
+    """
+    text = own_part(text)
+    box = boxed(text)
+    at_box = max((match.start() for match in _BOX.finditer(text)), default=-1)
+    final = None
+    at_final = -1
+    for match in list(_FINAL.finditer(text))[-8:]:
+        clause, closed = _clause(text, match.end())
+        if not clause or re.search(r"\\boxed\s*\{\s*\}", clause):
+            continue
+        if box is not None and not re.search(r"[\d\\$]|\b[a-zA-Z]\b", clause):
+            continue
+        if clause.lower().startswith(("i hope", "please")) or clause.endswith((" is", " is:")):
+            continue
+        final, at_final = (clause, closed), match.end()
+    if final is not None and (box is None or at_final > at_box):
+        return final
+    return (box, True) if box is not None else final
 
 
 def answer_is(text: str) -> tuple[str, bool] | None:
@@ -326,14 +390,13 @@ def quoted(text: str) -> str | None:
     return found
 
 
-_LETTER_ALONE = re.compile(
-    r"[\s(\[{*_`\"'$]*(?:option|choice)?\s*\\?(?:text|mathrm|textbf|mathbf)?"
-    r"[({\[\s*]*([A-Z])[)}\]*_`\"'$\s]*(?:[.:)\]]|\s*$)",
+_WRAP = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\s?\{([^{}]{0,20})\}")
+_ALONE = re.compile(
+    r"(?:(?:option|choice|answer)[\s:]{1,3})?[(\[{]{0,2}([A-Za-z])[)\]}]{0,2}\s?(?P<end>[.:)]|$)",
     re.I,
 )
 _LETTER_MARK = re.compile(
-    r"\(([A-Z])\)|(?:option|choice|answer)\s*:?\s*\(?([A-Z])\b\)?|"
-    r"\*\*\(?([A-Z])\)?[.:]?\*\*|\\(?:text|mathrm|textbf|mathbf)\{\(?([A-Z])\)?\}"
+    r"\(([A-Z])\)|\b(?:option|choice|answer)[\s:]{1,3}\(?([A-Z])\b\)?|\*\*\(?([A-Z])\)?[.:]?\*\*"
 )
 
 
@@ -346,15 +409,16 @@ def choice_letter(text: str, count: int = 0) -> str | None:
     """
     allowed = {chr(65 + i) for i in range(count)} if 0 < count <= 26 else None
 
-    def ok(letter: str | None) -> bool:
-        return bool(letter) and (allowed is None or str(letter).upper() in allowed)
+    def ok(letter: str) -> bool:
+        return allowed is None or letter.upper() in allowed
 
-    bare = text.strip()
-    match = _LETTER_ALONE.match(bare)
-    if match and ok(match.group(1)) and (len(bare) <= 3 or not match.group(1).islower()):
-        alone = match.end() >= len(bare) or not bare[match.end() :][:1].isalpha()
-        if alone and not re.match(r"[aAI]\s+[a-z]", bare):
-            return match.group(1).upper()
+    bare = _WRAP.sub(r"\1", text.strip().strip("*_`\"'$ \t"))
+    match = _ALONE.match(bare)
+    if match and ok(match[1]):
+        whole = match.end() == len(bare)
+        # "B. Paris" names B; "a. m." and "I: …" in running text name nothing unless upper case
+        if whole and len(bare) <= 3 or match[1].isupper() and (whole or match["end"] != ""):
+            return match[1].upper()
     found = [next(g for g in m.groups() if g) for m in _LETTER_MARK.finditer(bare)]
     found = [letter for letter in found if ok(letter)]
     if found and len(set(found)) == 1:
@@ -517,6 +581,7 @@ def _json(text: str, value: Any, context: Context) -> tuple[str, bool] | None:
 
 STEPS: dict[str, _Extractor] = {
     "boxed": _marked(boxed),
+    "conclusion": lambda text, value, context: conclusion(text),
     "final_answer": lambda text, value, context: final_answer(text),
     "answer_is": lambda text, value, context: answer_is(text),
     "after": _after,

@@ -21,8 +21,8 @@ JudgeAsk = Callable[..., Awaitable[Completion]]
 
 _DEFAULT_CHAINS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "math": (
-        ("final_answer", "boxed", "answer_is"),
-        ("final_answer", "boxed", "answer_is", "last_math", "final_line"),
+        ("conclusion", "answer_is"),
+        ("conclusion", "answer_is", "last_math", "final_line"),
     ),
     "choice": (("choice_answer",), ("choice_answer",)),
     "label": (("label",), ("label_anywhere",)),

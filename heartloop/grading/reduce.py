@@ -61,7 +61,7 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
     said = answer_is(text)
     if said is not None and said[0] != text:
         found.append(said[0])
-        if _ENVIRONMENT.search(said[0]) and outside_words(said[0]):
+        if _ENVIRONMENT.search(said[0]) and outside_words(said[0]) and _stands_at_the_end(said[0]):
             formula = last_latex(said[0], one_line="expr" not in types)
             found += [formula] if formula else []
     tail = re.split(r"\b(?:is|are|equals|be|was)\b", _ENVIRONMENT.sub(_opaque, text))[-1]
@@ -70,13 +70,20 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
         found.append(tail)
     if has_formula:
         formula = last_latex(text, one_line="expr" not in types)
-        if formula:
+        if formula and _stands_at_the_end(text):
             found.append(formula)
     elif "expr" in types and len(words) >= 3:
         number = last_number(text)
         if number:
             found.append(number)
     return [item for item in dict.fromkeys(found) if item.strip() and item != text]
+
+
+def _stands_at_the_end(text: str) -> bool:
+    """Whether little follows the last formula, or a word that makes it the subject."""
+    rest = text[max(match.end() for match in _ENVIRONMENT.finditer(text)) :]
+    words = _WORD.findall(rest)
+    return len(words) <= 3 or words[0].lower() in ("is", "are")
 
 
 def _opaque(match: re.Match[str]) -> str:
