@@ -1,0 +1,327 @@
+r"""``heartloop esc``: the preference-bias analysis of runs and of confusion matrices."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from heartloop.errors import UsageError
+
+if TYPE_CHECKING:
+    from heartloop.analysis.preference import PreferenceReport
+    from heartloop.run.esc import Predictions
+    from heartloop.run.esc_analysis import Analysis, Difference
+
+
+@click.command("esc", short_help="Preference-bias analysis of emotional-support strategies.")
+@click.argument("runs", nargs=-1)
+@click.option("--task", metavar="T", help="Only this task or suite; without RUN: the last run.")
+@click.option("--arm", "arms", multiple=True, metavar="NAME", help="Only these arms.")
+@click.option(
+    "--confusion",
+    type=click.Path(dir_okay=False),
+    metavar="FILE.csv",
+    help="A confusion matrix instead of runs.",
+)
+@click.option("--data", type=click.Path(file_okay=False), help="Where the data are, if they moved.")
+@click.option("--runs", "runs_dir", type=click.Path(file_okay=False), help="Where run folders are.")
+@click.option("--draws", type=click.IntRange(10), default=1000, show_default=True, metavar="N",
+              help="Bootstrap resamples of conversations.")  # fmt: skip
+@click.option("--seed", type=int, default=0, show_default=True, help="Of the resampling.")
+@click.option("--quality", is_flag=True, help="Score utterances: BLEU, ROUGE-L, Distinct.")
+@click.option("--matrix", is_flag=True, help="Print the confusion matrix of every arm.")
+@click.option("--write-plan", type=click.Path(dir_okay=False), metavar="FILE.json",
+              help="Write one arm's strategies as a plan for --method planner.")  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print JSON.")
+def esc_command(**options: Any) -> None:
+    """Does a model prefer some labels, whatever is called for?
+
+    \b
+    heartloop esc RUN                            Q, bias B, preference p, drift, paired differences
+    heartloop esc RUN1 RUN2 --json               the same of several runs, as data
+    heartloop esc --confusion FILE.csv           header predicted\\gold and the gold labels
+    """
+    if options["confusion"]:
+        if options["runs"] or options["task"]:
+            raise UsageError("--confusion: stands alone; leave out RUN and --task")
+        _confusion(Path(options["confusion"]), options)
+        return
+    from heartloop.run.esc_analysis import analyse, analysis_dict, difference_dict
+
+    found = _predictions(options)
+    if options["write_plan"]:
+        _write_plan(found, Path(options["write_plan"]))
+    analyses = [analyse(f, draws=options["draws"], seed=options["seed"]) for f in found]
+    differences = _differences(found, options)
+    quality = _quality(found, options) if options["quality"] else []
+    if options["as_json"]:
+        rows = [analysis_dict(a) for a in analyses]
+        for row, marks in zip(rows, quality, strict=False):
+            row["quality"] = marks
+        plain = {"arms": rows, "differences": [difference_dict(d) for d in differences]}
+        click.echo(json.dumps(plain, indent=2))
+        return
+    _print(analyses, differences, quality, options)
+
+
+def _predictions(options: dict[str, Any]) -> list[Predictions]:
+    from heartloop.run.esc import load_predictions
+    from heartloop.run.folder import find_folder, runs_dir
+
+    place = runs_dir(options["runs_dir"])
+    names = options["runs"]
+    if not names and not options["task"]:
+        raise UsageError("give a RUN (a name, a folder or last), --task or --confusion FILE.csv")
+    if names:
+        folders = list(
+            {f.path.resolve(): f for f in (find_folder(n, place) for n in names)}.values()
+        )
+    else:
+        folders = [_last_with(options["task"], place)]
+    found = [
+        one
+        for folder in folders
+        for one in load_predictions(folder, task=options["task"], data_dir=options["data"])
+    ]
+    known = {one.arm for one in found}
+    for name in options["arms"]:
+        if name not in known:
+            raise UsageError(f"--arm {name}: no such arm; there are {', '.join(sorted(known))}")
+    return [one for one in found if not options["arms"] or one.arm in options["arms"]]
+
+
+def _last_with(task: str, place: Path) -> Any:
+    """The newest run that has a task or suite."""
+    from heartloop.run.folder import list_folders
+
+    for folder in reversed(list_folders(place)):
+        if any(task in (t["task"], t["suite"]) for t in folder.manifest["tasks"]):
+            return folder
+    raise UsageError(f"--task {task}: no run in {place}/ has it; heartloop status lists them")
+
+
+def _write_plan(found: list[Predictions], path: Path) -> None:
+    from heartloop.run.esc_analysis import plan_of
+    from heartloop.run.folder import write_json
+
+    if len(found) != 1:
+        names = ", ".join(one.arm for one in found)
+        raise UsageError(f"--write-plan: takes one arm; choose it with --arm ({names})")
+    plan = plan_of(found[0])
+    write_json(path, plan)
+    click.echo(f"{path}: strategies of {found[0].name} for {len(plan)} questions", err=True)
+
+
+def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Difference]:
+    """Every arm against the first of the same task: the control ``none`` where there is one."""
+    from heartloop.run.esc_analysis import compare
+
+    groups: dict[tuple[str, tuple[str, ...]], list[Predictions]] = {}
+    for one in found:
+        groups.setdefault((one.task, one.labels), []).append(one)
+    differences = []
+    for group in groups.values():
+        base = next((one for one in group if one.role == "none"), group[0])
+        for one in group:
+            if one is not base:
+                made = compare(base, one, draws=options["draws"], seed=options["seed"])
+                differences += [made] if made else []
+    return differences
+
+
+def _quality(found: list[Predictions], options: dict[str, Any]) -> list[dict[str, float]]:
+    from heartloop.run.esc_quality import response_quality
+    from heartloop.run.folder import find_folder, runs_dir
+
+    place = runs_dir(options["runs_dir"])
+    folders = {f.name: f for f in (find_folder(n, place) for n in options["runs"] or ("last",))}
+    return [response_quality(folders[one.run], one, data_dir=options["data"]) for one in found]
+
+
+# --- Printing ----------------------------------------------------------------------------
+
+
+def _confusion(path: Path, options: dict[str, Any]) -> None:
+    from heartloop.analysis.preference import preference_bias
+    from heartloop.run.esc_analysis import read_confusion, report_dict
+
+    labels, counts = read_confusion(path)
+    report = preference_bias(counts, labels, seed=options["seed"])
+    if options["as_json"]:
+        click.echo(json.dumps(report_dict(report, counts), indent=2))
+        return
+    click.echo(_headline([(path.name, report, 0)]))
+    _labels(report, counts)
+    _references([(path.name, report)], labels)
+    for note in report.notes:
+        click.echo(f"note: {note}")
+
+
+def _print(
+    analyses: list[Analysis],
+    differences: list[Difference],
+    quality: list[dict[str, float]],
+    options: dict[str, Any],
+) -> None:
+    several = len({a.of.run for a in analyses}) > 1
+    models = len({a.of.model for a in analyses}) > 1
+    groups: dict[tuple[str, tuple[str, ...]], list[Analysis]] = {}
+    for one in analyses:
+        groups.setdefault((one.of.task, one.of.labels), []).append(one)
+    for (task, labels), group in groups.items():
+        if any(a.of.practice for a in group):
+            click.secho(f"PRACTICE SET: {task} here is heartloop's own; not ESConv.", fg="yellow")
+        click.echo(f"{task}: {group[0].report.items} labels read or unread, of "
+                   f"{len(set(group[0].of.conversations.tolist()))} conversations\n")  # fmt: skip
+        named = [(_name(a, several, models), a) for a in group]
+        click.echo(_headline([(n, a.report, a.of.errors) for n, a in named]))
+        for name, one in named:
+            click.echo(f"\n{name}")
+            _labels(one.report, one.confusion)
+            if options["matrix"] or len(analyses) == 1:
+                _matrix(labels, one)
+            _drift(one)
+        click.echo()
+        _references([(n, a.report) for n, a in named], labels)
+        for name, one in named:
+            for note in (*one.of.notes, *one.report.notes):
+                click.echo(f"note: {name}: {note}")
+    for one_quality, one in zip(quality, analyses, strict=False):
+        marks = ", ".join(f"{k} {v:.4f}" for k, v in one_quality.items())
+        click.echo(f"\nresponses of {one.of.name}: {marks}")
+    if differences:
+        click.echo()
+        _print_differences(differences)
+
+
+def _name(one: Analysis, several: bool, models: bool) -> str:
+    name = one.of.name if several else one.of.arm
+    return f"{name} [{one.of.model}]" if models else name
+
+
+def _interval(value: float, span: tuple[float, float] | None, scale: float = 1.0) -> str:
+    shown = f"{value * scale:.2f}"
+    return shown if span is None else f"{shown} [{span[0] * scale:.2f}, {span[1] * scale:.2f}]"
+
+
+def _headline(rows: list[tuple[str, PreferenceReport, int]]) -> str:
+    from heartloop.cli._show import table
+
+    stages = list(rows[0][1].stage_weighted)
+    headers = ["", "items", "unread", "error", "accuracy %", "Q %", "weighted F1 %"]
+    headers += [f"{stage} wF1 %" for stage in stages]
+    headers += ["B", "B adjusted", "r(p, F1)"]
+    lines = []
+    for name, r, errors in rows:
+        correlation = "none" if r.p_f1_correlation is None else f"{r.p_f1_correlation:.2f}"
+        marks = [
+            name,
+            str(r.items),
+            str(r.unread),
+            str(errors),
+            _interval(r.accuracy, r.accuracy_interval, 100),
+            _interval(r.macro, r.macro_interval, 100),
+            f"{100 * r.weighted:.2f}",
+            *(f"{100 * r.stage_weighted.get(stage, float('nan')):.2f}" for stage in stages),
+            _interval(r.preference.bias, r.bias_interval),
+            f"{r.bias_balanced:.2f}",
+            correlation,
+        ]
+        lines.append(marks)
+    return table(headers, lines, right=set(range(1, len(headers))))
+
+
+def _labels(report: PreferenceReport, counts: Any) -> None:
+    from heartloop.cli._show import table
+
+    items = max(report.items, 1)
+    rows = []
+    for i, name in enumerate(report.labels):
+        span = report.p_interval[i] if report.p_interval else None
+        p = report.preference.p[i]
+        rows.append(
+            [
+                name,
+                f"{100 * counts[:, i].sum() / items:.1f}",
+                f"{100 * counts[i].sum() / items:.1f}",
+                _interval(p, span),
+                "█" * min(32, round(8 * p)),
+                f"{report.f1[i]:.3f}",
+            ]
+        )
+    rows.append(["(unread)", "", f"{100 * report.unread / items:.1f}", "", "", ""])
+    headers = ["label", "gold %", "predicted %", "preference p", "8 blocks are p = 1", "F1"]
+    click.echo(table(headers, rows, right={1, 2, 3, 5}))
+
+
+def _matrix(labels: tuple[str, ...], one: Analysis) -> None:
+    from heartloop.cli._show import table
+
+    short = [f"{i + 1}" for i in range(len(labels))]
+    rows = [
+        [f"{i + 1} {name}" if i < len(labels) else name, *map(str, one.confusion[i].tolist())]
+        for i, name in enumerate((*labels, "(unread)"))
+    ]
+    click.echo("\n" + table(["predicted \\ gold", *short], rows, right=set(range(1, 99))))
+
+
+def _drift(one: Analysis) -> None:
+    if one.drift is None:
+        return
+    bias = " → ".join(f"{b:.2f}" for b in one.drift.bias)
+    macro = " → ".join(f"{100 * q:.1f}" for q in one.drift.macro)
+    told = one.drift.reinforcement
+    click.echo(f"by round: B {bias}; Q % {macro}")
+    if told is not None:
+        click.echo(f"preferred labels become more preferred: r(p, change of p) = {told:.2f}")
+
+
+def _references(rows: list[tuple[str, PreferenceReport]], labels: tuple[str, ...]) -> None:
+    from heartloop.cli._show import table
+    from heartloop.run.esc_analysis import published
+
+    lines = []
+    seen = set()
+    for _, report in rows:
+        for what, found in (("uniform", report.uniform), ("gold-marginal", report.gold_marginal)):
+            span = f"{found.mean:.2f} [{found.low:.2f}, {found.high:.2f}]"
+            line = [f"random, {what} (n = {report.items})", f"{100 * found.macro:.2f}", span]
+            lines += [line] if tuple(line) not in seen else []
+            seen.add(tuple(line))
+    for name, macro, bias in published(labels):
+        lines.append([f"published: {name}", f"{macro:.2f}", "" if bias is None else f"{bias:.2f}"])
+    click.echo(table(["to read it against", "Q %", "B"], lines, right={1, 2}))
+    if published(labels):
+        click.echo(
+            "published: Kang et al. 2024 on their own test sets, other items than these; "
+            "reference values, not a comparison"
+        )
+
+
+def _print_differences(differences: list[Difference]) -> None:
+    from heartloop.cli._show import table
+
+    def cell(row: tuple[float, float, float, float], scale: float = 1.0) -> str:
+        value, low, high, p = row
+        return f"{value * scale:+.2f} [{low * scale:.2f}, {high * scale:.2f}] p={p:.3f}"
+
+    rows = [
+        [
+            f"{d.second} − {d.first}",
+            str(d.items),
+            cell(d.bias.bias),
+            cell(d.bias.macro, 100),
+            cell(d.bias.accuracy, 100),
+            f"{d.accuracy_p:.3f}",
+        ]
+        for d in differences
+    ]
+    headers = ["paired difference", "items", "B", "Q, points", "accuracy, points", "p (flips)"]
+    click.echo(table(headers, rows, right={1, 2, 3, 4, 5}))
+    click.echo(
+        "intervals and p: bootstrap over conversations; p (flips): sign-flip test of accuracy over "
+        f"conversations. {len(differences)} comparison(s), not corrected for their number"
+    )
