@@ -178,6 +178,8 @@ class Client:
                 flight.task.cancel()
                 # Let it book what it used before whoever cancelled goes on.
                 await asyncio.wait([flight.task])
+                if not flight.task.cancelled():
+                    flight.task.exception()  # nobody is left to hear of it
             raise
         finally:
             flight.waiters -= 1

@@ -377,6 +377,30 @@ def test_a_server_that_goes_away_in_the_middle_and_returns_costs_no_question(tmp
     assert len(answers) == 40
 
 
+def test_under_the_worst_mix_of_faults_every_question_ends_and_none_as_text(tmp_path, mock_server):
+    faults = ("--p429", "0.3", "--p500", "0.05", "--phang", "0.02")
+    url = mock_server(*faults, "--pmalformed", "0.02", "--pdisconnect", "0.02")
+    options = ModelOptions(base_urls=(url,), first_byte_timeout=0.5)
+    model = make_model("server/mock", options)
+
+    async def work(client):
+        asks = []
+        for number in range(400):
+            await client.hungry()
+            ask = client.ask(request(number, model="server/mock"))
+            asks.append(asyncio.create_task(ask))
+        return await asyncio.gather(*asks, return_exceptions=True)
+
+    ended = run(work, tmp_path, model, limits=Limits(concurrency=64))
+    answers = [end for end in ended if isinstance(end, Completion)]
+    assert all(answer.text.endswith("\\boxed{4}.") for answer in answers)
+    assert all(isinstance(end, CallError) for end in ended if end not in answers)
+    assert len(answers) >= 396
+    struck = stats_of(url)["faults"]
+    assert set(struck) == {"429", "500", "hang", "malformed", "disconnect"}
+    assert stats_of(url)["repeated_answers"] == 0
+
+
 # --- Seeds -----------------------------------------------------------------------------------
 
 
