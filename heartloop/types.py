@@ -368,6 +368,7 @@ class Ask(Protocol):
     """How a method asks: bound by the runner to one question, one model and one run seed."""
 
     reader: Reader
+    seed: int  # the run seed: what a schedule's or selector's own dice are thrown with
 
     async def __call__(
         self,

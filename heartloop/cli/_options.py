@@ -134,6 +134,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         sample=flags["sample"],
         shots=flags["shots"],
         verifier=flags["verifier"],
+        helper=flags["helper"],
         judge=flags["judge"],
         sampling=_sampling(flags),
         data_dir=flags["data"] or config.get("data"),

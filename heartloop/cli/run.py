@@ -121,6 +121,11 @@ DATA = _option_group(
     ),
     click.option("--verifier", metavar="V", help="A verifier card instead of the task's own."),
     click.option(
+        "--helper",
+        metavar="M",
+        help="A second model, for methods that need one (critique, planner).",
+    ),
+    click.option(
         "--judge", metavar="M", help="The model that judges, for verifiers that need one."
     ),
 )

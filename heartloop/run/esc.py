@@ -10,10 +10,11 @@ import numpy as np
 
 from heartloop.analysis.preference import STAGES, conversation_confusions
 from heartloop.cards import TaskCard, load_verifier
+from heartloop.data import TaskData
 from heartloop.errors import UsageError
 from heartloop.run.folder import MANIFEST, VERDICTS, RunFolder
 from heartloop.run.load import question_hash
-from heartloop.run.plan import Plan, plan_from_dict
+from heartloop.run.plan import plan_from_dict
 from heartloop.run.summary import planned_rounds
 from heartloop.run.verdicts import read_traces
 from heartloop.types import Gold, Question
@@ -35,7 +36,7 @@ class LabelTask:
         name: the task's; group: its suite where the run has several tasks of it, else its name.
         labels: in the verifier's order, else in that of the choices, else sorted.
         gold: by question id; cluster: what dependent questions share, by question id.
-        mode: of the run; practice: on a practice set; private: texts are personal.
+        mode: of the run; practice: on a practice set.
     """
 
     name: str
@@ -45,7 +46,6 @@ class LabelTask:
     cluster: Mapping[str, str]
     mode: str
     practice: bool
-    private: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +111,8 @@ def load_predictions(
     """
     manifest = folder.manifest
     plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
-    tasks = {t.name: t for t in _label_tasks(folder, manifest, plan, task, data_dir)}
+    data = run_data(folder, task=task, data_dir=data_dir)
+    tasks = {t.name: t for t in _label_tasks(manifest, plan.verifier, data)}
     arms = {arm["name"]: arm for arm in manifest["plan"]["arms"]}
     found: dict[tuple[str, str, str], _Rows] = {}
     for trace in read_traces(folder.path / VERDICTS):
@@ -222,19 +223,30 @@ def _fold(text: str) -> str:
     return " ".join("".join(c if c.isalnum() else " " for c in text.lower()).split())
 
 
-def _label_tasks(
-    folder: RunFolder, manifest: Mapping[str, Any], plan: Plan, task: str | None, data: str | None
-) -> list[LabelTask]:
+def run_data(
+    folder: RunFolder, *, task: str | None = None, data_dir: str | None = None
+) -> dict[str, TaskData]:
+    """The questions and golds of a run's tasks, read again; a run folder does not hold golds.
+
+    Args:
+        folder: a run folder.
+        task: only this task or suite.
+        data_dir: where the data are now, if they moved.
+
+    Raises:
+        UsageError: no such task, or data that are not those of the run.
+    """
     from heartloop.data import load_data, resolve_tasks
 
+    manifest = folder.manifest
+    plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
     facts = {t["task"]: t for t in manifest["tasks"]}
     wanted = [n for n in facts if task is None or n == task or facts[n]["suite"] == task]
     if not wanted:
         raise UsageError(f"{folder.path}: has no task {task!r}; it has {', '.join(facts)}")
-    place = data or plan.data_dir
+    place = data_dir or plan.data_dir
     cards = {c.name: c for c in resolve_tasks(",".join(plan.tasks), data_dir=place)}
-    found: list[LabelTask] = []
-    refused = ""
+    found = {}
     for name in wanted:
         loaded = load_data(
             cards[name],
@@ -250,29 +262,37 @@ def _label_tasks(
                 f"{folder.path}: the questions of {name} are not those that the run asked "
                 f"({loaded.source}); point --data at the data it began with"
             )
-        labels = labels_of(loaded.card, plan.verifier, loaded.questions, loaded.golds)
+        found[name] = loaded
+    return found
+
+
+def _label_tasks(
+    manifest: Mapping[str, Any], verifier: str | None, data: Mapping[str, TaskData]
+) -> list[LabelTask]:
+    facts = {t["task"]: t for t in manifest["tasks"]}
+    found: list[LabelTask] = []
+    for name, loaded in data.items():
+        labels = labels_of(loaded.card, verifier, loaded.questions, loaded.golds)
         if labels is None:
-            refused = refused or name
             continue
         suite = facts[name]["suite"]
-        several = sum(facts[n]["suite"] == suite for n in wanted) > 1
+        several = sum(facts[n]["suite"] == suite for n in data) > 1
+        golds = {q.id: _gold(labels, loaded.golds[q.id]) for q in loaded.questions}
         found.append(
             LabelTask(
                 name=name,
                 group=suite if suite and several else name,
                 labels=labels,
-                gold={q.id: labels.index(_gold(labels, loaded.golds[q.id])) for q in
-                      loaded.questions},
+                gold={question: labels.index(gold) for question, gold in golds.items()},
                 cluster={q.id: q.cluster or q.id for q in loaded.questions},
                 mode=facts[name]["mode"],
                 practice=loaded.practice,
-                private=bool(loaded.card.options.get("private")),
             )
-        )  # fmt: skip
+        )
     if not found:
         raise UsageError(
-            f"{refused}: is no label task: its golds are not labels out of one list of at most "
-            f"{MOST_LABELS}; name another with --task"
+            f"{next(iter(data))}: is no label task: its golds are not labels out of one list of "
+            f"at most {MOST_LABELS}; name another with --task"
         )
     return [_own_group(t, found) for t in found]
 

@@ -112,6 +112,7 @@ async def execute(
     try:
         log = VerdictLog(folder.path / VERDICTS)
         runner = Runner(client, plan.selector, log)
+        runner.shard, runner.helper = shard, plan.helper
         shown = watch(runner, client) if watch else contextlib.nullcontext()
         try:
             with shown, _stop_on_signals(runner, handle_signals):
@@ -180,22 +181,28 @@ def write_summary(
 def paid_in(folder: RunFolder) -> dict[str, Any]:
     """Calls, tokens and dollars of a journal, each call once.
 
-    Calls that failed cost nothing; those taken over from an earlier run were paid for there.
+    Calls that failed cost nothing, those that were given up on while the model worked cost what
+    they are known to have used, and those taken over from an earlier run were paid for there.
     """
     usage: dict[str, Usage] = {}
+    abandoned: list[Usage] = []
     dollars = 0.0
     priced = False
     with Journal.open(folder.path, read_only=True) as journal:
         for record in journal.records():
-            if record["error"] or record["key"] in usage or "reused" in record:
+            if record["error"]:
+                if record["error"]["class"] == "cancelled":
+                    abandoned.append(Usage(**record["usage"]))
+                continue
+            if record["key"] in usage or "reused" in record:
                 continue
             usage[record["key"]] = Usage(**record["usage"])
             if record.get("cost") is not None:
                 dollars += record["cost"]
                 priced = True
-    total = sum(usage.values(), Usage())
+    total = sum([*usage.values(), *abandoned], Usage())
     return {
-        "calls": len(usage),
+        "calls": len(usage) + len(abandoned),
         "tokens": usage_dict(total),
         "cost": dollars if priced else None,
     }

@@ -102,7 +102,8 @@ def make_client(
     if needs_judge and judge is None:
         # The model under test judges itself unless told otherwise; the report says so.
         judge = plan.models[0]
-    names = list(dict.fromkeys([*plan.models, *([judge] if needs_judge and judge else [])]))
+    further = [plan.helper, judge if needs_judge else None]
+    names = list(dict.fromkeys([*plan.models, *(name for name in further if name)]))
     settings = model_options(plan)
     models = {name: make_model(name, settings) for name in names}
     prices = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else None

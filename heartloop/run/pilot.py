@@ -6,7 +6,7 @@ import asyncio
 import dataclasses
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -64,7 +64,7 @@ async def fix_draws(prepared: Prepared, client: Client) -> tuple[Plan, dict[str,
     facts: dict[str, Any] = {"questions": len(answered), "draws": {}}
     arms = list(plan.arms)
     if answered:
-        tokens = TokenAverages.of(answered)
+        tokens = TokenAverages.of(answered, prompts=list(_first_prompts(prepared)))
         facts["tokens"] = dataclasses.asdict(tokens)
         for i, arm in enumerate(arms):
             if arm.role == "resample":
@@ -84,6 +84,13 @@ def _loop_of(control: Arm, arms: Sequence[Arm]) -> Arm:
     name = control.name.partition(" for ")[2]
     loops = [arm for arm in arms if arm.role == "treatment"]
     return next((arm for arm in loops if arm.name == name), loops[0])
+
+
+def _first_prompts(prepared: Prepared) -> Iterator[tuple[Message, ...]]:
+    loop = next((a for a in prepared.plan.arms if a.role == "treatment"), prepared.plan.arms[0])
+    for task in prepared.tasks:
+        for question in task.data.questions:
+            yield render(question, loop.stimuli, loop.placement)
 
 
 async def _ask_first(prepared: Prepared, client: Client, count: int) -> list[Answered]:

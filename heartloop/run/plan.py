@@ -27,6 +27,7 @@ class Plan:
         shots, shots_seed: demonstrations a question (None: as the task card says), and the seed
             that draws them.
         verifier: a verifier card instead of the task's own.
+        helper: a second model, for methods that need one (`critique`, `planner`).
         judge: the model that judges, for verifiers that need one.
         sampling: overrides of the task card's sampling, the same for every arm.
         data_dir, practice: where the data comes from.
@@ -50,6 +51,7 @@ class Plan:
     shots: int | None = None
     shots_seed: int = 0
     verifier: str | None = None
+    helper: str | None = None
     judge: str | None = None
     sampling: Mapping[str, Any] = field(default_factory=dict)
     data_dir: str | None = None

@@ -122,6 +122,7 @@ async def _replay(client: Client, prepared: Prepared, verdicts: Any, shard: Any)
     temporary = verdicts.with_name(f".{verdicts.name}.tmp")
     log = VerdictLog(temporary)
     runner = Runner(client, plan.selector, log)
+    runner.shard, runner.helper = tuple(shard) if shard else None, plan.helper
     units = units_of(
         prepared.tasks, plan.models, plan.seeds, plan.arms, tuple(shard) if shard else None
     )

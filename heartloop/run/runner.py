@@ -15,7 +15,8 @@ from heartloop.cards import TaskCard
 from heartloop.data import TaskData
 from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
 from heartloop.grading import Grader
-from heartloop.methods import METHODS
+from heartloop.methods import METHODS, open_learner, select
+from heartloop.methods.bandit import Learner
 from heartloop.run.decide import Decider
 from heartloop.run.summary import final_line
 from heartloop.run.verdicts import VerdictLog, candidate_lines
@@ -98,8 +99,22 @@ class Live:
 class BoundAsk:
     """`Ask` for one unit; adds up what the unit uses, shared calls included."""
 
-    def __init__(self, client: Client, unit: Unit, stopping: asyncio.Event) -> None:
+    def __init__(
+        self,
+        client: Client,
+        unit: Unit,
+        stopping: asyncio.Event,
+        *,
+        learner: Learner | None = None,
+        helper: str | None = None,
+    ) -> None:
         self.reader: Reader = QuestionReader(unit.task.grader, unit.question)
+        self.seed = unit.seed
+        self.learner = learner
+        self.helper: BoundAsk | None = None
+        if helper is not None:
+            self.helper = BoundAsk(client, dataclasses.replace(unit, model=helper), stopping)
+        self.finish_reasons: dict[str, str] = {}  # of the answers so far, by their text
         self.calls = 0
         self.usage = Usage()
         self.cost: float | None = None
@@ -131,6 +146,7 @@ class BoundAsk:
             arm=unit.arm.name,
         )
         completion = await self._client.ask(request)
+        self.finish_reasons[completion.text] = completion.finish_reason
         self.calls += 1
         self.usage += completion.usage
         if completion.cost is not None:
@@ -196,6 +212,22 @@ def shard_of(task: str, question: str, shards: int) -> int:
     return int.from_bytes(digest[:8], "big") % shards
 
 
+def with_totals(trace: Trace, ask: BoundAsk) -> Trace:
+    """A trace with everything that was used for it.
+
+    The ask counts what was answered, helpers' calls included; `adaptive` also knows what calls
+    that it cancelled had used, so the larger count holds.
+    """
+    calls, usage, cost = ask.calls, ask.usage, ask.cost
+    if ask.helper is not None:
+        calls, usage = calls + ask.helper.calls, usage + ask.helper.usage
+        if ask.helper.cost is not None:
+            cost = (cost or 0.0) + ask.helper.cost
+    if trace.usage.total > usage.total:
+        calls, usage = max(trace.calls, calls), trace.usage
+    return dataclasses.replace(trace, calls=calls, usage=usage, cost=cost)
+
+
 class Runner:
     """Runs units so that the number of calls in flight stays at the client's limit."""
 
@@ -203,7 +235,10 @@ class Runner:
         self.live = Live()
         self.stopping = asyncio.Event()
         self.incomplete = 0
+        self.shard: tuple[int, int] | None = None
         self.decider: Decider | None = None
+        self.helper: str | None = None
+        self._learners: dict[tuple[str, str, int, str], Learner | None] = {}
         self._client = client
         self._selector = selector
         self._log = log
@@ -283,21 +318,21 @@ class Runner:
             self._room.release()
 
     async def _work(self, unit: Unit) -> None:
-        ask = BoundAsk(self._client, unit, self.stopping)
+        learner = self._learner(unit)
+        ask = BoundAsk(self._client, unit, self.stopping, learner=learner, helper=self.helper)
         grader, question, gold = unit.task.grader, unit.question, unit.gold
 
         async def check(text: str) -> bool:
-            return await grader.check(question, gold, Completion(text))
+            reason = ask.finish_reasons.get(text, "stop")
+            return await grader.check(question, gold, Completion(text, reason))
 
         method = METHODS[unit.arm.method]
         if unit.task.mode == "oracle":
             trace = await method(question, unit.arm, ask, check)
         else:
-            from heartloop.methods import select
-
             trace = await method(question, unit.arm, ask)
             trace = await select(self._selector, trace, question, unit.arm, ask)
-        trace = dataclasses.replace(trace, calls=ask.calls, usage=ask.usage, cost=ask.cost)
+        trace = with_totals(trace, ask)
         graded = await self._grade(unit, trace)
         lines = candidate_lines(unit, trace, graded, ask.spent)
         self._log.write(lines)
@@ -309,6 +344,19 @@ class Runner:
             state = self.decider.add({**lines[0], **final_line(lines, unit.task.mode)})
             if state is not None:
                 self.stop(Decided(self.decider.sentence(state)))
+
+    def _learner(self, unit: Unit) -> Learner | None:
+        """What the arm's `bandit` schedule has learnt on this task; None for other schedules."""
+        key = (unit.task.card.name, unit.model, unit.seed, unit.arm.name)
+        if key not in self._learners:
+            name = unit.task.card.name
+            order = [
+                q.id
+                for q in unit.task.data.questions
+                if self.shard is None or shard_of(name, q.id, self.shard[1]) == self.shard[0]
+            ]
+            self._learners[key] = open_learner(unit.arm, order)
+        return self._learners[key]
 
     async def _grade(self, unit: Unit, trace: Trace) -> list[Graded | None]:
         graded: list[Graded | None] = []

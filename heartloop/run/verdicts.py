@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
@@ -75,7 +76,8 @@ class VerdictLog:
         except OSError as error:
             raise JournalError(f"cannot write {self._path}: {error.strerror}") from error
         finally:
-            self._file.close()
+            with contextlib.suppress(OSError):  # what is still buffered has nowhere to go
+                self._file.close()
 
 
 def candidate_lines(
