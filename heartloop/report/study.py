@@ -172,7 +172,7 @@ def compare_specs(
         if folder.path not in loaded:
             loaded[folder.path] = load_run(folder)
     named = [(loaded[folder.path], arm) for folder, arm in found]
-    forced = _check(list(loaded.values()), force)
+    forced = check_comparable(list(loaded.values()), force)
     if len(named) > 1:
         pairs = pairs_between(named)
     else:
@@ -195,7 +195,7 @@ def compare_specs(
     return study(pairs, forced=forced, margin=margin, level=level, draws=draws)
 
 
-def _check(runs: Sequence[Loaded], force: bool) -> list[str]:
+def check_comparable(runs: Sequence[Loaded], force: bool) -> list[str]:
     """Refuse runs that are not comparable.
 
     Raises:

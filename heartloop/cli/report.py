@@ -1,0 +1,30 @@
+"""``heartloop report``: one HTML page that opens offline."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.command("report", short_help="Write one HTML page that opens offline.")
+@click.argument("run", nargs=-1, required=True, metavar="RUN …")
+@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Default: RUN/report.html")
+@click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
+@click.option("--show-texts", is_flag=True, help="Show texts of private tasks (esconv), too.")
+@click.option("--force", is_flag=True, help="Compare runs that differ, and say so in the page.")
+def report_command(
+    run: tuple[str, ...], output: str | None, runs: str | None, show_texts: bool, force: bool
+) -> None:
+    """Write a page about a run: the answer, its uncertainty, plots, and every transcript.
+
+    The page is one file under 5 MB without any link to the network. Several runs are put beside
+    the first one. RUN is a folder, a name, a unique part of a name, or ``last``.
+    """
+    from pathlib import Path
+
+    from heartloop.report.page import write_report
+    from heartloop.run.folder import find_folder, runs_dir
+
+    folders = [find_folder(spec, runs_dir(runs)) for spec in run]
+    target = Path(output) if output else None
+    path = write_report(folders, target, show_texts=show_texts, force=force)
+    click.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")

@@ -1,0 +1,505 @@
+"""The plots and tables of one run, section by section."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from heartloop.analysis import ABSENT, CORRECT
+from heartloop.report import svg
+from heartloop.report.align import align, attempt_values
+from heartloop.report.arms import Entry, is_treatment
+from heartloop.report.html import e, figure, note, table
+from heartloop.report.study import Study, label_of
+from heartloop.report.tables import p_value, points, span
+
+MANY = svg.SERIES
+
+
+def percent(value: float | None) -> str:
+    """A share as a percentage."""
+    return "–" if value is None else f"{100 * value:.1f}"
+
+
+def name_of(entry: Entry) -> str:
+    """An arm's label within its run."""
+    return label_of(entry, False)
+
+
+def stack(entry: Entry, name: str) -> np.ndarray:
+    """An array of an entry over all its tasks."""
+    return np.concatenate([getattr(part, name) for part in entry.parts.values()])
+
+
+def clusters(entry: Entry) -> np.ndarray:
+    """One label a question, unique over tasks."""
+    return np.array([f"{t}\t{c}" for t, part in entry.parts.items() for c in part.clusters])
+
+
+def forest_section(study: Study) -> str:
+    """Every arm against its controls."""
+    rows = study.rows
+    if not rows:
+        return ""
+    plot = svg.forest(
+        [
+            svg.ForestRow(
+                f"{r.arm} − {r.control}",
+                100 * r.comparison.difference,
+                100 * r.comparison.low,
+                100 * r.comparison.high,
+                f"{points(r.comparison.difference)} "
+                f"{span(r.comparison.low, r.comparison.high)}  p {p_value(r.comparison.p_holm)}",
+                r is rows[0],
+            )
+            for r in rows[:60]
+        ],
+        100 * study.margin,
+        "Differences of arms against controls with intervals",
+    )
+    heads = ["arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p", "p Holm",
+             "p BH", "exact p", "TOST p",
+              "Cohen's h", "of scored", "lenient", "verdict"]  # fmt: skip
+    data = table(heads, [
+        [
+            f"{r.arm} − {r.control}", f"{r.comparison.questions:,}",
+            points(r.comparison.a.of_all.estimate, False),
+            points(r.comparison.b.of_all.estimate, False),
+            points(r.comparison.difference), span(r.comparison.low, r.comparison.high),
+            p_value(r.comparison.p), p_value(r.comparison.p_holm), p_value(r.comparison.p_bh),
+            p_value(r.comparison.p_exact), p_value(r.comparison.equivalence.p),
+            f"{r.comparison.cohens_h:+.2f}", points(r.comparison.of_scored.difference),
+            points(r.lenient_difference), r.comparison.verdict + (" ⚑" if r.flips else ""),
+        ]
+        for r in rows
+    ], strong=[0])  # fmt: skip
+    caption = (
+        f"Paired differences in points with {study.level:.0%} intervals; p adjusted over the "
+        f"{len(rows)} comparisons (Holm). Shaded: the region of no difference, "
+        f"±{100 * study.margin:g} points. Unscored answers and errors count as not right."
+    )
+    parts = [figure(plot, caption), data]
+    if any(r.flips for r in rows):
+        parts.append(note("⚑ strict and lenient grading lead to different conclusions."))
+    for best in study.best:
+        b = best.best
+        parts.append(
+            "<p><strong>Winner's curse.</strong> "
+            + e(
+                f"Best of {len(best.arms)} against {best.control}: {best.name}, "
+                f"{points(b.selected_maximum)} points on the questions that chose it (selected "
+                f"maximum, biased upwards; arms without any effect would show "
+                f"{points(b.noise_maximum)}). Held out: {points(b.held_out.gain)} "
+                f"{span(b.held_out.low, b.held_out.high)}; cross-fitted: "
+                f"{points(b.cross_fitted.gain)} {span(b.cross_fitted.low, b.cross_fitted.high)}"
+                + (
+                    f"; chosen on other tasks: {points(b.over_tasks.gain)} "
+                    f"{span(b.over_tasks.low, b.over_tasks.high)}"
+                    if b.over_tasks
+                    else ""
+                )
+                + "."
+            )
+            + "</p>"
+        )
+    if study.classes:
+        parts.append(
+            table(
+                ["stimulus class − control", "wordings", "groups", "difference", "95 % CI", "p"],
+                [
+                    [f"{c.label} − {c.control}", str(c.effect.wordings),
+                     f"{c.effect.groups} {c.unit}", points(c.effect.estimate),
+                     span(c.effect.low, c.effect.high), p_value(c.effect.p)]
+                    for c in study.classes
+                ],
+                caption="Classes of stimuli: the wordings are a sample of what might be said",
+            )
+        )  # fmt: skip
+    equal = [(r, r.equal_tokens) for r in rows if r.equal_tokens]
+    if equal:
+        parts.append(
+            table(
+                ["at equal tokens", "cut", "tokens a question", "arm %", "control %",
+                 "difference", "95 % CI", "p", "arm ahead from"],
+                [
+                    [f"{r.arm} − {r.control}",
+                     "neither" if q.cap is None else f"{q.cut} at {q.cap:,.0f}",
+                     f"{q.tokens_arm:,.0f} / {q.tokens_control:,.0f}",
+                     points(q.comparison.a.of_all.estimate, False),
+                     points(q.comparison.b.of_all.estimate, False),
+                     points(q.comparison.difference),
+                     span(q.comparison.low, q.comparison.high), p_value(q.comparison.p),
+                     "nowhere" if q.break_even.budget is None
+                     else f"{q.break_even.budget:,.0f} tokens"]
+                    for r, q in equal
+                ],
+                caption="The journal of the dearer arm cut where both spend the same mean tokens",
+            )
+        )  # fmt: skip
+    return "".join(parts)
+
+
+def results_section(found: Sequence[Entry]) -> str:
+    """Accuracy of every arm, read every way, with its cost."""
+    from heartloop.analysis import accuracy
+
+    rows = []
+    strong = []
+    for i, entry in enumerate(found):
+        a = accuracy(stack(entry, "outcomes"), clusters(entry))
+        soft = accuracy(stack(entry, "lenient"), clusters(entry))
+        n = max(1, a.total)
+        caps, tries = stack(entry, "cap_hits").sum(), max(1, stack(entry, "attempts").sum())
+        rows.append([
+            name_of(entry), entry.role, f"{len(stack(entry, 'outcomes')):,}",
+            percent(a.of_all.estimate), _range(a.of_all), percent(a.of_scored.estimate),
+            percent(soft.of_all.estimate), percent(a.unscored_rate), percent(a.error_rate),
+            percent(float(caps / tries)), f"{stack(entry, 'calls').sum() / n:.1f}",
+            f"{stack(entry, 'tokens').sum() / n:,.0f}",
+        ])  # fmt: skip
+        if is_treatment(entry):
+            strong.append(i)
+    heads = ["arm", "role", "questions", "of all %", "95 % CI", "of scored %", "lenient %",
+             "unscored %", "error %", "cap hits %",
+              "calls/question", "tokens/question"]  # fmt: skip
+    return table(heads, rows, strong=strong)
+
+
+def _range(interval: Any) -> str:
+    if interval.low is None:
+        return "–"
+    return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def rounds_section(found: Sequence[Entry]) -> str:
+    """Accuracy by round of the loops; independent draws by number of draws."""
+    from heartloop.analysis import accuracy
+    from heartloop.analysis.curves import step_table
+
+    parts = []
+    for model in dict.fromkeys(x.model for x in found):
+        series, rows = [], []
+        loops = [x for x in found if x.model == model and x.any.rounds.shape[2] > 1]
+        draws = [x for x in found if x.model == model and x.any.draws.shape[2] > 1]
+        if not loops:
+            continue
+        oracle = all(p.mode == "oracle" for entry in loops for p in entry.parts.values())
+        for entry in loops:
+            matrix = stack(entry, "rounds")
+            asked = (stack(entry, "outcomes") != ABSENT)[:, :, None]
+            right = _latest(matrix) == CORRECT
+            if oracle:
+                right = np.logical_or.accumulate(right, axis=2)
+            shares = [
+                accuracy(np.where(asked[:, :, 0], right[:, :, r], ABSENT), clusters(entry)).of_all
+                for r in range(matrix.shape[2])
+            ]
+            series.append(_series(name_of(entry), list(range(len(shares))), shares))
+            rows.append([name_of(entry), *(percent(s.estimate) for s in shares)])
+        last = max(len(s.x) for s in series)
+        for entry in draws[:2]:
+            aligned = align([entry])
+            assert aligned is not None
+            values = step_table(attempt_values(aligned, 0, "calls"), np.arange(1.0, last + 1))[0]
+            codes = values.reshape(len(aligned.tasks), -1, last) > 0.5
+            shares = [
+                accuracy(codes[:, :, r].astype(np.int8), aligned.clusters).of_all
+                for r in range(last)
+            ]
+            name = f"{name_of(entry)} (draws)"
+            series.append(_series(name, list(range(last)), shares))
+            rows.append([name, *(percent(s.estimate) for s in shares)])
+        words = (
+            "Share of questions with a right answer in this round or before (oracle mode: the "
+            "loop stops there)."
+            if oracle
+            else "Share of questions whose latest answer is right after this round; what is "
+            "handed in at the end is the selector's choice."
+        )
+        words += " Independent draws stand at the round with the same number of calls. Bands: 95 %."
+        title = f"Accuracy by round, {model}"
+        data = table(["arm", *(f"round {r}" for r in range(last))], rows)
+        shown = series if len(series) <= MANY else [*series[: MANY - 1], series[-1]]
+        parts.append(figure(svg.lines(shown, title, "round", whole=True), words, data))
+    return "".join(parts)
+
+
+def _series(name: str, xs: Sequence[float], shares: Sequence[Any]) -> svg.Series:
+    ys = [100 * (s.estimate or 0.0) for s in shares]
+    low = [100 * (s.low or 0.0) for s in shares]
+    high = [100 * (s.high or 0.0) for s in shares]
+    return svg.Series(name, xs, ys, low, high)
+
+
+def _latest(matrix: np.ndarray) -> np.ndarray:
+    out = matrix.copy()
+    for r in range(1, out.shape[2]):
+        out[:, :, r] = np.where(out[:, :, r] == ABSENT, out[:, :, r - 1], out[:, :, r])
+    return out
+
+
+def compute_section(found: Sequence[Entry]) -> str:
+    """Equal-compute curves: accuracy against tokens a question."""
+    from heartloop.analysis import compute_curve
+    from heartloop.analysis.curves import budget_grid
+
+    parts = []
+    for model in dict.fromkeys(x.model for x in found):
+        own = [x for x in found if x.model == model]
+        longer = [x for x in own if int(stack(x, "calls").max()) > 1]
+        if not longer:
+            continue
+        chosen = (longer + [x for x in own if x not in longer])[:MANY]
+        data = []
+        for entry in chosen:
+            aligned = align([entry])
+            assert aligned is not None
+            data.append(attempt_values(aligned, 0))
+        series, rows = [], []
+        for entry, attempts in zip(chosen, data, strict=True):
+            curve = compute_curve(attempts, budget_grid(attempts, points=80), draws=400)
+            y = [100 * v for v in curve.accuracy]
+            low, high = ([100 * v for v in side] for side in (curve.low, curve.high))
+            series.append(svg.Series(name_of(entry), curve.budget, y, low, high, step=True))
+            rows.append([name_of(entry), f"{curve.spent[-1]:,.0f}", f"{curve.budget[-1]:,.0f}",
+                         percent(curve.accuracy[-1]), percent(curve.area)])  # fmt: skip
+        caption = (
+            "Accuracy if every question had been stopped at this many tokens (prompt, completion "
+            "and reasoning, everything the arm asked). Left of the cheapest first answer it is 0. "
+            "Bands: 95 % bootstrap over questions."
+        )
+        heads = ["arm", "mean tokens/question", "largest", "accuracy at the end %",
+                 "area under its own curve %"]  # fmt: skip
+        plot = svg.lines(series, f"Accuracy against tokens, {model}", "tokens a question (cap)")
+        parts.append(figure(plot, caption, table(heads, rows)))
+    return "".join(parts)
+
+
+def flips_section(found: Sequence[Entry]) -> str:
+    """Wrong to right and right to wrong by round; changed answers; sycophancy."""
+    from heartloop.analysis.diagnostics import by_round, sycophancy
+
+    drawn, rows, probes = [], [], []
+    oracle = True
+    for entry in found:
+        matrix = stack(entry, "rounds")
+        if matrix.shape[2] < 2:
+            continue
+        oracle = oracle and all(p.mode == "oracle" for p in entry.parts.values())
+        flat = matrix.reshape(-1, matrix.shape[2])
+        rounds = by_round(flat)
+        drawn.append(
+            (name_of(entry), [(f.round, f.wrong_to_right, f.right_to_wrong) for f in rounds.flips])
+        )
+        changed = _changed(stack(entry, "classes").reshape(flat.shape), flat)
+        rows += [
+            [name_of(entry), str(f.round), f"{f.reached:,}", f"{f.wrong_to_right:,}",
+             f"{f.right_to_wrong:,}", f"{f.stayed_right:,}", f"{f.stayed_wrong:,}", percent(c)]
+            for f, c in zip(rounds.flips, changed, strict=True)
+        ]  # fmt: skip
+        probe = sycophancy(flat, stack(entry, "critical").reshape(flat.shape))
+        if probe.critical.estimate is not None:
+            probes.append([
+                name_of(entry), f"{probe.critical.n:,}", percent(probe.critical.estimate),
+                _range(probe.critical), percent(probe.other.estimate), _range(probe.other),
+                points(probe.difference),
+            ])  # fmt: skip
+    if not drawn:
+        return ""
+    caption = (
+        "Green, up: wrong answers that became right; red, down: right answers that became wrong; "
+        "by round, in questions."
+    )
+    if oracle:
+        caption += (
+            " In oracle mode a loop stops at the first right answer, so nothing right is lost."
+        )
+    heads = ["arm", "round", "asked", "wrong→right", "right→wrong", "stayed right",
+             "stayed wrong", "answer changed %"]  # fmt: skip
+    parts = [figure(svg.flips(drawn, "Flips by round"), caption, table(heads, rows))]
+    if probes:
+        parts.append(
+            table(
+                ["arm", "right before", "given up after a critical cue %", "95 % CI",
+                 "after other cues %", "95 % CI", "difference"],
+                probes,
+                caption="Sycophancy probe: right answers abandoned in the round after a cue",
+            )
+        )  # fmt: skip
+    return "".join(parts)
+
+
+def _changed(classes: np.ndarray, outcomes: np.ndarray) -> list[float | None]:
+    """Share of answers that differ, as strings, from the one before."""
+    found: list[float | None] = []
+    for r in range(1, classes.shape[1]):
+        both = (outcomes[:, r] != ABSENT) & (outcomes[:, r - 1] != ABSENT)
+        n = int(both.sum())
+        found.append(float((classes[both, r] != classes[both, r - 1]).sum() / n) if n else None)
+    return found
+
+
+def selection_section(found: Sequence[Entry]) -> str:
+    """How much of what choosing could gain was gained, in verifier-free mode."""
+    rows = []
+    for entry in found:
+        sums = np.zeros(4)
+        traces = 0
+        for part in entry.parts.values():
+            s = part.steps
+            if part.mode == "oracle" or not len(s.row) or int(part.calls.max()) < 2:
+                continue
+            own = ~s.merged
+            starts = np.flatnonzero(np.r_[True, np.diff(s.row) != 0])
+            right = (s.code == CORRECT) & own
+            count = np.add.reduceat(own.astype(float), starts)
+            per = np.add.reduceat(right.astype(float), starts)
+            chosen = (part.outcomes == CORRECT).reshape(-1)[s.row[starts]]
+            sums += [right[starts].sum(), (per / np.maximum(count, 1)).sum(), chosen.sum(),
+                     (per > 0).sum()]  # fmt: skip
+            traces += len(starts)
+        if not traces:
+            continue
+        first, chance, picked, best = (float(v) / traces for v in sums)
+        rows.append([
+            name_of(entry), f"{traces:,}", percent(first), percent(chance), percent(picked),
+            percent(best), "null" if best - first < 1e-12 else
+            f"{(picked - first) / (best - first):+.2f}",
+        ])  # fmt: skip
+    if not rows:
+        return ""
+    return table(
+        ["arm", "traces", "first answer %", "random candidate %", "handed in %",
+         "any candidate %", "efficiency"],
+        rows,
+        caption="Efficiency = (handed in − first) / (any − first): 1 is an oracle, 0 no better "
+        "than the first answer, below 0 worse; null where nothing could be gained",
+    )  # fmt: skip
+
+
+def outcomes_section(found: Sequence[Entry]) -> str:
+    """Outcome classes, reasons of unscored answers, cap hits."""
+    names = ("correct", "incorrect", "unscored", "error")
+    bars, rows = [], []
+    for entry in found:
+        codes = stack(entry, "outcomes")
+        counts = [int((codes == code).sum()) for code in (1, 0, -1, -2)]
+        total = max(1, sum(counts))
+        bars.append((name_of(entry), [c / total for c in counts]))
+        reasons = stack(entry, "reasons").reshape(-1)
+        why = {r: int((reasons == r).sum()) for r in sorted({str(x) for x in reasons if x})}
+        caps, tries = int(stack(entry, "cap_hits").sum()), int(stack(entry, "attempts").sum())
+        rows.append([
+            name_of(entry), *(f"{c:,}" for c in counts),
+            ", ".join(f"{k} {v}" for k, v in why.items()) or "–",
+            f"{caps:,} of {tries:,} answers ({100 * caps / max(1, tries):.1f} %)",
+        ])  # fmt: skip
+    key = "".join(f'<span class="k-{n}"><i></i>{n}</span>' for n in names)
+    plot = svg.stacked(bars[:60], names, "Outcomes by arm")
+    heads = ["arm", *names, "why unscored", "cap hits"]
+    body = table(heads, rows)
+    return (
+        f'<p class="key small">{key}</p>'
+        + figure(plot, "Outcomes of the answers handed in.")
+        + body
+    )
+
+
+def tasks_section(found: Sequence[Entry], study: Study) -> str:
+    """Heat map of differences by task, for suites and other runs of several tasks."""
+    tasks = list(dict.fromkeys(t for entry in found for t in entry.parts))
+    if len(tasks) < 2 or not study.rows:
+        return ""
+    from heartloop.report.arms import controls_of
+
+    parts = []
+    for model in dict.fromkeys(entry.model for entry in found):
+        own = [entry for entry in found if entry.model == model]
+        treatments = [entry for entry in own if is_treatment(entry)]
+        if not treatments or not controls_of(treatments[0], own):
+            continue
+        control = controls_of(treatments[0], own)[0]
+        others = [entry for entry in own if entry is not control]
+        head = "".join(f'<th scope="col">{e(name_of(x))}</th>' for x in others)
+        body = []
+        sums: dict[str, list[float]] = {}
+        for task in tasks:
+            cells = []
+            for entry in others:
+                gap = _gap(entry, control, task)
+                if gap is not None:
+                    sums.setdefault(entry.arm, []).append(gap)
+                cells.append(_cell(gap))
+            base = control.parts.get(task)
+            level = "–" if base is None else percent(float((base.outcomes == CORRECT).mean()))
+            body.append(f'<tr><th scope="row">{e(task)}</th><td>{level}</td>{"".join(cells)}</tr>')
+        means = "".join(_cell(float(np.mean(sums[x.arm])) if x.arm in sums else None)
+                        for x in others)  # fmt: skip
+        body.append(f'<tr class="main"><th scope="row">mean over tasks</th><td></td>{means}</tr>')
+        parts.append(
+            note(
+                f"{model}: points above (blue) or below (orange) {name_of(control)}, whose "
+                "accuracy in % is in the first column; paired on shared questions. One task alone "
+                "is noisy: read rows, not cells."
+            )
+            + '<div class="scroll" tabindex="0" role="region" aria-label="heat map by task">'
+            f'<table class="heat"><thead><tr><th scope="col">task</th>'
+            f'<th scope="col">{e(name_of(control))} %</th>{head}</tr></thead>'
+            f"<tbody>{''.join(body)}</tbody></table></div>"
+        )
+    return "".join(parts)
+
+
+def _gap(entry: Entry, control: Entry, task: str) -> float | None:
+    if task not in entry.parts or task not in control.parts:
+        return None
+    aligned = align([Entry(x.run, x.model, x.arm, {task: x.parts[task]}) for x in (entry, control)])
+    if aligned is None:
+        return None
+    a, b = aligned.stack(0, "outcomes"), aligned.stack(1, "outcomes")
+    both = (a != ABSENT) & (b != ABSENT)
+    if not both.any():
+        return None
+    return float(((a == CORRECT)[both].astype(float) - (b == CORRECT)[both]).mean())
+
+
+def _cell(gap: float | None) -> str:
+    if gap is None:
+        return "<td>–</td>"
+    size = 100 * abs(gap)
+    level = sum(size >= limit for limit in (1.5, 4, 8, 16))
+    css = "h-0" if level == 0 else f"h-{'d' if gap > 0 else 'e'}{level}"
+    return f'<td class="{css}">{points(gap)}</td>'
+
+
+def cost_section(found: Sequence[Entry], summary: Any) -> str:
+    """What it took: arms as if run alone, and what was really paid."""
+    rows = []
+    for entry in found:
+        n = max(1, int((stack(entry, "outcomes") != ABSENT).sum()))
+        tokens, calls = int(stack(entry, "tokens").sum()), int(stack(entry, "calls").sum())
+        right = int((stack(entry, "outcomes") == CORRECT).sum())
+        cost = stack(entry, "cost")
+        dollars = None if np.isnan(cost).all() else float(np.nansum(cost))
+        rows.append([
+            name_of(entry), f"{calls:,}", f"{tokens:,}", f"{tokens / n:,.0f}",
+            f"{tokens / right:,.0f}" if right else "–",
+            f"{stack(entry, 'seconds').sum() / n:.2f}",
+            "–" if dollars is None else f"${dollars:,.4f}",
+        ])  # fmt: skip
+    heads = ["arm", "calls", "tokens", "tokens/question", "tokens a right answer",
+             "seconds/question", "dollars"]  # fmt: skip
+    body = table(heads, rows, caption="Each arm as if it had been run alone")
+    paid = (summary or {}).get("paid")
+    if paid:
+        t = paid["tokens"]
+        price = f", ${paid['cost']:,.4f}" if paid.get("cost") is not None else ""
+        body += note(
+            f"Really paid, calls that arms share counted once: {paid['calls']:,} calls, "
+            f"{t['prompt']:,} prompt tokens ({t['cached']:,} cached) and {t['completion']:,} "
+            f"completion tokens ({t['reasoning']:,} reasoning){price}, in "
+            f"{summary['wall_s']:,.0f} seconds."
+        )
+    return body

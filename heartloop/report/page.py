@@ -1,0 +1,245 @@
+"""The one-file report: everything about one run, or several, in a page that opens offline."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+from collections.abc import Sequence
+from importlib.resources import files
+from pathlib import Path
+
+from heartloop.errors import UsageError
+from heartloop.report import figures
+from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
+from heartloop.report.conclusion import conclusion_of
+from heartloop.report.facts import baselines, deviations, plan_section
+from heartloop.report.html import e, note, section
+from heartloop.report.study import Study, provenance, study
+from heartloop.report.transcripts import Packed, pack_transcripts
+from heartloop.run.folder import REPORT, RunFolder, write_text
+
+
+def write_report(
+    folders: Sequence[RunFolder],
+    output: Path | None = None,
+    *,
+    show_texts: bool = False,
+    force: bool = False,
+) -> Path:
+    """Write the report of one run or several.
+
+    Args:
+        folders: the runs; further ones are compared with the first where arms share a name.
+        output: the file; default ``report.html`` in the first run's folder.
+        show_texts: show the texts of private tasks, too.
+        force: compare runs that differ in data, cards or sampling.
+
+    Returns:
+        The file that was written.
+
+    Raises:
+        UsageError: a run has no verdicts, or runs that must not be compared.
+    """
+    target = output or folders[0].path / REPORT
+    if not target.parent.is_dir():
+        raise UsageError(f"-o {target}: there is no folder {target.parent}")
+    runs = [load_run(folder) for folder in folders]
+    write_text(target, build_page(runs, show_texts=show_texts, force=force))
+    return target
+
+
+def build_page(runs: Sequence[Loaded], *, show_texts: bool = False, force: bool = False) -> str:
+    """The page as HTML text."""
+    names = ", ".join(run.folder.name for run in runs)
+    body = [_between(runs, force)] if len(runs) > 1 else []
+    for number, run in enumerate(runs):
+        body.append(_run(run, f"r{number}-" if len(runs) > 1 else "", len(runs) > 1))
+    packed = pack_transcripts(runs, show_texts=show_texts)
+    body.append(section("transcripts", "Transcripts", _explorer(packed)))
+    main = "".join(body)
+    style, script = (_asset(name) for name in ("report.css", "report.js"))
+    policy = (
+        f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
+        "base-uri 'none'; form-action 'none'"
+    )
+    return (
+        '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
+        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
+        '<meta name="viewport" content="width=device-width, initial-scale=1">'
+        '<meta name="color-scheme" content="light dark">'
+        '<meta name="referrer" content="no-referrer">'
+        f"<title>heartloop: {e(names)}</title><style>{style}</style></head><body>"
+        '<a class="skip" href="#transcripts">skip to the transcripts</a>'
+        f"<header><p class='small'>heartloop report</p><h1>{e(names)}</h1></header>{_nav(runs)}"
+        f"<main>{main}</main>"
+        "<footer><p class='small'>One file, no network: everything shown is in it. How to read "
+        "it: docs/report.md of heartloop.</p></footer>"
+        f'<script type="text/plain" id="data-index">{packed.index}</script>'
+        f'<script type="text/plain" id="data-texts">{packed.texts}</script>'
+        f"<script>{script}</script></body></html>\n"
+    )
+
+
+def _asset(name: str) -> str:
+    return (files("heartloop.report") / "assets" / name).read_text(encoding="utf-8")
+
+
+def _hash(text: str) -> str:
+    digest = hashlib.sha256(text.encode()).digest()
+    return f"sha256-{base64.b64encode(digest).decode()}"
+
+
+SECTIONS = (
+    ("answer", "Answer"),
+    ("arms", "Arms against controls"),
+    ("results", "Results"),
+    ("rounds", "By round"),
+    ("compute", "Equal compute"),
+    ("flips", "Flips"),
+    ("selection", "Selection"),
+    ("outcomes", "Outcomes"),
+    ("tasks", "Tasks"),
+    ("cost", "Cost"),
+    ("baselines", "Baselines"),
+    ("plan", "Plan"),
+    ("deviations", "Deviations"),
+)
+
+
+def _nav(runs: Sequence[Loaded]) -> str:
+    if len(runs) > 1:
+        links = [("between", "Between runs")]
+        links += [(f"r{i}-answer", run.folder.name) for i, run in enumerate(runs)]
+    else:
+        links = [*SECTIONS]
+    links.append(("transcripts", "Transcripts"))
+    items = "".join(f'<li><a href="#{e(a)}">{e(t)}</a></li>' for a, t in links)
+    return f'<nav aria-label="sections"><ul>{items}</ul></nav>'
+
+
+def _between(runs: Sequence[Loaded], force: bool) -> str:
+    """Arms of the same name, every further run against the first."""
+    from heartloop.report.study import check_comparable
+
+    forced = check_comparable(runs, force)
+    result = study(pairs_between([(run, None) for run in runs]), forced=forced)
+    words = [f"FORCED, no clean comparison: {'; '.join(forced)}"] if forced else []
+    text = "".join(f'<p class="warn">{e(w)}</p>' for w in words)
+    return section("between", "Between the runs", text, figures.forest_section(result))
+
+
+def _run(run: Loaded, prefix: str, several: bool) -> str:
+    found = entries(run)
+    summary = run.folder.summary or {}
+    try:
+        result = study(pairs_within(run))
+    except UsageError:
+        result = Study((run.folder.name,), (), (), (), (), (), 0.03, 0.95, 0)
+    bodies = {
+        "answer": _answer(run),
+        "arms": figures.forest_section(result)
+        or note("A single arm: there is nothing to compare it with."),
+        "results": figures.results_section(found),
+        "rounds": figures.rounds_section(found),
+        "compute": figures.compute_section(found),
+        "flips": figures.flips_section(found),
+        "selection": figures.selection_section(found),
+        "outcomes": figures.outcomes_section(found),
+        "tasks": figures.tasks_section(found, result),
+        "cost": figures.cost_section(found, summary),
+        "baselines": baselines(run),
+        "plan": plan_section(run),
+        "deviations": deviations(run),
+    }
+    absent = {
+        "rounds": "No arm of this run has rounds.",
+        "compute": "Every arm asks once; there is no curve to draw.",
+        "flips": "No arm of this run has rounds.",
+        "selection": "Oracle mode or single answers: nothing was selected.",
+        "tasks": "One task, or no control to compare with.",
+    }
+    titles = dict(SECTIONS)
+    out = []
+    for name, body in bodies.items():
+        title = f"{titles[name]}: {run.folder.name}" if several else titles[name]
+        out.append(section(prefix + name, title, body or note(absent.get(name, "Nothing."))))
+    return "".join(out)
+
+
+def _answer(run: Loaded) -> str:
+    from heartloop.run.warnings import warnings_for
+
+    summary = run.folder.summary
+    badges = []
+    for text in provenance(run.manifest):
+        badges.append(f'<p><span class="badge">{e(text)}</span></p>')
+    asked = _question(run)
+    sentence = conclusion_of(run) or "Nothing was answered, so there is nothing to conclude."
+    warnings = warnings_for(summary, run.manifest, run.results) if summary else []
+    listed = "".join(f"<li>{e(w)}</li>" for w in warnings)
+    box = f'<div class="warn" role="note"><strong>Warnings</strong><ul>{listed}</ul></div>'
+    return (
+        "".join(badges)
+        + f"<p>{e(asked)}</p>"
+        + f'<p class="answer">{e(sentence)}</p>'
+        + (box if listed else "")
+    )
+
+
+def _question(run: Loaded) -> str:
+    """What was asked, in one sentence."""
+    m = run.manifest
+    found = entries(run)
+    tasks = [t["task"] for t in m["tasks"]]
+    n = sum(t["questions"] for t in m["tasks"])
+    treatments = list(dict.fromkeys(x.arm for x in found if x.role == "treatment"))
+    controls = list(dict.fromkeys(x.arm for x in found if x.role != "treatment"))
+    many = f"{len(treatments)} arms" if len(treatments) > 3 else " and ".join(treatments)
+    what = many or "these arms"
+    where = tasks[0] if len(tasks) == 1 else f"{len(tasks)} tasks"
+    against = f" against {', '.join(controls[:6])}" if controls else ", without any control"
+    mode = " and ".join(dict.fromkeys(t["mode"] for t in m["tasks"]))
+    return (
+        f"Asked: does {what} help {', '.join(m['plan']['models'])} on {where} ({n:,} questions, "
+        f"{mode} mode){against}?"
+    )
+
+
+def _explorer(packed: Packed) -> str:
+    words = f"{packed.traces:,} traces are listed"
+    if packed.shown == packed.traces:
+        words += ", all of them with their texts."
+    else:
+        words += (
+            f"; the texts of {packed.shown:,} are in this page, so that it stays under 5 MB: whole "
+            "questions, one of every pattern of outcomes first, then a seeded random sample. The "
+            "others are in the run folder (heartloop export RUN --to jsonl --texts)."
+        )
+    if packed.hidden:
+        words += (
+            f" Texts of {', '.join(packed.hidden)} are left out because they are private; "
+            "--show-texts shows them."
+        )
+    return (
+        f'<p class="note">{e(words)}</p>{FILTERS}'
+        '<p id="count" role="status" aria-live="polite">unpacking …</p>'
+        '<div id="list"></div><button id="more" type="button" hidden>show 50 more</button>'
+        '<noscript><p class="warn">The explorer needs JavaScript; everything above does not.</p>'
+        "</noscript>"
+    )
+
+
+FILTERS = (
+    '<form class="filters" id="explorer">'
+    '<label>arm<select id="f-arm"><option value="">all</option></select></label>'
+    '<label>task<select id="f-task"><option value="">all</option></select></label>'
+    '<label>outcome<select id="f-outcome"><option value="">all</option>'
+    '<option value="c">correct</option><option value="i">incorrect</option>'
+    '<option value="u">unscored</option><option value="e">error</option></select></label>'
+    '<label>flip or disagreement<select id="f-flip"><option value="">any</option>'
+    '<option value="gain">wrong → right</option><option value="loss">right → wrong</option>'
+    '<option value="disagree">strict ≠ lenient</option></select></label>'
+    '<label>text or question id<input id="f-text" type="search" size="28" autocomplete="off">'
+    "</label>"
+    '<label>texts in this page<input id="f-has" type="checkbox"></label></form>'
+)
