@@ -8,6 +8,4 @@ from inspect_ai.solver import generate
 
 @task
 def tiny() -> Task:
-    return Task(
-        dataset=json_dataset("tiny.jsonl"), solver=[generate()], scorer=match(numeric=True)
-    )
+    return Task(dataset=json_dataset("tiny.jsonl"), solver=[generate()], scorer=match(numeric=True))
