@@ -244,9 +244,9 @@ def _joined(items: list[Reading], kind: str, text: str) -> Reading:
 def _unqualified(text: str) -> str:
     """Without “for all x”, “where …” and the like behind it."""
     remark = _QUALIFIER.search(text)
-    if remark is None or not text[: remark.start()].strip(" ,("):
+    if remark is None or not text[: remark.start()].rstrip(" ,("):
         return text
-    return text[: remark.start()].strip(" ,(")
+    return text[: remark.start()].rstrip(" ,(")
 
 
 def is_condition(item: Reading) -> bool:
@@ -260,7 +260,7 @@ def single(text: str, depth: int) -> Reading:
     """A piece without top-level commas."""
     remark = _QUALIFIER.search(text)
     if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
-        text = text[: remark.start()].strip(" ,(")
+        text = text[: remark.start()].rstrip(" ,(")
     for left, right in (("\\{", "\\}"),):
         if text.startswith(left) and text.endswith(right):
             inner = text[2:-2]

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import json
 import os
+import subprocess
 import sys
 import time
 from dataclasses import dataclass
@@ -38,51 +39,88 @@ class PoolStats:
 
 
 class _Worker:
-    """One child process that answers one line of JSON with one line of JSON."""
+    """One child process that answers one line of JSON with one line of JSON.
+
+    Plain pipes and ``add_reader`` instead of asyncio's subprocess transports: those belong to one
+    event loop for ever, a pool may see several.
+    """
 
     def __init__(self) -> None:
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: subprocess.Popen[bytes] | None = None
         self.starting: asyncio.Task[None] | None = None
         self.done = 0
         self.loaded = False  # whether sympy is imported
 
     async def start(self, memory_mb: int, cpu_seconds: int) -> None:
-        self.process = await asyncio.create_subprocess_exec(
-            sys.executable,
-            "-c",
-            _MAIN,
-            _ROOT,
-            str(memory_mb),
-            str(cpu_seconds),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.DEVNULL,
-            limit=1 << 22,
+        self.process = subprocess.Popen(
+            [sys.executable, "-c", _MAIN, _ROOT, str(memory_mb), str(cpu_seconds)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            bufsize=0,
             start_new_session=True,  # a Ctrl-C in the terminal is the parent's to handle
         )
-        assert self.process.stdout is not None
-        line = await asyncio.wait_for(self.process.stdout.readline(), 60)
+        assert self.process.stdin is not None and self.process.stdout is not None
+        os.set_blocking(self.process.stdin.fileno(), False)
+        os.set_blocking(self.process.stdout.fileno(), False)
+        self.done = 0
+        self.loaded = False
+        line = await asyncio.wait_for(self._readline(), 60)
         if line.strip() != b"ready":
             self.kill()
             raise RuntimeError("a maths worker did not start; see `heartloop doctor`")
-        self.done = 0
-        self.loaded = False
 
     def alive(self) -> bool:
-        return self.process is not None and self.process.returncode is None
+        return self.process is not None and self.process.poll() is None
 
     async def ask(self, payload: bytes) -> bytes:
+        """One line there, one line back; empty where the process ended."""
         process = self.process
-        assert process is not None and process.stdin is not None and process.stdout is not None
-        process.stdin.write(payload)
-        await process.stdin.drain()
+        assert process is not None and process.stdin is not None
+        # at most one task is under way, so the pipe is empty and takes the whole payload
+        written = os.write(process.stdin.fileno(), payload)
+        if written != len(payload):
+            raise OSError("the worker does not read its pipe")
         self.done += 1
-        return await process.stdout.readline()
+        return await self._readline()
+
+    async def _readline(self) -> bytes:
+        assert self.process is not None and self.process.stdout is not None
+        loop = asyncio.get_running_loop()
+        source = self.process.stdout.fileno()
+        line: asyncio.Future[bytes] = loop.create_future()
+        buffer = bytearray()
+
+        def readable() -> None:
+            try:
+                chunk = os.read(source, 65536)
+            except BlockingIOError:
+                return
+            except OSError:
+                chunk = b""
+            buffer.extend(chunk)
+            if not line.done() and (not chunk or buffer.endswith(b"\n")):
+                line.set_result(bytes(buffer) if chunk else b"")
+
+        loop.add_reader(source, readable)
+        try:
+            return await line
+        finally:
+            loop.remove_reader(source)
 
     def kill(self) -> None:
-        if self.process is not None and self.process.returncode is None:
-            with contextlib.suppress(ProcessLookupError):
-                self.process.kill()
+        """End the process and collect it; killed by number, so it works in any state."""
+        process, self.process = self.process, None
+        if process is None:
+            return
+        with contextlib.suppress(OSError):
+            process.kill()
+        for pipe in (process.stdin, process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(1)
 
 
 class MathPool:
@@ -191,24 +229,22 @@ class MathPool:
         """Stop all workers."""
         workers, self._all = self._all, []
         same = self._loop is asyncio.get_running_loop()
+        mine = self._pid == os.getpid()
         self._loop = self._idle = None
         for worker in workers:
             if worker.starting is not None and same:
                 worker.starting.cancel()
                 with contextlib.suppress(asyncio.CancelledError, Exception):
                     await worker.starting
-            _kill(worker)
-            if same and worker.process is not None:
-                with contextlib.suppress(Exception):
-                    await asyncio.wait_for(worker.process.wait(), 5)
-                _close_transport(worker)
+            if mine:
+                worker.kill()
 
     def _queue(self) -> asyncio.Queue[_Worker]:
         loop = asyncio.get_running_loop()
         if self._loop is not loop or self._pid != os.getpid() or self._idle is None:
             if self._pid == os.getpid():  # after a fork the old workers are the parent's
                 for worker in self._all:
-                    _kill(worker)
+                    worker.kill()
             self._pid = os.getpid()
             self._loop = loop
             self._all = [_Worker() for _ in range(self.workers)]
@@ -227,8 +263,6 @@ class MathPool:
     def _replace(self, worker: _Worker) -> None:
         """Kill a worker and start its successor beside the others."""
         worker.kill()
-        _close_transport(worker)
-        worker.process = None
         start = worker.start(self.memory_mb, _cpu_seconds(self.timeout))
         worker.starting = asyncio.get_running_loop().create_task(start)
         worker.starting.add_done_callback(_retrieve)
@@ -254,18 +288,3 @@ def _retrieve(task: asyncio.Task[None]) -> None:
     """Look at a failed start, so that asyncio does not complain; the next use starts again."""
     if not task.cancelled():
         task.exception()
-
-
-def _kill(worker: _Worker) -> None:
-    """Kill by process id: works although the worker's event loop may be closed."""
-    process = worker.process
-    if process is not None and process.returncode is None:
-        with contextlib.suppress(OSError):
-            os.kill(process.pid, 9)
-
-
-def _close_transport(worker: _Worker) -> None:
-    transport = getattr(worker.process, "_transport", None)
-    if transport is not None:
-        with contextlib.suppress(Exception):
-            transport.close()
