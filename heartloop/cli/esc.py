@@ -12,8 +12,10 @@ from heartloop.errors import UsageError
 
 if TYPE_CHECKING:
     from heartloop.analysis.preference import PreferenceReport
+    from heartloop.analysis.text_quality import ResponseQuality
     from heartloop.run.esc import Predictions
     from heartloop.run.esc_analysis import Analysis, Difference
+    from heartloop.run.esc_quality import Ratings
 
 
 @click.command("esc", short_help="Preference-bias analysis of emotional-support strategies.")
@@ -32,6 +34,13 @@ if TYPE_CHECKING:
               help="Bootstrap resamples of conversations.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resampling.")
 @click.option("--quality", is_flag=True, help="Score utterances: BLEU, ROUGE-L, Distinct.")
+@click.option(
+    "--judge",
+    "judges",
+    multiple=True,
+    metavar="M",
+    help="Have a model rate the utterances; give two for their agreement.",
+)
 @click.option("--matrix", is_flag=True, help="Print the confusion matrix of every arm.")
 @click.option("--write-plan", type=click.Path(dir_okay=False), metavar="FILE.json",
               help="Write one arm's strategies as a plan for --method planner.")  # fmt: skip
@@ -57,14 +66,25 @@ def esc_command(**options: Any) -> None:
     analyses = [analyse(f, draws=options["draws"], seed=options["seed"]) for f in found]
     differences = _differences(found, options)
     quality = _quality(found, options) if options["quality"] else []
+    ratings = _ratings(found, options) if options["judges"] else []
     if options["as_json"]:
+        from dataclasses import asdict
+
         rows = [analysis_dict(a) for a in analyses]
         for row, marks in zip(rows, quality, strict=False):
-            row["quality"] = marks
+            row["quality"] = asdict(marks)
+        for row, rated in zip(rows, ratings, strict=False):
+            row["ratings"] = asdict(rated)
         plain = {"arms": rows, "differences": [difference_dict(d) for d in differences]}
         click.echo(json.dumps(plain, indent=2))
         return
-    _print(analyses, differences, quality, options)
+    _print(analyses, options)
+    for one, marks in zip(found, quality, strict=False):
+        _print_quality(marks, one.name)
+    _print_ratings(ratings)
+    if differences:
+        click.echo()
+        _print_differences(differences)
 
 
 def _predictions(options: dict[str, Any]) -> list[Predictions]:
@@ -132,13 +152,32 @@ def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Diff
     return differences
 
 
-def _quality(found: list[Predictions], options: dict[str, Any]) -> list[dict[str, float]]:
-    from heartloop.run.esc_quality import response_quality
+def _folders(found: list[Predictions], options: dict[str, Any]) -> dict[str, Any]:
     from heartloop.run.folder import find_folder, runs_dir
 
     place = runs_dir(options["runs_dir"])
-    folders = {f.name: f for f in (find_folder(n, place) for n in options["runs"] or ("last",))}
+    named = [find_folder(name, place) for name in options["runs"]]
+    named = named or [_last_with(options["task"], place)]
+    return {folder.name: folder for folder in named}
+
+
+def _quality(found: list[Predictions], options: dict[str, Any]) -> list[ResponseQuality]:
+    from heartloop.run.esc_quality import response_quality
+
+    folders = _folders(found, options)
     return [response_quality(folders[one.run], one, data_dir=options["data"]) for one in found]
+
+
+def _ratings(found: list[Predictions], options: dict[str, Any]) -> list[Ratings]:
+    import asyncio
+
+    from heartloop.run.esc_quality import rate
+
+    rated: list[Ratings] = []
+    for name, folder in _folders(found, options).items():
+        arms = [one for one in found if one.run == name]
+        rated += asyncio.run(rate(folder, arms, options["judges"], data_dir=options["data"]))
+    return rated
 
 
 # --- Printing ----------------------------------------------------------------------------
@@ -160,12 +199,7 @@ def _confusion(path: Path, options: dict[str, Any]) -> None:
         click.echo(f"note: {note}")
 
 
-def _print(
-    analyses: list[Analysis],
-    differences: list[Difference],
-    quality: list[dict[str, float]],
-    options: dict[str, Any],
-) -> None:
+def _print(analyses: list[Analysis], options: dict[str, Any]) -> None:
     several = len({a.of.run for a in analyses}) > 1
     models = len({a.of.model for a in analyses}) > 1
     groups: dict[tuple[str, tuple[str, ...]], list[Analysis]] = {}
@@ -189,12 +223,36 @@ def _print(
         for name, one in named:
             for note in (*one.of.notes, *one.report.notes):
                 click.echo(f"note: {name}: {note}")
-    for one_quality, one in zip(quality, analyses, strict=False):
-        marks = ", ".join(f"{k} {v:.4f}" for k, v in one_quality.items())
-        click.echo(f"\nresponses of {one.of.name}: {marks}")
-    if differences:
-        click.echo()
-        _print_differences(differences)
+
+
+def _print_quality(marks: ResponseQuality, name: str) -> None:
+    click.echo(
+        f"\nresponses of {name} ({marks.responses}): BLEU-2 {marks.bleu_2:.4f}, "
+        f"BLEU-4 {marks.bleu_4:.4f}, ROUGE-L {marks.rouge_l:.4f}, "
+        f"Distinct-1 {marks.distinct_1:.4f}, Distinct-2 {marks.distinct_2:.4f}, "
+        f"{marks.words:.1f} words"
+    )
+
+
+def _print_ratings(ratings: list[Ratings]) -> None:
+    from heartloop.cli._show import table
+    from heartloop.run.esc_quality import CRITERIA
+
+    rows = []
+    for rated in ratings:
+        for judge, means in rated.means.items():
+            shown = ["none" if means[c] is None else f"{means[c]:.2f}" for c in CRITERIA]
+            rows.append([rated.arm, judge, str(rated.rated - rated.failed[judge]), *shown])
+        if rated.agreement:
+            cells = []
+            for c in CRITERIA:
+                found = rated.agreement[c]
+                kappa = "κ none" if found.kappa is None else f"κ {found.kappa:.2f}"
+                cells.append(f"{kappa}, {100 * found.exact:.0f} % equal")
+            rows.append([rated.arm, "agreement", str(rated.agreement[CRITERIA[0]].items), *cells])
+    if rows:
+        click.echo("\nratings, 1 to 5 (κ: quadratic weights)")
+        click.echo(table(["arm", "judge", "rated", *CRITERIA], rows, right={2, 3, 4, 5, 6}))
 
 
 def _name(one: Analysis, several: bool, models: bool) -> str:

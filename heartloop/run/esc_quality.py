@@ -21,7 +21,7 @@ from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import JUDGE_SAMPLING, model_options
 from heartloop.run.plan import plan_from_dict
 from heartloop.run.runner import judge_ask, judged
-from heartloop.types import Completion
+from heartloop.types import Completion, Question
 
 CRITERIA = ("acceptance", "effectiveness", "sensitivity", "alignment")
 JUDGE = "esc_judge"
@@ -122,6 +122,7 @@ async def rate(
         raise UsageError("--judge: the same judge twice agrees with itself; name two models")
     plan = plan_from_dict(folder.manifest["plan"], str(folder.path / MANIFEST))
     data = run_data(folder, data_dir=data_dir)
+    questions = {(name, q.id): q for name, task in data.items() for q in task.questions}
     options = model_options(plan)
     limits = Limits(concurrency=plan.limits.get("concurrency", "auto"))
     by_judge: list[dict[str, list[dict[str, int] | None]]] = []
@@ -137,7 +138,7 @@ async def rate(
                     {
                         arm.name: await asyncio.gather(
                             *(
-                                _rate_one(grader, data, key, text)
+                                _rate_one(grader, data, questions, key, text)
                                 for key, text in zip(arm.keys, texts[arm.name], strict=True)
                             )
                         )
@@ -151,14 +152,17 @@ async def rate(
 
 
 async def _rate_one(
-    grader: Grader, data: Mapping[str, TaskData], key: Key, text: str
+    grader: Grader,
+    data: Mapping[str, TaskData],
+    questions: Mapping[tuple[str, str], Question],
+    key: Key,
+    text: str,
 ) -> dict[str, int] | None:
     if not text:
         return None
     task, name, seed = key
-    question = next(q for q in data[task].questions if q.id == name)
     judged.set((task, name, seed, 0, 0))
-    graded = await grader.grade(question, data[task].golds[name], Completion(text))
+    graded = await grader.grade(questions[task, name], data[task].golds[name], Completion(text))
     return ratings_of(graded.strict.detail)
 
 
