@@ -413,17 +413,17 @@ def choice_letter(text: str, count: int = 0) -> str | None:
         return allowed is None or letter.upper() in allowed
 
     bare = _WRAP.sub(r"\1", text.strip().strip("*_`\"'$ \t"))
+    found = [next(g for g in m.groups() if g) for m in _LETTER_MARK.finditer(bare)]
+    found = [letter for letter in found if ok(letter)]
+    if len(set(found)) > 1:
+        return None  # "(A) or (B)"
     match = _ALONE.match(bare)
     if match and ok(match[1]):
         whole = match.end() == len(bare)
         # "B. Paris" names B; "a. m." and "I: …" in running text name nothing unless upper case
         if whole and len(bare) <= 3 or match[1].isupper() and (whole or match["end"] != ""):
             return match[1].upper()
-    found = [next(g for g in m.groups() if g) for m in _LETTER_MARK.finditer(bare)]
-    found = [letter for letter in found if ok(letter)]
-    if found and len(set(found)) == 1:
-        return found[0]
-    return None
+    return found[0] if found else None
 
 
 def find_label(text: str, labels: Sequence[str], *, strict: bool = True) -> str | None:
