@@ -95,9 +95,16 @@ def pairs_within(run: Loaded) -> list[Pair]:
         UsageError: there is only one arm.
     """
     found = entries(run)
-    pairs = [Pair(arm, c) for arm in found if is_treatment(arm) for c in controls_of(arm, found)]
-    if pairs:
-        return pairs
+    ranked = [
+        (rank, Pair(arm, c))
+        for arm in found
+        if is_treatment(arm)
+        for rank, c in enumerate(controls_of(arm, found))
+    ]
+    if ranked:
+        # All arms against their strictest control first: those are the main comparisons.
+        return [pair for _, pair in sorted(ranked, key=lambda item: item[0])]
+    pairs: list[Pair] = []
     for model in dict.fromkeys(e.model for e in found):
         first, *rest = [e for e in found if e.model == model]
         pairs += [Pair(arm, first) for arm in rest]

@@ -128,8 +128,12 @@ def _single(arm: Entry, controls: Sequence[Entry]) -> str:
 
 def _row(arm: Entry, control: Entry, row: Row, result: Study) -> str:
     c = row.comparison
+    cost = (
+        f" (tokens a question: {row.tokens_arm:,.0f} vs {row.tokens_control:,.0f}; calls: "
+        f"{row.calls_arm:.1f} vs {row.calls_control:.1f})"
+    )
     how = {
-        "resample": " (independent draws, the same number of calls at most)",
+        "resample": f", independent draws{cost}",
         "none": " (nothing added; no matched control was run)",
         "again": " (the same prompt once more; no matched control was run)",
     }.get(control.role, "")

@@ -52,29 +52,32 @@ def forest_section(study: Study) -> str:
                 100 * r.comparison.high,
                 f"{points(r.comparison.difference)} "
                 f"{span(r.comparison.low, r.comparison.high)}  p {p_value(r.comparison.p_holm)}",
-                r is rows[0],
+                r.control_role == rows[0].control_role,
             )
             for r in rows[:60]
         ],
         100 * study.margin,
         "Differences of arms against controls with intervals",
     )
-    heads = ["arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p", "p Holm",
-             "p BH", "exact p", "TOST p",
-              "Cohen's h", "of scored", "lenient", "verdict"]  # fmt: skip
-    data = table(heads, [
+    heads = [
+        "arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p Holm", "verdict",
+        "p", "p BH", "exact p", "TOST p", "Cohen's h", "of scored", "lenient",
+    ]  # fmt: skip
+    lines = [
         [
             f"{r.arm} − {r.control}", f"{r.comparison.questions:,}",
             points(r.comparison.a.of_all.estimate, False),
             points(r.comparison.b.of_all.estimate, False),
             points(r.comparison.difference), span(r.comparison.low, r.comparison.high),
-            p_value(r.comparison.p), p_value(r.comparison.p_holm), p_value(r.comparison.p_bh),
-            p_value(r.comparison.p_exact), p_value(r.comparison.equivalence.p),
-            f"{r.comparison.cohens_h:+.2f}", points(r.comparison.of_scored.difference),
-            points(r.lenient_difference), r.comparison.verdict + (" ⚑" if r.flips else ""),
+            p_value(r.comparison.p_holm), r.comparison.verdict + (" ⚑" if r.flips else ""),
+            p_value(r.comparison.p), p_value(r.comparison.p_bh), p_value(r.comparison.p_exact),
+            p_value(r.comparison.equivalence.p), f"{r.comparison.cohens_h:+.2f}",
+            points(r.comparison.of_scored.difference), points(r.lenient_difference),
         ]
         for r in rows
-    ], strong=[0])  # fmt: skip
+    ]  # fmt: skip
+    main = [i for i, r in enumerate(rows) if r.control_role == rows[0].control_role]
+    data = table(heads, lines, strong=main)
     caption = (
         f"Paired differences in points with {study.level:.0%} intervals; p adjusted over the "
         f"{len(rows)} comparisons (Holm). Shaded: the region of no difference, "
@@ -196,8 +199,9 @@ def rounds_section(found: Sequence[Entry]) -> str:
                 accuracy(np.where(asked[:, :, 0], right[:, :, r], ABSENT), clusters(entry)).of_all
                 for r in range(matrix.shape[2])
             ]
-            series.append(_series(name_of(entry), list(range(len(shares))), shares))
-            rows.append([name_of(entry), *(percent(s.estimate) for s in shares)])
+            band = is_treatment(entry) or len(loops) == 1
+            series.append(_series(name_of(entry), list(range(len(shares))), shares, band))
+            rows.append([name_of(entry), *(f"{percent(s.estimate)} {_range(s)}" for s in shares)])
         last = max(len(s.x) for s in series)
         for entry in draws[:2]:
             aligned = align([entry])
@@ -209,8 +213,8 @@ def rounds_section(found: Sequence[Entry]) -> str:
                 for r in range(last)
             ]
             name = f"{name_of(entry)} (draws)"
-            series.append(_series(name, list(range(last)), shares))
-            rows.append([name, *(percent(s.estimate) for s in shares)])
+            series.append(_series(name, list(range(last)), shares, True))
+            rows.append([name, *(f"{percent(s.estimate)} {_range(s)}" for s in shares)])
         words = (
             "Share of questions with a right answer in this round or before (oracle mode: the "
             "loop stops there)."
@@ -218,7 +222,8 @@ def rounds_section(found: Sequence[Entry]) -> str:
             else "Share of questions whose latest answer is right after this round; what is "
             "handed in at the end is the selector's choice."
         )
-        words += " Independent draws stand at the round with the same number of calls. Bands: 95 %."
+        words += " Independent draws stand at the round with the same number of calls. "
+        words += "Bands: 95 %, of treatments and draws; the others are in the numbers."
         title = f"Accuracy by round, {model}"
         data = table(["arm", *(f"round {r}" for r in range(last))], rows)
         shown = series if len(series) <= MANY else [*series[: MANY - 1], series[-1]]
@@ -226,8 +231,10 @@ def rounds_section(found: Sequence[Entry]) -> str:
     return "".join(parts)
 
 
-def _series(name: str, xs: Sequence[float], shares: Sequence[Any]) -> svg.Series:
+def _series(name: str, xs: Sequence[float], shares: Sequence[Any], band: bool) -> svg.Series:
     ys = [100 * (s.estimate or 0.0) for s in shares]
+    if not band:
+        return svg.Series(name, xs, ys)
     low = [100 * (s.low or 0.0) for s in shares]
     high = [100 * (s.high or 0.0) for s in shares]
     return svg.Series(name, xs, ys, low, high)
@@ -243,7 +250,6 @@ def _latest(matrix: np.ndarray) -> np.ndarray:
 def compute_section(found: Sequence[Entry]) -> str:
     """Equal-compute curves: accuracy against tokens a question."""
     from heartloop.analysis import compute_curve
-    from heartloop.analysis.curves import budget_grid
 
     parts = []
     for model in dict.fromkeys(x.model for x in found):
@@ -259,22 +265,29 @@ def compute_section(found: Sequence[Entry]) -> str:
             data.append(attempt_values(aligned, 0))
         series, rows = [], []
         for entry, attempts in zip(chosen, data, strict=True):
-            curve = compute_curve(attempts, budget_grid(attempts, points=80), draws=400)
+            curve = compute_curve(attempts, _grid(attempts.cost), draws=400)
             y = [100 * v for v in curve.accuracy]
             low, high = ([100 * v for v in side] for side in (curve.low, curve.high))
+            if not is_treatment(entry) and entry.role != "resample":
+                low = high = []
             series.append(svg.Series(name_of(entry), curve.budget, y, low, high, step=True))
             rows.append([name_of(entry), f"{curve.spent[-1]:,.0f}", f"{curve.budget[-1]:,.0f}",
                          percent(curve.accuracy[-1]), percent(curve.area)])  # fmt: skip
         caption = (
             "Accuracy if every question had been stopped at this many tokens (prompt, completion "
             "and reasoning, everything the arm asked). Left of the cheapest first answer it is 0. "
-            "Bands: 95 % bootstrap over questions."
+            "Bands: 95 % bootstrap over questions, of treatments and draws."
         )
         heads = ["arm", "mean tokens/question", "largest", "accuracy at the end %",
                  "area under its own curve %"]  # fmt: skip
         plot = svg.lines(series, f"Accuracy against tokens, {model}", "tokens a question (cap)")
         parts.append(figure(plot, caption, table(heads, rows)))
     return "".join(parts)
+
+
+def _grid(costs: np.ndarray) -> np.ndarray:
+    """Budgets where attempts are many, so that the many first answers are not thinned away."""
+    return np.unique(np.quantile(costs, np.linspace(0, 1, 120), method="nearest"))
 
 
 def flips_section(found: Sequence[Entry]) -> str:
@@ -442,7 +455,7 @@ def tasks_section(found: Sequence[Entry], study: Study) -> str:
             note(
                 f"{model}: points above (blue) or below (orange) {name_of(control)}, whose "
                 "accuracy in % is in the first column; paired on shared questions. One task alone "
-                "is noisy: read rows, not cells."
+                "is noisy: read the mean, not single cells."
             )
             + '<div class="scroll" tabindex="0" role="region" aria-label="heat map by task">'
             f'<table class="heat"><thead><tr><th scope="col">task</th>'

@@ -194,7 +194,7 @@ def _question(run: Loaded) -> str:
     n = sum(t["questions"] for t in m["tasks"])
     treatments = list(dict.fromkeys(x.arm for x in found if x.role == "treatment"))
     controls = list(dict.fromkeys(x.arm for x in found if x.role != "treatment"))
-    many = f"{len(treatments)} arms" if len(treatments) > 3 else " and ".join(treatments)
+    many = f"any of {len(treatments)} arms" if len(treatments) > 3 else " or ".join(treatments)
     what = many or "these arms"
     where = tasks[0] if len(tasks) == 1 else f"{len(tasks)} tasks"
     against = f" against {', '.join(controls[:6])}" if controls else ", without any control"

@@ -81,7 +81,7 @@ def forest(rows: Sequence[ForestRow], margin: float, title: str) -> str:
     """Differences with intervals, the region of no difference shaded; in points."""
     label_width = 30 + 6.6 * max(len(short(r.label, 42)) for r in rows)
     note_width = 30 + 6.4 * max(len(r.note) for r in rows)
-    plot, height = 420.0, 26.0 * len(rows) + 46
+    plot, height = 520.0, 26.0 * len(rows) + 46
     low = min(-margin, *(max(r.low, -100) for r in rows))
     high = max(margin, *(min(r.high, 100) for r in rows))
     pad = 0.06 * (high - low)
@@ -135,7 +135,7 @@ def lines(
     """
     series = [s for s in series if len(s.x)][:SERIES]
     names = 20 + 6.8 * max(len(short(s.name, 26)) for s in series)
-    left, plot, height = 46.0, 560.0, 330.0
+    left, plot, height = 46.0, 680.0, 350.0
     top, bottom = 10.0, height - 42
     x_low = 0.0 if from_zero else min(s.x[0] for s in series)
     x_high = max(s.x[-1] for s in series)
@@ -221,7 +221,7 @@ def _end_labels(
 def stacked(rows: Sequence[tuple[str, Sequence[float]]], classes: Sequence[str], title: str) -> str:
     """Horizontal bars of shares that add up to 1; ``classes`` are CSS names of the parts."""
     label_width = 24 + 6.6 * max(len(short(name, 42)) for name, _ in rows)
-    plot, height = 520.0, 24.0 * len(rows) + 26
+    plot, height = 620.0, 24.0 * len(rows) + 26
     body = []
     for i, (name, shares) in enumerate(rows):
         y = 6 + 24 * i
@@ -253,9 +253,9 @@ def flips(rows: Sequence[tuple[str, Sequence[tuple[int, int, int]]]], title: str
     per_line = max(1, int(900 // (width + gap)))
     body = []
     for i, (name, rounds) in enumerate(rows):
-        x0, y0 = (i % per_line) * (width + gap) + 8, (i // per_line) * (2 * half + 62) + 24
+        x0, y0 = (i % per_line) * (width + gap) + 8, (i // per_line) * (2 * half + 80) + 40
         middle = y0 + half + 4
-        body.append(_text(x0, y0 - 8, short(name, 24), "start", "strong"))
+        body.append(_text(x0, y0 - 22, short(name, 24), "start", "strong"))
         body.append(_line(x0, middle, x0 + width - 20, middle, "zero"))
         for j, (number, gained, lost) in enumerate(rounds):
             x = x0 + 8 + 30 * j
@@ -269,4 +269,4 @@ def flips(rows: Sequence[tuple[str, Sequence[tuple[int, int, int]]]], title: str
             ]
     total_rows = math.ceil(len(rows) / per_line)
     used = min(len(rows), per_line) * (width + gap)
-    return _frame(used, total_rows * (2 * half + 62) + 8, title, body)
+    return _frame(used, total_rows * (2 * half + 80) + 8, title, body)

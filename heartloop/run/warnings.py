@@ -49,6 +49,8 @@ def _where(rows: Iterable[Mapping[str, Any]], all_rows: Sequence[Mapping[str, An
     ]
     if len(names) == len(all_rows) > 1:
         return f"all {len(names)} arms"
+    if len(names) > 6:
+        return f"{len(names)} of {len(all_rows)} arms" + (" × tasks" if several else "")
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 

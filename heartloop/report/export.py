@@ -1,0 +1,160 @@
+"""A run as a table for other programs: one row a graded candidate."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import orjson
+
+from heartloop.calls import Journal
+from heartloop.errors import JournalError, UsageError
+from heartloop.run.folder import VERDICTS, RunFolder
+from heartloop.run.verdicts import read_traces
+
+FORMATS = ("parquet", "jsonl", "csv")
+BATCH = 20_000  # rows of a parquet row group
+
+# What each column means beside the fields of verdicts.jsonl, from which it is flattened.
+COLUMNS: dict[str, str] = {
+    "run": "name of the run",
+    "role": "role of the arm: `treatment` or what it controls for",
+    "method": "method of the arm",
+    "mode": "`oracle` or `verifier-free`",
+    "stimuli": "names of the arm's stimuli, joined by +",
+    "lenient_outcome": "and lenient_reason, lenient_answer, lenient_score, lenient_detail: "
+    "the lenient reading",
+    "tokens_prompt": "and tokens_completion, tokens_reasoning, tokens_cached: of this call",
+    "usage_prompt": "and usage_completion, usage_reasoning, usage_cached: of the trace so far",
+    "prompt": "with --texts: the whole conversation that was sent, as JSON",
+    "text": "with --texts: the visible answer",
+    "reasoning": "with --texts: thinking shown apart from the answer",
+}
+
+TEXT, WHOLE, REAL, FLAG = "string", "int64", "float64", "bool"
+TYPES: dict[str, str] = {
+    "run": TEXT, "task": TEXT, "question": TEXT, "index": WHOLE, "cluster": TEXT, "model": TEXT,
+    "seed": WHOLE, "arm": TEXT, "role": TEXT, "method": TEXT, "mode": TEXT, "stimuli": TEXT,
+    "round": WHOLE, "draw": WHOLE, "purpose": TEXT, "key": TEXT, "cue": TEXT, "outcome": TEXT,
+    "reason": TEXT, "answer": TEXT, "score": REAL, "detail": TEXT, "lenient_outcome": TEXT,
+    "lenient_reason": TEXT, "lenient_answer": TEXT, "lenient_score": REAL, "lenient_detail": TEXT,
+    "selected": FLAG, "last": FLAG, "finish_reason": TEXT, "tokens_prompt": WHOLE,
+    "tokens_completion": WHOLE, "tokens_reasoning": WHOLE, "tokens_cached": WHOLE, "calls": WHOLE,
+    "usage_prompt": WHOLE, "usage_completion": WHOLE, "usage_reasoning": WHOLE,
+    "usage_cached": WHOLE, "cost": REAL, "error": TEXT, "started": REAL, "finished": REAL,
+    "checked": FLAG, "notes": TEXT,
+}  # fmt: skip
+TEXT_COLUMNS = ("prompt", "text", "reasoning")
+
+
+def rows(folder: RunFolder, texts: bool = False) -> Iterator[dict[str, Any]]:
+    """Every graded candidate as a flat row, in the order of ``verdicts.jsonl``.
+
+    Raises:
+        UsageError: the run has no verdicts.
+    """
+    manifest = folder.manifest
+    arms = {a["name"]: a for a in manifest["plan"]["arms"]}
+    modes = {t["task"]: t["mode"] for t in manifest["tasks"]}
+    journal = Journal.open(folder.path, read_only=True) if texts else None
+    try:
+        for trace in read_traces(folder.path / VERDICTS):
+            for line in trace:
+                yield _row(line, folder.name, arms[line["arm"]], modes[line["task"]], journal)
+    finally:
+        if journal is not None:
+            journal.close()
+
+
+def _row(line: dict[str, Any], run: str, arm: Any, mode: str, journal: Journal | None) -> Any:
+    flat: dict[str, Any] = {
+        "run": run,
+        "role": arm["role"],
+        "method": arm["method"],
+        "mode": mode,
+        "stimuli": "+".join(f"{s['set']}:{s['id']}" for s in arm["stimuli"]),
+    }
+    for name, value in line.items():
+        if isinstance(value, dict) and name != "notes":
+            flat |= {f"{name}_{part}": inner for part, inner in value.items()}
+        else:
+            flat[name] = value
+    flat["notes"] = None if line["notes"] is None else orjson.dumps(line["notes"]).decode()
+    row = {name: flat.get(name) for name in TYPES}
+    if journal is not None:
+        record = journal.record(line["key"]) if line["key"] else None
+        messages = journal.messages_of(line["key"]) if record else ()
+        row["prompt"] = orjson.dumps(messages).decode() if record else None
+        row["text"] = record["text"] if record else None
+        row["reasoning"] = record["reasoning"] if record else None
+    return row
+
+
+def export(folder: RunFolder, to: str, output: Path, texts: bool = False) -> int:
+    """Write the rows of a run.
+
+    Args:
+        folder: the run.
+        to: ``parquet``, ``jsonl`` or ``csv``.
+        output: the file.
+        texts: with prompts and answers.
+
+    Returns:
+        Number of rows.
+
+    Raises:
+        UsageError: no verdicts, an unknown format, or a folder that does not exist.
+        JournalError: the file cannot be written.
+    """
+    if to not in FORMATS:
+        raise UsageError(f"--to {to!r}: one of {', '.join(FORMATS)}")
+    if not output.parent.is_dir():
+        raise UsageError(f"-o {output}: there is no folder {output.parent}")
+    write = {"parquet": _parquet, "jsonl": _jsonl, "csv": _csv}[to]
+    names = [*TYPES, *(TEXT_COLUMNS if texts else ())]
+    try:
+        return write(rows(folder, texts), names, output)
+    except OSError as error:
+        raise JournalError(f"cannot write {output}: {error.strerror or error}") from error
+
+
+def _jsonl(found: Iterator[dict[str, Any]], names: list[str], output: Path) -> int:
+    del names
+    count = 0
+    with output.open("wb") as file:
+        for row in found:
+            file.write(orjson.dumps(row) + b"\n")
+            count += 1
+    return count
+
+
+def _csv(found: Iterator[dict[str, Any]], names: list[str], output: Path) -> int:
+    count = 0
+    with output.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, names)
+        writer.writeheader()
+        for row in found:
+            writer.writerow(row)
+            count += 1
+    return count
+
+
+def _parquet(found: Iterator[dict[str, Any]], names: list[str], output: Path) -> int:
+    import pyarrow
+    from pyarrow import parquet
+
+    kinds = {TEXT: pyarrow.string(), WHOLE: pyarrow.int64(), REAL: pyarrow.float64(),
+             FLAG: pyarrow.bool_()}  # fmt: skip
+    schema = pyarrow.schema([(name, kinds[TYPES.get(name, TEXT)]) for name in names])
+    count = 0
+    with parquet.ParquetWriter(output, schema, compression="zstd") as writer:
+        batch: list[dict[str, Any]] = []
+        for row in found:
+            batch.append(row)
+            if len(batch) == BATCH:
+                writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+                count, batch = count + len(batch), []
+        writer.write_table(pyarrow.Table.from_pylist(batch, schema))
+    return count + len(batch)
