@@ -18,6 +18,7 @@ from typing import Any
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
 from heartloop import practice  # noqa: E402
+from heartloop.errors import UsageError  # noqa: E402
 from heartloop.models.pocket import PocketModel  # noqa: E402
 from heartloop.types import Address, Completion, Message, Request, Sampling  # noqa: E402
 
@@ -133,35 +134,56 @@ async def olympiad(model: PocketModel, draws: int) -> dict[str, Any]:
     return out
 
 
+SETS = (
+    "bigbench/snarks",
+    "bigbench/object_counting",
+    "bbh/navigate",
+    *(f"instruction_induction/{name}" for name in practice.tasks("instruction_induction")),
+    "simpleqa",
+    "truthfulqa",
+    "esconv",
+)
+"""Tasks of heartloop whose practice sets are asked; one of each suite stands for all."""
+
+
 async def small_sets(model: PocketModel) -> dict[str, Any]:
-    """Accuracy on the small practice sets, greedy."""
-    tasks: dict[str, list[tuple[str, list[str]]]] = {}
-    for row in practice.rows("bigbench"):
-        if "target_scores" in row:
-            choices = "".join(f"\n  choice: {text}" for text in row["target_scores"])
-            golds = [text for text, score in row["target_scores"].items() if score]
-            item = (f"{row['input']}{choices}\n\nAnswer with the choice only.", golds)
-        else:
-            golds = row["target"] if isinstance(row["target"], list) else [row["target"]]
-            item = (f"{row['input']}\n\nGive only the answer.", golds)
-        tasks.setdefault(f"bigbench/{row['task']}", []).append(item)
-    for row in practice.rows("bbh"):
-        item = (f"{row['input']}\n\nAnswer with the letter only.", [row["target"]])
-        tasks.setdefault(f"bbh/{row['task']}", []).append(item)
-    for row in practice.rows("instruction_induction"):
-        item = (f"{row['instruction']}\n\nInput: {row['input']}\nOutput:", [row["output"]])
-        tasks.setdefault(f"instruction_induction/{row['task']}", []).append(item)
-    for row in practice.rows("simpleqa"):
-        tasks.setdefault("simpleqa", []).append((row["problem"], [row["answer"]]))
-    for row in practice.rows("truthfulqa"):
-        tasks.setdefault("truthfulqa", []).append((row["Question"], [row["Best Answer"]]))
-    out = {}
-    for name, items in tasks.items():
+    """Accuracy on the other practice sets at T = 0.7: heartloop's own prompts; own graders.
+
+    SimpleQA and TruthfulQA need a judge model; here the gold must stand in the answer, any case.
+    """
+    from heartloop.data import load_data, resolve_tasks
+    from heartloop.grading import open_grader
+    from heartloop.methods import render
+
+    out: dict[str, Any] = {}
+    for name in SETS:
+        try:
+            card = resolve_tasks(name)[0]
+        except UsageError:  # a practice task without a counterpart among the real ones
+            continue
+        data = load_data(card, practice=True)
+        asked = [render(q, (), "after_instruction") for q in data.questions]
+        sampling = Sampling(temperature=0.7, max_tokens=96)
         answers = await asyncio.gather(
-            *(ask(model, [text], 0, temperature=0.0, tokens=64) for text, _ in items)
+            *(
+                model.complete(Request(ADDRESS, messages, sampling, seed=i))
+                for i, messages in enumerate(asked)
+            )
         )
-        k = sum(a.text.strip() in golds for a, (_, golds) in zip(answers, items, strict=True))
-        out[name] = [k / len(items), *wilson(k, len(items))]
+        k = unscored = 0
+        if name in ("simpleqa", "truthfulqa"):
+            for question, answer in zip(data.questions, answers, strict=True):
+                golds = data.golds[question.id].answers
+                k += any(gold.lower() in answer.text.lower() for gold in golds)
+        else:
+            grader = open_grader(card.verifier)
+            for question, answer in zip(data.questions, answers, strict=True):
+                verdict = (await grader.grade(question, data.golds[question.id], answer)).strict
+                k += verdict.outcome == "correct"
+                unscored += verdict.outcome == "unscored"
+            await grader.close()
+        n = len(answers)
+        out[name] = {"n": n, "accuracy": k / n, "interval": wilson(k, n), "unscored": unscored / n}
     return out
 
 

@@ -94,11 +94,8 @@ class Network(nn.Module):
         return F.rms_norm(x, (self.s.width,), self.norm, 1e-5)
 
 
-def save(network: Network, folder: Path) -> None:
-    """Writes ``config.json``, ``generation_config.json`` and ``model.safetensors`` (bfloat16)."""
-    from safetensors.torch import save_file
-
-    s = network.s
+def _named(network: Network) -> dict[str, nn.Parameter]:
+    """The parameters under Hugging Face's names."""
     names = {
         "norm1": "input_layernorm.weight",
         "norm2": "post_attention_layernorm.weight",
@@ -112,6 +109,25 @@ def save(network: Network, folder: Path) -> None:
     for i, block in enumerate(network.blocks):
         for name, p in block.named_parameters():
             tensors[f"model.layers.{i}.{names[name]}"] = p
+    return tensors
+
+
+def load(network: Network, folder: Path) -> None:
+    """Reads the weights of a saved checkpoint."""
+    from safetensors.torch import load_file
+
+    saved = load_file(folder / "model.safetensors")
+    with torch.no_grad():
+        for name, p in _named(network).items():
+            p.copy_(saved[name])
+
+
+def save(network: Network, folder: Path) -> None:
+    """Writes ``config.json``, ``generation_config.json`` and ``model.safetensors`` (bfloat16)."""
+    from safetensors.torch import save_file
+
+    s = network.s
+    tensors = _named(network)
     tensors = {k: v.detach().to(torch.bfloat16).contiguous() for k, v in tensors.items()}
     folder.mkdir(parents=True, exist_ok=True)
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})

@@ -7,6 +7,7 @@ any words around it.
 
 from __future__ import annotations
 
+from heartloop.methods import wordings
 from heartloop.practice import _words as w
 from heartloop.practice._random import Rng
 
@@ -53,6 +54,9 @@ INSTRUCTIONS = (
     "The following is an open-ended problem from a mathematics competition. Solve it.",
     "Read the problem and solve it in short steps.",
     "You are given a mathematics problem. Work through it and give the answer.",
+    "Solve this problem from a mathematics competition. Work it out step by step.",
+    "Solve this problem from a mathematics competition. Work it out step by step.",
+    "Solve this problem from a mathematics competition. Work it out step by step.",
 )
 FORMATS = (
     "Put the final answer in \\boxed{}.",
@@ -64,6 +68,8 @@ FORMATS = (
     'Close with "So the final answer is \\boxed{answer}."',
     "The last line must hold the answer in \\boxed{}, several answers separated by commas.",
     "State the answer in \\boxed{} without its unit.",
+    "End with the final answer alone inside \\boxed{}.",
+    "End with the final answer alone inside \\boxed{}.",
 )
 COT = (
     "Think step by step.",
@@ -116,6 +122,22 @@ MERGE = (
     "Compare the candidate solutions and write the final one.",
     "Using the candidates below, produce a single final answer.",
     "Read all attempts and then solve the problem.",
+)
+SUPPORT = (
+    "You are the supporter in a conversation with a person who is going through a hard time. "
+    "Choose the strategy of your next turn. The strategies are:"
+)
+STRATEGIES = "\n".join(
+    (
+        "- Question: ask about the situation, the feelings or the wishes of the person",
+        "- Restatement or Paraphrasing: say what the person said again in other words",
+        "- Reflection of feelings: name the feelings that the person shows",
+        "- Self-disclosure: tell of something similar that you have been through or felt",
+        "- Affirmation and Reassurance: point out strengths, encourage, give hope",
+        "- Providing Suggestions: propose something that the person could do",
+        "- Information: give facts, data or sources that are of use",
+        "- Others: greetings, thanks, farewells and whatever fits nowhere else.",
+    )
 )
 LABELS = ("Candidate", "Answer", "Solution", "Attempt", "Response", "Proposal")
 
@@ -203,6 +225,12 @@ def feedback(r: Rng, wrong: bool) -> str:
     or to try again, or say nothing about the answer at all.
     """
     parts: list[str] = []
+    if r.chance(35):  # heartloop's own loops
+        told = r.chance(75 if wrong else 10)
+        words = wordings.VERDICT_WRONG if told else wordings.CHECK_AGAIN
+        if r.chance(85):
+            words = f"{words} {wordings.REFLECT}"
+        return f"{words}\n\n{cue(r)}" if r.chance(65) else words
     if r.chance(75 if wrong else 10):
         parts.append(r.pick(WRONG))
     if r.chance(65):

@@ -6,6 +6,7 @@ from typing import Any
 
 import phrases as p
 
+from heartloop.methods import wordings
 from heartloop.practice import _language as lang
 from heartloop.practice import _maths as maths
 from heartloop.practice import _support as support
@@ -107,6 +108,7 @@ def synthesis(r: Rng) -> list[Turn]:
     """One message that lists candidate answers; the right solution is the reply."""
     found, seed = problem(r)
     label, merge = r.pick(p.LABELS), r.pick(p.MERGE)
+    own = r.chance(50)
     short = r.chance(25)
     lines = []
     rate = r.pick((20, 50, 80))
@@ -115,10 +117,17 @@ def synthesis(r: Rng) -> list[Turn]:
         text = bad or _answer(found)
         if short and "\\boxed" in text:
             text = text[text.index("$\\boxed") :]
-        head = r.pick((f"{label} {i + 1}:",)) if i else f"{label} 1:"
-        lines.append(f"{head}{r.pick((chr(10), ' '))}{text}")
+        if own:
+            lines.append(wordings.CANDIDATE.format(number=i + 1, text=text))
+        else:
+            lines.append(f"{label} {i + 1}:{r.pick((chr(10), ' '))}{text}")
     listing = r.pick(("\n\n", "\n")).join(lines)
     question = ask(r, found.question, p.INSTRUCTIONS, p.FORMATS)
+    if own:
+        head = wordings.SYNTHESIS_HEAD.format(count=len(lines))
+        end = wordings.CANDIDATES_END
+        message = "\n\n".join((question, head, *lines, end, wordings.SYNTHESIS_TASK))
+        return [*_system(r), ("user", message, False), ("assistant", _answer(found), True)]
     parts = [question, merge, listing] if r.chance(60) else [merge, question, listing]
     if r.chance(50):
         parts.append(r.pick(p.FORMATS))
@@ -126,12 +135,16 @@ def synthesis(r: Rng) -> list[Turn]:
 
 
 CRITIQUE = (
+    wordings.GIVE_FEEDBACK,
+    wordings.GIVE_FEEDBACK,
     "Give short feedback on this answer. Do not solve the problem again.",
     "Point out what is weak in the answer above.",
     "Review the answer and say what could be improved.",
     "Write a brief critique of the solution.",
 )
 IMPROVE = (
+    wordings.USE_FEEDBACK,
+    wordings.USE_FEEDBACK,
     "Now use the feedback to write an improved answer.",
     "Improve the answer with this feedback.",
     "Write the answer again with the feedback in mind.",
@@ -184,6 +197,22 @@ def judge(r: Rng) -> list[Turn]:
     if bad is None:
         return olympiad(r)
     good = _answer(found)
+    if r.chance(50):  # heartloop's own wordings
+        if r.chance(50):
+            right = r.chance(50)
+            shown = wordings.CANDIDATE.format(number=1, text=good if right else bad)
+            parts = (question, wordings.SCORE_HEAD, shown, wordings.CANDIDATES_END)
+            score = r.between(60, 95) if right else r.between(5, 40)
+            message = "\n\n".join((*parts, wordings.SCORE_TASK))
+            return [("user", message, False), ("assistant", f"Score: {score}", True)]
+        first = r.chance(50)
+        listed = [
+            wordings.CANDIDATE.format(number=i + 1, text=text)
+            for i, text in enumerate((good, bad) if first else (bad, good))
+        ]
+        parts = (question, wordings.COMPARE_HEAD, *listed, wordings.CANDIDATES_END)
+        message = "\n\n".join((*parts, wordings.COMPARE_TASK))
+        return [("user", message, False), ("assistant", f"Better: {1 if first else 2}", True)]
     if r.chance(50):
         right = r.chance(50)
         text = good if right else bad
@@ -340,6 +369,7 @@ def support_turn(r: Rng) -> list[Turn]:
     at = r.pick(places)
     start = max(0, at - r.between(5, 15))
     shown = r.chance(70)
+    own = r.chance(50)
     lines = []
     for turn in turns[start:at]:
         if turn["speaker"] == "seeker":
@@ -357,6 +387,16 @@ def support_turn(r: Rng) -> list[Turn]:
     lead = r.pick(("Strategies", "The strategies are", "Choose one of"))
     head = f"{r.pick(NAME_IT)} {lead}: {listing}"
     gold = turns[at]["strategy"]
+    if own:
+        message = "\n\n".join(
+            (
+                f"{p.SUPPORT}\n{p.STRATEGIES}",
+                "\n".join(survey),
+                "Conversation so far:\n" + "\n".join(lines),
+                "Answer as: Strategy: NAME",
+            )
+        )
+        return [("user", message, False), ("assistant", f"Strategy: {gold}", True)]
     form = r.below(4)
     if form == 0:
         tail, answer = "Reply with the name of the strategy only.", gold
@@ -390,30 +430,103 @@ def drill(r: Rng) -> list[Turn]:
     return turns
 
 
-DRILL_SHARE = (60, 25)
-"""Percent of drills in the first and in the second half of the training."""
+def _item(r: Rng) -> tuple[str, str]:
+    """A small task as heartloop's task cards put it, and its answer."""
+    kind = r.below(100)
+    if kind < 28:
+        name = r.pick(tuple(lang.BIGBENCH))
+        while True:
+            row = lang.BIGBENCH[name][1](r)
+            if _identity(row) not in HELD_OUT_TEXTS:
+                break
+        if "target_scores" not in row:
+            target = row["target"]
+            return f"\nQ: {row['input']}\nA: ", target if isinstance(target, str) else target[1]
+        options = r.shuffled(list(row["target_scores"]))
+        right = next(text for text in options if row["target_scores"][text])
+        if r.chance(50):
+            choices = "".join(f"\n  choice: {text}" for text in options)
+            return f"\nQ: {row['input']}{choices}\nA: ", right
+        lines = "\n".join(f"({'ABCDEFG'[i]}) {text}" for i, text in enumerate(options))
+        return (
+            f"Q: {row['input']}\nOptions:\n{lines}\nGive only the final answer, written as the "
+            "question or its options write it.\nA:",
+            f"({'ABCDEFG'[options.index(right)]})",
+        )
+    if kind < 75:
+        name = r.pick(tuple(lang.INDUCTION))
+        instruction, draw = lang.INDUCTION[name]
+        while True:
+            given, wanted = draw(r)
+            if f"{name}:{given}" not in HELD_OUT_TEXTS:
+                break
+        return f"Instruction: {instruction}\n\nInput: {given}\nOutput:", wanted
+    if kind < 93:
+        question, answer = lang.fact_question(r.below(lang.FACTS), r.below(3))
+        head = "Answer this question about a fact. A few words are enough.\n\nQuestion: "
+        return f"{head if r.chance(70) else ''}{question}", answer
+    small, large = lang._truth(r)
+    head = "Answer the question in one or two sentences.\n\nQuestion: "
+    if r.chance(50):
+        text = f"No, {lang._article(large)} is larger than {lang._article(small)}"
+        return f"{head}Is {lang._article(small)} larger than {lang._article(large)}?", text
+    text = f"Yes, {lang._article(large)} is larger than {lang._article(small)}"
+    return f"{head}Is {lang._article(large)} larger than {lang._article(small)}?", text
 
-MIX = (
-    (olympiad, 66),
-    (synthesis, 8),
-    (critique, 4),
-    (judge, 3),
-    (choice, 5),
-    (exact, 4),
-    (induction, 4),
-    (facts, 3),
-    (support_turn, 3),
-)
-"""Kinds of conversations and their share of 100."""
+
+def quick(r: Rng) -> list[Turn]:
+    """Several small tasks in one conversation; one phrase of any kind now and then."""
+    turns: list[Turn] = []
+    for _ in range(r.between(3, 10)):
+        question, answer = _item(r)
+        if r.chance(10):
+            question = f"{p.cue(r)}\n\n{question}"
+        turns += [("user", question, False), ("assistant", answer, True)]
+    return turns
 
 
-def conversation(seed: str, drills: int = 0) -> list[Turn]:
-    """The conversation with this seed; ``drills`` percent are replaced by plain problems."""
+PHASES = {
+    "skills": (
+        60,
+        (
+            (olympiad, 66),
+            (synthesis, 8),
+            (critique, 4),
+            (judge, 3),
+            (choice, 5),
+            (exact, 4),
+            (induction, 4),
+            (facts, 3),
+            (support_turn, 3),
+        ),
+    ),
+    "conversation": (
+        15,
+        (
+            (olympiad, 42),
+            (synthesis, 7),
+            (critique, 3),
+            (judge, 3),
+            (choice, 4),
+            (exact, 2),
+            (induction, 3),
+            (facts, 2),
+            (support_turn, 4),
+            (quick, 30),
+        ),
+    ),
+}
+"""For each phase of the training: percent of drills, and the share of 100 of each other kind."""
+
+
+def conversation(seed: str, phase: str = "conversation") -> list[Turn]:
+    """The conversation with this seed in one phase of the training."""
     r = Rng(seed)
+    drills, mix = PHASES[phase]
     if r.chance(drills):
         return drill(r)
     at = r.below(100)
-    for kind, share in MIX:
+    for kind, share in mix:
         if at < share:
             return kind(r)
         at -= share

@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -22,7 +23,7 @@ import stream  # noqa: E402
 import tokens  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from network import Network, Shape, save  # noqa: E402
+from network import Network, Shape, load, save  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
 BUCKET = 512
@@ -41,19 +42,15 @@ def encode(tokenizer: Tokenizer, turns: list[stream.Turn]) -> tuple[list[int], l
 
 
 def batches(
-    tokenizer: Tokenizer, seed: int, budget: int, context: int, progress: list[float]
+    tokenizer: Tokenizer, seed: int, budget: int, context: int, phase: str
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Endless batches (ids, labels) of about ``budget`` tokens; labels are -1 where not counted.
-
-    ``progress`` holds one number, the share of the training that is done, written by the caller.
-    """
+    """Endless batches (ids, labels) of about ``budget`` tokens; labels are -1 where not counted."""
     order = stream.Rng(f"order/{seed}")
     number = 0
     while True:
         rows = []
         for _ in range(BUCKET):
-            share = stream.DRILL_SHARE[progress[0] > 0.5]
-            rows.append(encode(tokenizer, stream.conversation(f"{seed}/{number}", share)))
+            rows.append(encode(tokenizer, stream.conversation(f"{seed}/{number}", phase)))
             number += 1
         rows = sorted((row for row in rows if len(row[0]) <= context), key=lambda row: len(row[0]))
         groups: list[list[tuple[list[int], list[bool]]]] = [[]]
@@ -83,14 +80,22 @@ def main() -> None:
     parser.add_argument("--budget", type=int, default=4096)
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--phase", choices=list(stream.PHASES), default="skills")
+    parser.add_argument("--init", type=Path, help="folder of a checkpoint to go on from")
     parser.add_argument("--save-every", type=float, default=4, help="minutes")
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
+    if arguments.init:
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        for name in ("tokenizer.json", "tokenizer_config.json"):
+            shutil.copy(arguments.init / name, arguments.out / name)
     if not (arguments.out / "tokenizer.json").exists():
         tokens.train(arguments.out)
     tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
     network = Network(Shape(vocabulary=tokens.VOCABULARY))
+    if arguments.init:
+        load(network, arguments.init)
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
     # Muon (Jordan et al. 2024) for the matrices, AdamW for embeddings and norms.
@@ -103,13 +108,13 @@ def main() -> None:
     log = (arguments.out / "loss.jsonl").open("w")
     start = saved = time.monotonic()
     seen, total, count = 0, 0.0, 0
-    progress = [0.0]
-    source = batches(tokenizer, arguments.seed, arguments.budget, network.s.context, progress)
+    source = batches(
+        tokenizer, arguments.seed, arguments.budget, network.s.context, arguments.phase
+    )
     hidden = torch.compile(network.hidden, dynamic=True)
     for step, (ids, labels) in enumerate(source):
         elapsed = time.monotonic() - start
         done = max(elapsed / (60 * arguments.minutes), step / arguments.steps)
-        progress[0] = done
         scale = min(1.0, (step + 1) / 150) * (
             0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
         )

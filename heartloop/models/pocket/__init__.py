@@ -164,5 +164,5 @@ class PocketModel:
         return out
 
     async def close(self) -> None:
-        """Stop the worker and free the caches; open calls end as cancelled."""
+        """Stop the worker and free the caches; open calls end with a CallError."""
         await asyncio.get_running_loop().run_in_executor(None, self._engine.close)

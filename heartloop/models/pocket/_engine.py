@@ -188,15 +188,19 @@ class Engine:
             self._wake.notify()
 
     def close(self) -> None:
-        """Drops what waits and runs, ends the thread and frees the caches."""
+        """Ends the thread and frees the caches; what waits and runs ends with an error."""
         with self._wake:
             self._closed = True
             self._wake.notify()
             thread = self._thread
         if thread is not None and thread is not threading.current_thread():
             thread.join()
-        self._waiting.clear()
+        # The thread is gone, so nobody else touches the lists; whoever still waits must hear of it.
+        for job in (*self._running, *self._waiting):
+            job.error = RuntimeError("the engine is closed")
+            job.done(job)
         self._running.clear()
+        self._waiting.clear()
         self._prefixes = Prefixes()
         self._cache = net.Cache(self._weights, 1, 1)
 
