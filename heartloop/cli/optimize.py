@@ -74,6 +74,20 @@ from heartloop.types import PLACEMENTS
 @click.option("--budget-tokens", type=click.IntRange(1), metavar="N", help="Pay at most N tokens.")
 @click.option("--budget-calls", type=click.IntRange(1), metavar="N", help="Pay at most N calls.")
 @click.option("--per-task", is_flag=True, help="A search for every task instead of one over all.")
+@click.option(
+    "--propose",
+    type=click.IntRange(0),
+    default=0,
+    metavar="N",
+    help="Let the model write N stimuli from the best of a first race, and race them, too.",
+)
+@click.option(
+    "--generations",
+    type=click.IntRange(1),
+    default=1,
+    show_default=True,
+    help="With --propose: races before the last one, each on questions of its own.",
+)
 @DATA
 @SAMPLING
 @click.option("--base-url", multiple=True, metavar="URL", help="OpenAI-compatible server.")
@@ -122,12 +136,18 @@ def optimize_command(**flags: Any) -> int:
                 plan, server={**plan.server, "base_urls": list(flags["base_url"])}
             )
         kept = dict(manifest["search"])
-        per_task = kept.pop("per_task")
+        more = {name: kept.pop(name) for name in ("per_task", "proposals", "generations")}
+        per_task = more["per_task"]
         options = RaceOptions(**kept)
         prepared = prepare(plan)
     else:
         plan, line = _plan(flags)
         per_task = flags["per_task"]
+        more = {
+            "per_task": per_task,
+            "proposals": flags["propose"],
+            "generations": flags["generations"],
+        }
         options = RaceOptions(
             goal=flags["goal"],
             strategy=flags["strategy"],
@@ -147,20 +167,19 @@ def optimize_command(**flags: Any) -> int:
             click.echo(_say_plan(line, told), err=True)
         label = f"search_{plan.tasks[0] if len(plan.tasks) == 1 else 'tasks'}_{plan.models[0]}"
         folder = new_folder(runs, flags["name"], label)
-    found = asyncio.run(
+    found, arms = asyncio.run(
         search(
             prepared,
             folder,
             options,
-            per_task=per_task,
+            **more,
             command=" ".join(["heartloop", *sys.argv[1:]]),
             progress=_progress if sys.stderr.isatty() and not quiet else None,
         )
     )
     cards = {}
-    by_name = {arm.name: arm for arm in prepared.plan.arms}
     for task, result in found["searches"].items():
-        chosen = by_name.get(result["chosen"] or "")
+        chosen = arms.get(result["chosen"] or "")
         if chosen is not None and chosen.stimuli:
             name = f"chosen-{folder.name}" + ("" if task == "all" else f"-{task}")
             name = name.replace("/", "-")
@@ -279,7 +298,7 @@ def _say(found: dict[str, Any], folder: Any) -> str:
                 f"{100 * row['difference']:+.1f}",
                 f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}",
                 str(row["questions"]),
-                f"{100 * row['accuracy']:.1f}",
+                "" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f}",
             ]
             for row in result["ranking"][:15]
         ]

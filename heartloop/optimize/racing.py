@@ -297,7 +297,7 @@ class _Race:
 
     # --- the end -----------------------------------------------------------------------
 
-    async def finish(self, leader: int, stopped: str) -> RaceResult:
+    async def finish(self, leader: int, stopped: str, wanted: bool) -> RaceResult:
         """Test the leader once on untouched questions and write everything up."""
         mean, low, high = self.bounds()
         used = max(self.depth)
@@ -312,13 +312,14 @@ class _Race:
         room = self.room()
         if room is not None:
             size = max(1, min(size, room // 2))
+        size = size if wanted else 0
         start = len(self.groups) - size
         await self.ask([0, leader], start, len(self.groups))
         gaps = self.differences(leader, start, len(self.groups))
         estimate = paired_estimate(gaps, o.error)
         tasks = list(dict.fromkeys(self.groups))
         by_task = {}
-        for task in tasks if len(tasks) > 1 else []:
+        for task in tasks if len(tasks) > 1 and wanted else []:
             mine = np.array([self.groups[q] == task for q in self.order[start:]])
             gap = (self.scores[leader, start:] - self.scores[0, start:])[mine]
             by_task[task] = paired_estimate(gap[~np.isnan(gap)], o.error / len(tasks))
@@ -330,7 +331,7 @@ class _Race:
                     float(mean[arm]),
                     float(low[arm]),
                     float(high[arm]),
-                    float(np.nanmean(self.scores[arm, : max(1, self.depth[arm])])),
+                    _mean(self.scores[arm, : self.depth[arm]]),
                     self.depth[arm],
                     self.dropped.get(arm),
                 )
@@ -345,8 +346,8 @@ class _Race:
             leader=self.arms[leader],
             held_out=estimate,
             held_out_accuracy=(
-                float(np.nanmean(self.scores[0, start:])),
-                float(np.nanmean(self.scores[leader, start:])),
+                _mean(self.scores[0, start:]),
+                _mean(self.scores[leader, start:]),
             ),
             by_task=by_task,
             naive_maximum=float(mean[leader]),
@@ -371,6 +372,12 @@ class _Race:
         return 1.0
 
 
+def _mean(scores: Floats) -> float | None:
+    """Mean of the scores there are; None without any."""
+    known = scores[~np.isnan(scores)]
+    return float(known.mean()) if len(known) else None
+
+
 def fingerprint(arms: Sequence[str], groups: Sequence[str], options: RaceOptions) -> str:
     """Identity of a search: arms, questions and what its order of asking depends on."""
     text = json.dumps([list(arms), list(groups), options.seed, options.strategy])
@@ -386,6 +393,7 @@ async def race(
     state: RaceState | None = None,
     save: Callable[[RaceState], None] | None = None,
     search: int | None = None,
+    estimate: bool = True,
 ) -> RaceResult:
     """Search for the arm worth using.
 
@@ -403,6 +411,8 @@ async def race(
         save: called with the state after every evaluation.
         search: how many of the questions, from the first, the search may use; the others are the
             held-out ones. None splits at random, as deep as the plan needs.
+        estimate: without it the search ends with its ranking: no held-out questions are asked and
+            nothing is chosen (an early generation of arms).
 
     Returns:
         The result; ``chosen`` is None when no arm was shown to be better than "none".
@@ -430,4 +440,4 @@ async def race(
     leader, stopped = await (
         running.halving() if options.strategy == "halving" else running.bandit()
     )
-    return await running.finish(leader, stopped)
+    return await running.finish(leader, stopped, estimate)

@@ -127,7 +127,7 @@ class RankedArm:
     difference: float
     low: float
     high: float
-    accuracy: float
+    accuracy: float | None
     questions: int
     dropped_after: int | None
 
@@ -157,7 +157,7 @@ class RaceResult:
     chosen: str | None
     leader: str
     held_out: PairedEstimate
-    held_out_accuracy: tuple[float, float]
+    held_out_accuracy: tuple[float | None, float | None]
     by_task: dict[str, PairedEstimate]
     naive_maximum: float
     ranking: tuple[RankedArm, ...]

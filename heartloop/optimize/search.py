@@ -12,125 +12,39 @@ import dataclasses
 import json
 import signal
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
 from heartloop.calls import Client, Journal
 from heartloop.errors import HeartloopError, Stopped, UsageError
-from heartloop.methods import METHODS, select
-from heartloop.optimize.racing import race
-from heartloop.optimize.results import Evaluation, RaceOptions, RaceResult, RaceState
+from heartloop.methods.prompt import phrase
+from heartloop.optimize.field import Field, Progress
+from heartloop.optimize.propose import Parent, propose
+from heartloop.optimize.racing import question_order, race
+from heartloop.optimize.results import RaceOptions, RaceResult, RaceState
 from heartloop.run.execute import Prepared, write_summary
 from heartloop.run.folder import MANIFEST, VERDICTS, RunFolder, write_json
 from heartloop.run.load import attach_judge, close_tasks, make_client
 from heartloop.run.manifest import check_unchanged, new_manifest
 from heartloop.run.reuse import adopt
-from heartloop.run.runner import BoundAsk, LoadedTask, Unit, judged
-from heartloop.run.verdicts import VerdictLog, candidate_lines
-from heartloop.types import Arm, Completion, Graded, Question
+from heartloop.run.runner import LoadedTask
+from heartloop.run.verdicts import VerdictLog
+from heartloop.types import (
+    Address,
+    Arm,
+    Completion,
+    Message,
+    Question,
+    Request,
+    Sampling,
+    Stimulus,
+)
 
 RESULT = "search.json"
 STATE = "search_state.json"
-MOST_OPEN = 2000  # questions at work at once
-
-Progress = Callable[[Client, int], None]
-
-
-class _CountingAsk(BoundAsk):
-    """Also counts what was paid now: not from the journal, not shared with another arm."""
-
-    paid_calls = 0
-    paid_tokens = 0
-
-    async def __call__(self, *args: Any, **more: Any) -> Completion:
-        completion = await super().__call__(*args, **more)
-        if not completion.shared:
-            self.paid_calls += 1
-            self.paid_tokens += completion.usage.total
-        return completion
-
-
-class _Field:
-    """Scores one arm on some questions: what a race asks of the world."""
-
-    def __init__(
-        self,
-        prepared: Prepared,
-        items: Sequence[tuple[LoadedTask, Question]],
-        client: Client,
-        log: VerdictLog,
-        progress: Progress | None,
-    ) -> None:
-        self.plan, self.items, self.client = prepared.plan, items, client
-        self.log, self.progress = log, progress
-        self.stopping = asyncio.Event()
-        self.open = asyncio.Semaphore(MOST_OPEN)
-        self.done = 0
-
-    async def __call__(self, arm: int, questions: Sequence[int]) -> Evaluation:
-        """Run one arm on these questions, all at once within the client's limits."""
-        arm_ = self.plan.arms[arm]
-        ended = await asyncio.gather(
-            *(self._one(arm_, *self.items[q]) for q in questions), return_exceptions=True
-        )
-        # All are awaited before an error is let through: what was answered is in the journal.
-        done = []
-        for one in ended:
-            if isinstance(one, BaseException):
-                raise one
-            done.append(one)
-        calls, tokens, paid, paid_tokens = (sum(one[i] for _, one in done) for i in range(4))
-        return Evaluation([score for score, _ in done], calls, tokens, paid, paid_tokens)
-
-    async def _one(
-        self, arm: Arm, task: LoadedTask, question: Question
-    ) -> tuple[float | None, tuple[int, int, int, int]]:
-        async with self.open:
-            gold = task.data.golds[question.id]
-            unit = Unit(task, question, gold, arm, self.plan.models[0], self.plan.seeds[0])
-            ask = _CountingAsk(self.client, unit, self.stopping)
-            grader = task.grader
-
-            async def check(text: str) -> bool:
-                return await grader.check(question, gold, Completion(text))
-
-            method = METHODS[arm.method]
-            if task.mode == "oracle":
-                trace = await method(question, arm, ask, check)
-            else:
-                trace = await method(question, arm, ask)
-                trace = await select(self.plan.selector, trace, question, arm, ask)
-            trace = dataclasses.replace(trace, calls=ask.calls, usage=ask.usage, cost=ask.cost)
-            graded: list[Graded | None] = []
-            for attempt in trace.attempts:
-                if attempt.completion is None:
-                    graded.append(None)
-                    continue
-                judged.set((task.card.name, question.id, unit.seed, attempt.round, attempt.draw))
-                graded.append(await grader.grade(question, gold, attempt.completion))
-            self.log.write(candidate_lines(unit, trace, graded, ask.spent))
-            self.done += 1
-            if self.progress is not None:
-                self.progress(self.client, self.done)
-            scores = [_score(one) for one in graded]
-            if task.mode == "oracle":
-                known = [score for score in scores if score is not None]
-                score = max(known) if known else None
-            else:
-                score = None if trace.selected is None else scores[trace.selected]
-            return score, (ask.calls, ask.usage.total, ask.paid_calls, ask.paid_tokens)
-
-
-def _score(graded: Graded | None) -> float | None:
-    """A candidate's score: partial credit where the metric gives it; unscored answers count 0."""
-    if graded is None:
-        return None
-    strict = graded.strict
-    if strict.score is not None:
-        return float(strict.score)
-    return 1.0 if strict.outcome == "correct" else 0.0
+KEPT = 4  # stimuli that a generation hands on
 
 
 async def search(
@@ -139,9 +53,11 @@ async def search(
     options: RaceOptions,
     *,
     per_task: bool = False,
+    proposals: int = 0,
+    generations: int = 1,
     command: str = "",
     progress: Progress | None = None,
-) -> dict[str, Any]:
+) -> tuple[dict[str, Any], dict[str, Arm]]:
     """Search in a folder, from the start or from wherever it was interrupted.
 
     Args:
@@ -149,12 +65,15 @@ async def search(
         folder: a new folder, or that of an interrupted search of the same plan.
         options: how to search.
         per_task: a search of its own for every task, each at the whole error rate.
+        proposals: phrases the model writes after each early generation; 0 for a plain search.
+        generations: early generations, each raced on questions of its own before the last race.
         command: the command line, for the manifest.
         progress: called with the client and the number of finished questions after each.
 
     Returns:
         What ``search.json`` holds: ``arms``, ``options``, ``searches`` (task or ``all`` to
-        `RaceResult.to_dict`), ``stopped`` (why it ended early, or None).
+        `RaceResult.to_dict`), ``generations`` (their rankings, and what was proposed, from whom,
+        and refused), ``stopped`` (why it ended early, or None); and all arms by name.
 
     Raises:
         UsageError: the plan cannot be searched.
@@ -163,6 +82,8 @@ async def search(
     plan = prepared.plan
     if len(plan.models) != 1 or len(plan.seeds) != 1:
         raise UsageError("a search takes one model and one seed")
+    if proposals and not any(arm.stimuli for arm in plan.arms):
+        raise UsageError("--propose: proposals are crossed from stimuli; name some with --stimuli")
     manifest_file = folder.path / MANIFEST
     fresh = not manifest_file.exists()
     reused = adopt(folder, plan.reuse, folder.path.parent) if plan.reuse and fresh else None
@@ -170,7 +91,12 @@ async def search(
     try:
         if fresh:
             manifest = {**new_manifest(prepared, folder, None), "reused": reused}
-            manifest["search"] = {**dataclasses.asdict(options), "per_task": per_task}
+            manifest["search"] = {
+                **dataclasses.asdict(options),
+                "per_task": per_task,
+                "proposals": proposals,
+                "generations": generations,
+            }
         else:
             manifest = folder.manifest
             check_unchanged(manifest, prepared)
@@ -187,26 +113,21 @@ async def search(
     stopped: str | None = None
     failure: HeartloopError | None = None
     found: dict[str, RaceResult] = {}
+    arms = {arm.name: arm for arm in plan.arms}
+    lineage: dict[str, list[dict[str, Any]]] = {}
     states = _read_states(folder.path / STATE)
     try:
         log = VerdictLog(folder.path / VERDICTS)
         try:
-            for name, items in _searches(prepared, per_task).items():
-                field = _Field(prepared, items, client, log, progress)
-                state = states.setdefault(name, RaceState())
-
-                def save(_: RaceState) -> None:
-                    _write_states(folder.path / STATE, states)
-
-                with _stop_on_signals(field):
-                    found[name] = await race(
-                        [arm.name for arm in plan.arms],
-                        field,
-                        [task.card.name for task, _ in items],
-                        options,
-                        state=state,
-                        save=save,
+            stopping = asyncio.Event()
+            with _stop_on_signals(client, stopping):
+                for name, items in _searches(prepared, per_task).items():
+                    one = _Search(
+                        prepared, folder, options, client, log, progress, stopping, states, name
                     )
+                    found[name] = await one.run(items, plan.arms, proposals, generations)
+                    arms.update({arm.name: arm for arm in one.arms})
+                    lineage[name] = one.lineage
         except Stopped as error:
             stopped = str(error)
         except ValueError as error:
@@ -226,15 +147,135 @@ async def search(
     outcome = {
         "run": folder.name,
         "model": plan.models[0],
-        "arms": [_arm_facts(arm) for arm in plan.arms],
+        "arms": [_arm_facts(arm) for arm in arms.values()],
         "options": manifest["search"],
         "searches": {name: result.to_dict() for name, result in found.items()},
+        "generations": {name: made for name, made in lineage.items() if made},
         "stopped": stopped,
     }
     write_json(folder.path / RESULT, outcome)
     if failure is not None:
         raise failure
-    return outcome
+    return outcome, arms
+
+
+class _Search:
+    """One search: a race, or generations of arms and a last race."""
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        folder: RunFolder,
+        options: RaceOptions,
+        client: Client,
+        log: VerdictLog,
+        progress: Progress | None,
+        stopping: asyncio.Event,
+        states: dict[str, RaceState],
+        name: str,
+    ) -> None:
+        self.prepared, self.options, self.client = prepared, options, client
+        self.path, self.log, self.progress = folder.path / STATE, log, progress
+        self.stopping, self.states, self.name = stopping, states, name
+        self.arms: list[Arm] = []
+        self.lineage: list[dict[str, Any]] = []
+
+    async def run(
+        self,
+        items: Sequence[tuple[LoadedTask, Question]],
+        arms: Sequence[Arm],
+        proposals: int,
+        generations: int,
+    ) -> RaceResult:
+        """Race the arms; with proposals, let each early generation give rise to the next."""
+        self.arms, now = list(arms), list(arms)
+        if not proposals:
+            result, _ = await self.race(items, now, self.name, estimate=True)
+            return result
+        order = question_order([task.card.name for task, _ in items], self.options.seed + 1)
+        share = len(items) // (generations + 2)
+        for number in range(1, generations + 1):
+            mine = [items[q] for q in order[(number - 1) * share : number * share]]
+            result, field = await self.race(mine, now, f"{self.name}/{number}", estimate=False)
+            now = await self.next_generation(result, field, now, proposals, number)
+        rest = [items[q] for q in order[generations * share :]]
+        result, _ = await self.race(rest, now, self.name, estimate=True)
+        return result
+
+    async def race(
+        self,
+        items: Sequence[tuple[LoadedTask, Question]],
+        arms: Sequence[Arm],
+        label: str,
+        *,
+        estimate: bool,
+    ) -> tuple[RaceResult, Field]:
+        """One race, kept under its label so that it can go on."""
+        field = Field(
+            self.prepared, arms, items, self.client, self.log, self.progress, self.stopping
+        )
+        result = await race(
+            [arm.name for arm in arms],
+            field,
+            [task.card.name for task, _ in items],
+            self.options,
+            state=self.states.setdefault(label, RaceState()),
+            save=lambda _: _write_states(self.path, self.states),
+            estimate=estimate,
+        )
+        return result, field
+
+    async def next_generation(
+        self, result: RaceResult, field: Field, arms: Sequence[Arm], count: int, number: int
+    ) -> list[Arm]:
+        """The controls, the best of this generation, and what the model makes of them."""
+        by_name = {arm.name: arm for arm in arms}
+        model = self.prepared.plan.models[0]
+        best = [
+            (by_name[row.name], row.difference)
+            for row in result.ranking
+            if by_name[row.name].role == "treatment" and by_name[row.name].stimuli
+        ][:KEPT]
+
+        async def say(messages: tuple[Message, ...], draw: int) -> Completion:
+            place = Address("optimize", f"{self.name}/generation-{number}", model, 0, draw)
+            sampling = Sampling(temperature=1.0, max_tokens=1000)
+            return await self.client.ask(
+                Request(place, messages, sampling, purpose="synthesis", arm="propose")
+            )
+
+        made = await propose(
+            say,
+            [Parent(_joined(arm), difference) for arm, difference in best],
+            count=count,
+            number=number,
+            model=model,
+            known=[phrase(arm.stimuli) for arm in self.arms if arm.stimuli],
+            failures=field.failed[:3],
+        )
+        new = [
+            dataclasses.replace(best[0][0], name=stimulus.name, stimuli=(stimulus,))
+            for stimulus in made.stimuli
+        ]
+        self.arms += new
+        self.lineage.append(
+            {
+                "number": number,
+                "ranking": result.to_dict()["ranking"],
+                "proposed": [{"name": s.name, "text": s.text, "of": s.of} for s in made.stimuli],
+                "refused": [{"text": text, "reason": reason} for text, reason in made.rejected],
+            }
+        )
+        controls = [arm for arm in arms if arm.role != "treatment"]
+        return [*controls, *(arm for arm, _ in best), *new]
+
+
+def _joined(arm: Arm) -> Stimulus:
+    """An arm's words as one stimulus."""
+    first = arm.stimuli[0]
+    names = "+".join(f"{s.set}:{s.id}" for s in arm.stimuli)
+    owner, _, id = names.partition(":")
+    return dataclasses.replace(first, set=owner, id=id, text=phrase(arm.stimuli))
 
 
 def _searches(prepared: Prepared, per_task: bool) -> dict[str, list[tuple[LoadedTask, Question]]]:
@@ -279,13 +320,13 @@ def _write_states(path: Path, states: dict[str, RaceState]) -> None:
 
 
 @contextlib.contextmanager
-def _stop_on_signals(field: _Field) -> Iterator[None]:
+def _stop_on_signals(client: Client, stopping: asyncio.Event) -> Iterator[None]:
     """First Ctrl-C or SIGTERM: send nothing more; calls in flight are kept."""
     loop = asyncio.get_running_loop()
 
     def stop() -> None:
-        field.stopping.set()
-        field.client.stop(Stopped("interrupted"))
+        stopping.set()
+        client.stop(Stopped("interrupted"))
 
     handled = []
     for number in (signal.SIGINT, signal.SIGTERM):

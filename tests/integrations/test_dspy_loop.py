@@ -75,17 +75,20 @@ def test_history_last_and_none():
             assert len({call.draw for call in model.calls}) == 3
 
 
+def saying(words):
+    answers = iter(words.split())
+    return lambda call: chat(answer=next(answers))
+
+
 def test_without_a_reward_nothing_says_wrong_and_a_selector_picks():
-    answers = iter("7 4 5 4".split())
     loop = HeartLoop(dspy.Predict("question -> answer"), rounds=3)
-    prediction, model = run(loop, lambda call: chat(answer=next(answers)), question="2 + 2?")
+    prediction, model = run(loop, saying("7 4 5 4"), question="2 + 2?")
     assert prediction.answer == "4" and loop_trace(prediction).chosen == 1
     assert all(wordings.VERDICT_WRONG not in model.prompt(i) for i in range(4))
     assert wordings.CHECK_AGAIN in model.prompt(1)
     for selector, expected in (("last", 3), ("first", 0), (lambda found, given: 2, 2)):
-        answers = iter("7 4 5 4".split())
         loop = HeartLoop(dspy.Predict("question -> answer"), rounds=3, selector=selector)
-        prediction, _ = run(loop, lambda call: chat(answer=next(answers)), question="2 + 2?")
+        prediction, _ = run(loop, saying("7 4 5 4"), question="2 + 2?")
         assert loop_trace(prediction).chosen == expected
 
 

@@ -27,9 +27,9 @@ def place(tmp_path, monkeypatch):
             for n in range(QUESTIONS)
         ]
         (tmp_path / f"{name}.jsonl").write_text("\n".join(map(json.dumps, rows)))
-    golds = [
-        {"match": f"{n} Problem {i}:", "answer": i} for n in ("one", "two") for i in range(QUESTIONS)
-    ]
+    golds = []
+    for name in ("one", "two"):
+        golds += [{"match": f"{name} Problem {i}:", "answer": i} for i in range(QUESTIONS)]
     (tmp_path / "golds.jsonl").write_text("\n".join(map(json.dumps, golds)))
     return tmp_path
 

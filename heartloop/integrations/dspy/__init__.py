@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from heartloop.integrations.dspy.adapter import PlainAdapter
 from heartloop.integrations.dspy.bridge import Place, example
 from heartloop.integrations.dspy.engine import Engine
 from heartloop.integrations.dspy.loop import HeartLoop, LoopAttempt, LoopTrace, loop_trace
@@ -23,6 +24,7 @@ __all__ = [
     "HeartLoop",
     "LoopAttempt",
     "LoopTrace",
+    "PlainAdapter",
     "Place",
     "StimulusOptimizer",
     "Worn",

@@ -8,7 +8,6 @@ they reach the model through any adapter and through the second try in JSON.
 
 from __future__ import annotations
 
-import functools
 import hashlib
 from collections import Counter
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping, Sequence
@@ -22,6 +21,7 @@ from dspy.utils.usage_tracker import UsageTracker
 from heartloop.cards import load_stimuli
 from heartloop.errors import Stopped, UsageError
 from heartloop.integrations.dspy.bridge import Place
+from heartloop.integrations.dspy.carry import carry, redraw, told
 from heartloop.methods.loop import feedback
 from heartloop.methods.registry import PARAMS
 from heartloop.methods.schedules import check_cues, open_schedule
@@ -199,7 +199,7 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
     def _round(self, inputs: Mapping[str, Any], round: int) -> Iterator[tuple[Any, list[Any]]]:
         """What a round runs in: its own trace and tracker, and its round in every address."""
         outer = dspy.settings.get("heartloop_place")
-        place = outer if isinstance(outer, Place) else Place("dspy", _identity(inputs))
+        place = outer if isinstance(outer, Place) else Place("dspy", identity(inputs))
         trace: list[Any] = []
         here = Place(place.task, place.question, round)
         tracker = UsageTracker()  # no track_usage: newer DSPy rolls it up, older does not
@@ -212,7 +212,7 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
         """The loop itself: says what to run next, is sent what came of it."""
         oracle = self.reward_fn is not None
         place = dspy.settings.get("heartloop_place")
-        id = place.question if isinstance(place, Place) else _identity(inputs)
+        id = place.question if isinstance(place, Place) else identity(inputs)
         ask = _Reading(self.seed)
         schedule = open_schedule(
             self.values, Question(id, "dspy", 0, ""), self.arm, ask, oracle=oracle
@@ -325,67 +325,16 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
                 earlier = earlier[-1:]
             carried = {}
             if earlier and self.values["history"] != "none":
-                carried["earlier_attempts"] = _told(earlier)
+                carried["earlier_attempts"] = told(earlier)
             carried["feedback"] = words
-            _carry(predictor, carried)
+            carry(predictor, carried)
             if self.values["history"] == "none":
-                _redraw(predictor, round)
+                redraw(predictor, round)
         return copy
 
 
-_NOTES = {
-    "earlier_attempts": "What you answered to this before, oldest first",
-    "feedback": "Feedback on the newest of these answers",
-}
-
-
-def _carry(predictor: Any, texts: Mapping[str, str]) -> None:
-    """Add input fields with these texts to a predictor, filled in whenever it is called."""
-    carried: dict[str, str] = {}
-    for name, text in texts.items():
-        free = name
-        while free in predictor.signature.fields:
-            free += "_"
-        predictor.signature = predictor.signature.append(free, dspy.InputField(desc=_NOTES[name]))
-        carried[free] = text
-    predictor.__class__ = _carrying(type(predictor))  # type: ignore[arg-type]
-    predictor.carried = carried
-
-
-@functools.cache
-def _carrying(kind: type) -> type:
-    """The predictor class, with its carried fields filled in on every call.
-
-    A class and no closure, so that copies made by BestOfN or Refine carry their own.
-    """
-
-    class Carrying(kind):  # type: ignore[valid-type,misc]
-        def forward(self, **given: Any) -> Any:
-            return super().forward(**{**given, **self.carried})
-
-        async def aforward(self, **given: Any) -> Any:
-            return await super().aforward(**{**given, **self.carried})
-
-    Carrying.__name__ = kind.__name__
-    Carrying.__qualname__ = kind.__qualname__
-    return Carrying
-
-
-def _redraw(predictor: Any, round: int) -> None:
-    """Another rollout, so that a prompt that repeats word for word is a new draw."""
-    lm = predictor.lm or dspy.settings.lm
-    if lm is not None and lm.kwargs.get("temperature") != 0:
-        predictor.lm = lm.copy(rollout_id=(lm.kwargs.get("rollout_id") or 0) + round)
-
-
-def _told(earlier: Sequence[Mapping[str, Any]]) -> str:
-    return "\n\n".join(
-        f"Answer {number}\n" + "\n".join(f"{key}: {value}" for key, value in one.items())
-        for number, one in enumerate(earlier, start=1)
-    )
-
-
-def _identity(inputs: Mapping[str, Any]) -> str:
+def identity(inputs: Mapping[str, Any]) -> str:
+    """A name for an example without one: a digest of its inputs."""
     text = "\0".join(f"{key}\0{value}" for key, value in sorted(inputs.items()))
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

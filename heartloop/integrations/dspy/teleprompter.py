@@ -18,7 +18,7 @@ from dspy.utils.usage_tracker import UsageTracker
 from heartloop.cards import parse_stimuli
 from heartloop.errors import HeartloopError, UsageError
 from heartloop.integrations.dspy.bridge import example
-from heartloop.integrations.dspy.loop import _identity
+from heartloop.integrations.dspy.loop import identity
 from heartloop.integrations.dspy.stimulus import recall, remember, with_stimulus, without_stimulus
 from heartloop.optimize.arms import placebo_for
 from heartloop.optimize.racing import race
@@ -199,7 +199,7 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
     def _score(self, program: dspy.Module, given: dspy.Example) -> tuple[float | None, int]:
         """Metric and tokens of one example; None where the program failed on it."""
         inputs = given.inputs()
-        question = str(given.get("id", "") or _identity(dict(inputs)))
+        question = str(given.get("id", "") or identity(dict(inputs)))
         outer = dspy.settings.usage_tracker
         tracker = UsageTracker()
         with dspy.context(usage_tracker=tracker):
