@@ -278,23 +278,14 @@ class Runner:
         self._client.stop(reason)
 
     async def _paced(self, units: Iterator[Unit]) -> AsyncIterator[Unit]:
-        stopped = asyncio.create_task(self.stopping.wait())
-        try:
-            for unit in units:
-                await self._room.acquire()
-                hungry = asyncio.create_task(self._client.hungry())
-                await asyncio.wait({hungry, stopped}, return_when=asyncio.FIRST_COMPLETED)
-                if self.stopping.is_set():
-                    hungry.cancel()
-                    return
-                try:
-                    hungry.result()
-                except HeartloopError as error:
-                    self.stop(error)
-                    return
-                yield unit
-        finally:
-            stopped.cancel()
+        for unit in units:
+            await self._room.acquire()
+            try:
+                await self._client.hungry()  # raises once the client was told to stop
+            except HeartloopError as error:
+                self.stop(error)
+                return
+            yield unit
 
     def _closed(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
