@@ -127,10 +127,15 @@ class Grader:
         if early is not None:
             return Graded(early, early)
         context = ex.context_for(question, params)
-        strict = await self._read(self.strict, text, completion, context, gold, params, question)
+        found = ex.run_chain(self.strict, text, context)
+        strict = await self._verdict(self.strict, found, text, completion, gold, params, question)
         if self.lenient == self.strict:
             return Graded(strict, strict)
-        lenient = await self._read(self.lenient, text, completion, context, gold, params, question)
+        if self.lenient[: len(self.strict)] == self.strict:  # the steps it shares ran already
+            found = found or ex.run_chain(self.lenient[len(self.strict) :], text, context)
+        else:
+            found = ex.run_chain(self.lenient, text, context)
+        lenient = await self._verdict(self.lenient, found, text, completion, gold, params, question)
         return Graded(strict, lenient)
 
     async def check(self, question: Question, gold: Gold, completion: Completion) -> bool:
@@ -152,17 +157,16 @@ class Grader:
 
     # --- inside ------------------------------------------------------------------------
 
-    async def _read(
+    async def _verdict(
         self,
         chain: tuple[Step, ...],
+        found: ex.Found | None,
         text: str,
         completion: Completion,
-        context: ex.Context,
         gold: Gold,
         params: Mapping[str, Any],
         question: Question | None,
     ) -> Verdict:
-        found = ex.run_chain(chain, text, context)
         cut = completion.finish_reason == "length"
         if found is None:
             if cut:
