@@ -168,18 +168,26 @@ def versus_floor(rounds: int) -> None:
         pair = [statistics.median(run[name] for run in runs) for runs in (ours, theirs)]
         target = "≥ 0.5" if name == "wire_rps" else ""
         show(f"0 ms, 64 in flight: {name} as a share of the floor's", pair[0] / pair[1], target)
-        print(f"    heartloop {pair[0]:.3f}, floor {pair[1]:.3f}, {rounds} rounds, medians")
+        print(
+            f"    heartloop {pair[0]:.3f}, floor {pair[1]:.3f}, {rounds} rounds, medians",
+            flush=True,
+        )
 
 
 def versus_ideal(rounds: int) -> None:
     """At 200 ms: requests a second against concurrency / latency."""
     for concurrency, target in ((64, "≥ 0.95"), (512, "≥ 0.9")):
         with server("--latency", "200") as url:
-            runs = [heartloop(url, 40 * concurrency, concurrency) for _ in range(rounds)]
+            runs, bare = [], []
+            for _ in range(rounds):
+                bare.append(floor(url, 40 * concurrency, concurrency))
+                runs.append(heartloop(url, 40 * concurrency, concurrency))
         rate = statistics.median(run["wire_rps"] for run in runs)
-        show(
-            f"200 ms, {concurrency} in flight: share of the ideal", rate / (concurrency * 5), target
-        )
+        ideal = concurrency * 5
+        show(f"200 ms, {concurrency} in flight: share of the ideal", rate / ideal, target)
+        least = statistics.median(run["wire_rps"] for run in bare) / ideal
+        cpu = [run[-1]["cpu_ms_per_request"] for run in (runs, bare)]
+        print(f"    the floor client {least:.3f}; CPU {cpu[0]} and {cpu[1]} ms a request")
 
 
 def automatic() -> None:

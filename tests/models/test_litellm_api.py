@@ -163,6 +163,8 @@ def test_an_anthropic_shaped_answer_is_mapped_with_cost_and_limits(monkeypatch):
     assert said.finish_reason == "length"
     assert said.usage.completion == 10 and said.usage.cached == 5 and said.usage.prompt >= 20
     assert 0 < said.cost < 0.001
+    assert model.rate_limit["limit-requests"] == "50"
+    assert model.rate_limit["remaining-requests"] == "7"
     path, headers, body = seen[0]
     assert path == "/v1/messages" and headers["x-api-key"] == "planted-key-anthropic"
     assert "cache_control" in orjson.dumps(body).decode()
