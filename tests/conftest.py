@@ -1,4 +1,4 @@
-"""Fixtures shared by all tests: the data folder beside the checkout and the loopback mock server."""
+"""Fixtures shared by all tests: the data folder beside the checkout and the mock server."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.fixture(scope="session")
 def shared() -> Path:
-    """The folder with benchmark data and the mock server; tests that need it skip loudly without."""
+    """The folder with benchmark data and the mock server; without it tests skip loudly."""
     folder = Path(os.environ.get("HEARTLOOP_SHARED", ROOT.parent / "shared"))
     if not (folder / "data").is_dir():
         message = f"{folder} is absent: tests on real data are skipped (set HEARTLOOP_SHARED)"
@@ -33,7 +33,7 @@ def shared_data(shared: Path) -> Path:
 
 @pytest.fixture
 def mock_server(shared: Path) -> Iterator[Callable[..., str]]:
-    """Starts mock OpenAI servers: ``mock_server("--ability", "0.5") -> base_url``; all are stopped."""
+    """Starts mock servers, ``mock_server("--ability", "0.5") -> base_url``; all are stopped."""
     processes: list[subprocess.Popen[str]] = []
 
     def start(*options: str) -> str:

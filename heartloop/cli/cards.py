@@ -230,12 +230,22 @@ def _data(card: TaskCard, folder: str | None) -> dict[str, Any]:
 
 
 def _baselines(card: TaskCard, data: TaskData) -> Any:
-    """Score of each trivial baseline; None where this version measures none."""
-    try:
-        from heartloop.grading.baselines import baselines_for  # type: ignore[import-not-found]
-    except ImportError:
-        return None
-    return baselines_for(card, data)
+    """Score of each trivial baseline, on at most 500 questions."""
+    import asyncio
+
+    from heartloop.grading import open_grader
+    from heartloop.grading.baselines import baselines_for
+
+    async def measure() -> dict[str, float | None]:
+        grader = open_grader(data.card.verifier, params=dict(card.params))
+        try:
+            return await baselines_for(
+                data.questions, data.golds, grader, demos=data.demo_answers, limit=500
+            )
+        finally:
+            await grader.close()
+
+    return asyncio.run(measure())
 
 
 def _show_verifier(name: str, as_json: bool) -> None:
