@@ -25,7 +25,7 @@ from heartloop.types import Completion, Question
 
 CRITERIA = ("acceptance", "effectiveness", "sensitivity", "alignment")
 JUDGE = "esc_judge"
-_MARKED = re.compile(r"\butterance[\s*_]*:\s*(?P<said>\S.*)\Z", re.I | re.S)
+_MARKED = re.compile(r"\butterance[\s*_]*:[\s*_]*(?P<said>\S.*)\Z", re.I | re.S)
 _STRATEGY = re.compile(r"^[\s>*_#-]*(?:strategy[\s*_]*:[^\n]*|\[[^\]\n]+\])[ \t]*\n?", re.I)
 
 

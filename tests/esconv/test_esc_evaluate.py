@@ -30,7 +30,13 @@ print(json.dumps([found, again]))
 
 
 def test_it_loads_from_a_path_offline_and_gives_the_test_vector(tmp_path: Path) -> None:
-    env = {**os.environ, "HF_HUB_OFFLINE": "1", "HF_HOME": str(tmp_path)}
+    env = {
+        **os.environ,
+        "HF_HUB_OFFLINE": "1",
+        "USE_TORCH": "0",
+        "USE_TF": "0",
+        "HF_HOME": str(tmp_path),
+    }
     done = subprocess.run(
         [sys.executable, "-c", CODE, str(FIXTURES / "confusion.csv")],
         capture_output=True, text=True, env=env, timeout=120,
