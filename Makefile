@@ -25,11 +25,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP): $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[plots]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(STAMP) pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[plots,text,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[text,dev]'
 	@touch $@
 
 run: $(STAMP)
@@ -57,8 +57,9 @@ test-ray: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet -e '.[ray]'
 	$(BIN)/python -m pytest -m ray --timeout 600
 
+TORCH ?= torch==2.13.0
 test-hf: $(VENV)/.installed-dev
-	$(BIN)/python -m pip install --quiet 'torch>=2.4' && $(BIN)/python -m pip install --quiet -e '.[hf]'
+	$(BIN)/python -m pip install --quiet $(TORCH) && $(BIN)/python -m pip install --quiet -e '.[hf]'
 	$(BIN)/python -m pytest -m hf --timeout 600
 
 test-dspy: $(VENV)/.installed-dev
