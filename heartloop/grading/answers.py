@@ -36,7 +36,8 @@ _RELATION = re.compile(
 _THOUSANDS = re.compile(r"(?<![\d,.])(?!0)\d{1,3}(?:,\d{3})+(?![\d,])")
 _SPACED = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d ])")
 _QUALIFIER = re.compile(
-    r"(?:\\text\{\s*,?\s*|(?<![a-zA-Z\\]))\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
+    r"(?:\\text\{\s*,?\s*|(?<![a-zA-Z\\]))"
+    r"\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
     r"for(?=\s+[$\\a-zA-Z])|where|with|when|whenever|such that|if|in which|is both|as)\b.*",
     re.S,
 )
@@ -421,7 +422,7 @@ def _equation(pieces: list[str], depth: int) -> Reading | None:
 
 
 def name_of(text: str) -> str | None:
-    r"""The name that an assignment gives a value to, or None: ``x``, ``a_n``, ``f(x)``, ``|AB|``."""
+    r"""The name that an assignment gives a value to: ``x``, ``a_n``, ``f(x)``, ``|AB|``; or None."""
     bare = re.sub(r"\\(?:text|mathrm)\s*\{([^{}]*)\}", r"\1", text).strip()
     if bare in ("e", "i", "\\pi", "\\infty"):
         return None
@@ -551,7 +552,8 @@ def expression(text: str, depth: int) -> Reading:
     if spoken is not None:
         return ("expr", ("num", spoken, None))
     ordinal = re.fullmatch(
-        r"(-?\d+)\s*(?:\^\s*)?\{?\s*(?:\\text\{\s*)?(?:st|nd|rd|th)\s*\}?\s*\}?(?:\s*[a-zA-Z{}\\ ]*)",
+        r"(-?\d+)\s?(?:\^\s?)?\{?\s?(?:\\text\{\s?)?(?:st|nd|rd|th)\s?\}?\s?\}?"
+        r"(?:\s?[a-zA-Z{}\\ ]*)",
         text,
     )
     if ordinal:

@@ -7,7 +7,8 @@ import unicodedata
 
 _UNICODE = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-",
-    "×": r" \times ", "✕": r" \times ", "·": r" \cdot ", "⋅": r" \cdot ", "∙": r" \cdot ", "•": r" \cdot ",
+    "×": r" \times ", "✕": r" \times ", "·": r" \cdot ", "⋅": r" \cdot ",
+    "∙": r" \cdot ", "•": r" \cdot ",
     "÷": r" \div ", "∗": "*", "∕": "/", "⁄": "/",
     "≤": r" \le ", "≦": r" \le ", "⩽": r" \le ", "≥": r" \ge ", "≧": r" \ge ", "⩾": r" \ge ",
     "≠": r" \ne ", "≈": r" \approx ", "≅": r" \cong ", "≡": r" \equiv ", "∼": r" \sim ",
@@ -23,7 +24,8 @@ _UNICODE = {
     "ρ": r" \rho ", "σ": r" \sigma ", "τ": r" \tau ", "φ": r" \varphi ", "ϕ": r" \phi ",
     "ω": r" \omega ", "Ω": r" \Omega ", "Δ": r" \Delta ", "Σ": r" \Sigma ", "ħ": r" \hbar ",
     "⌊": r" \lfloor ", "⌋": r" \rfloor ", "⌈": r" \lceil ", "⌉": r" \rceil ",
-    "…": r" \ldots ", "⋯": r" \cdots ", "、": ", ", "。": ". ", "′": "'", "″": "''", "’": "'", "‘": "'",
+    "…": r" \ldots ", "⋯": r" \cdots ", "、": ", ", "。": ". ", "′": "'", "″": "''",
+    "’": "'", "‘": "'",
     "“": '"', "”": '"', "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "\ufeff": "",
 }  # fmt: skip
 _UNICODE_RE = re.compile("|".join(map(re.escape, _UNICODE)))
@@ -72,9 +74,10 @@ _RENAMES = (
     (re.compile(r"\\(?:dots|dotsc|dotsb|cdots|hdots)(?![a-zA-Z])|\.\.\.+"), r"\\ldots "),
     (re.compile(r"\\(?:mbox|textrm|textnormal|textsf|texttt|hbox|textup)(?![a-zA-Z])"), r"\\text"),
     (re.compile(r"\\(?:textbf|textit|emph|underline|bold)(?![a-zA-Z])"), r"\\text"),
-    (re.compile(r"\\(?:mathbf|mathit|mathsf|mathcal|boldsymbol|mathnormal|bm|rm|bf|it)(?![a-zA-Z])"), r"\\mathrm"),
+    (re.compile(r"\\(?:mathbf|mathit|mathsf|mathcal|boldsymbol)(?![a-zA-Z])"), r"\\mathrm"),
+    (re.compile(r"\\(?:mathnormal|bm|rm|bf|it)(?![a-zA-Z])"), r"\\mathrm"),
     (re.compile(r"\\operatorname\*?(?![a-zA-Z])"), r"\\mathrm"),
-    (re.compile(r"\\(?:Longrightarrow|Rightarrow|longrightarrow|rightarrow|implies)(?![a-zA-Z])"), r"\\to "),
+    (re.compile(r"\\(?:[lL]ongrightarrow|[rR]ightarrow|implies)(?![a-zA-Z])"), r"\\to "),
     (re.compile(r"\\(?:doteq|simeq|thickapprox|approxeq)(?![a-zA-Z])"), r"\\approx "),
     (re.compile(r"\\(?:coloneqq|triangleq|equiv(?=\s*[^(]*$))(?![a-zA-Z])|:=|≔|≜"), "="),
 )  # fmt: skip

@@ -100,8 +100,8 @@ def exact(
 ) -> Judgement:
     """String equality with any accepted answer, after the normalisations of the card.
 
-    With ``stop_string`` or ``regex`` (the task's ``output_regex``) this is BIG-Bench's exact_str_match: cut at the stop
-    string, apply the expression, compare with case.
+    With ``stop_string`` or ``regex`` (the task's ``output_regex``) this is BIG-Bench's
+    exact_str_match: cut at the stop string, apply the expression, compare with case.
     """
     steps = _steps(params)
     text = answer

@@ -215,7 +215,7 @@ async def judge_answer(
             return Judgement(
                 "unscored",
                 "judge_failed",
-                detail=f"{name}: tie on {axis}: {tally[0][0]} and {tally[1][0]}, {tally[0][1]} each",
+                detail=f"{name}: tie on {axis}: {tally[0][0]}, {tally[1][0]}: {tally[0][1]} each",
             )
         result[axis] = tally[0][0]
         tallies.append(f"{axis}={tally[0][0]} ({tally[0][1]} of {len(ballots)})")

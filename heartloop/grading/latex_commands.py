@@ -21,7 +21,8 @@ def command(parser: Parser, name: str) -> Node:
     Raises:
         Unreadable: a command that is no part of an expression.
     """
-    from heartloop.grading.latex import GREEK, MINUS_ONE
+    from heartloop.grading.latex import MINUS_ONE
+    from heartloop.grading.tokens import GREEK
 
     if name == "frac":
         top, bottom = parser.argument(), parser.argument()
@@ -75,7 +76,8 @@ def _root(parser: Parser) -> Node:
 
 def function(parser: Parser, name: str) -> Node:
     r"""Parse a function's index, exponent and argument: ``\sin^2 x``, ``\log_2(x)``."""
-    from heartloop.grading.latex import _INVERSE, MINUS_ONE
+    from heartloop.grading.latex import MINUS_ONE
+    from heartloop.grading.tokens import INVERSE
 
     if name == "sqrt":
         return _root(parser)
@@ -91,8 +93,8 @@ def function(parser: Parser, name: str) -> Node:
     if name in ("max", "min") and parser.peek()[1] not in ("(", "{", "\\{"):
         raise Unreadable(f"{name} without arguments")
     arguments = _arguments(parser, name)
-    if power == MINUS_ONE and name in _INVERSE:
-        name, power = _INVERSE[name], None
+    if power == MINUS_ONE and name in INVERSE:
+        name, power = INVERSE[name], None
     if name == "exp":
         tree = parser.node("pow", ("sym", "e"), arguments[0])
     elif name == "lg":

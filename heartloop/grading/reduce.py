@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from heartloop.grading.extract import (
-    _ENVIRONMENT,
+from heartloop.grading.marks import (
+    ENVIRONMENT,
     answer_is,
     boxed,
     last_latex,
@@ -35,7 +35,7 @@ _WORD = re.compile(r"[A-Za-z]{2,}")
 
 def outside_words(text: str) -> list[str]:
     """Words of a text that stand outside of its formulas."""
-    bare = _ENVIRONMENT.sub(" ", text)
+    bare = ENVIRONMENT.sub(" ", text)
     bare = re.sub(r"\\[a-zA-Z]+", " ", bare)
     return [word for word in _WORD.findall(bare) if word.lower() not in _GLUE_WORDS]
 
@@ -54,17 +54,17 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
     if box is not None and box != text:
         found.append(box)
         return found
-    has_formula = _ENVIRONMENT.search(text) is not None
+    has_formula = ENVIRONMENT.search(text) is not None
     words = outside_words(text)
     if not words:
         return found
     said = answer_is(text)
     if said is not None and said[0] != text:
         found.append(said[0])
-        if _ENVIRONMENT.search(said[0]) and outside_words(said[0]) and _stands_at_the_end(said[0]):
+        if ENVIRONMENT.search(said[0]) and outside_words(said[0]) and _stands_at_the_end(said[0]):
             formula = last_latex(said[0], one_line="expr" not in types)
             found += [formula] if formula else []
-    tail = re.split(r"\b(?:is|are|equals|be|was)\b", _ENVIRONMENT.sub(_opaque, text))[-1]
+    tail = re.split(r"\b(?:is|are|equals|be|was)\b", ENVIRONMENT.sub(_opaque, text))[-1]
     tail = text[len(text) - len(tail) :].strip(" :")
     if tail and tail != text.strip():
         found.append(tail)
@@ -81,7 +81,7 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
 
 def _stands_at_the_end(text: str) -> bool:
     """Whether little follows the last formula, or a word that makes it the subject."""
-    rest = text[max(match.end() for match in _ENVIRONMENT.finditer(text)) :]
+    rest = text[max(match.end() for match in ENVIRONMENT.finditer(text)) :]
     words = _WORD.findall(rest)
     return len(words) <= 3 or words[0].lower() in ("is", "are")
 

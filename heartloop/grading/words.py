@@ -30,8 +30,10 @@ STOP = {
     "answer", "option", "choice", "text", "quad",
 }  # fmt: skip
 DENIALS = {"not", "no", "never", "none", "neither", "nor", "except", "without"}
-NEGATIONS = {"not", "no", "never", "none", "neither", "nor", "cannot", "without", "except", "isn't",
-             "doesn't", "don't", "non", "only", "less", "more", "least", "most", "under", "over"}  # fmt: skip
+NEGATIONS = DENIALS | {
+    "cannot", "isn't", "doesn't", "don't", "non", "only", "less", "more", "least", "most", "under",
+    "over",
+}  # fmt: skip
 _SAME = {
     "infinitely": "infinite", "infinity": "infinite", "infty": "infinite", "infinite": "infinite",
     "yes": "yes", "true": "true", "no": "no", "false": "false", "doesn": "not", "cannot": "not",

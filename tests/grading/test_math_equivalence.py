@@ -183,3 +183,8 @@ def test_symmetric_comparison_holds_both_ways():
         for a, b in ((gold, answer), (answer, gold))
     ]
     assert {r["verdict"] for r in grade_pairs("math", pairs)} == {"correct"}
+
+
+def test_a_formula_inside_an_explanation_is_no_answer():
+    text = r"to use the identity $\sin^2 \theta + \cos^2 \theta = 1$ to simplify the expression"
+    assert grade_pairs("math", [{"gold": "1", "prediction": text}])[0]["verdict"] == "incorrect"

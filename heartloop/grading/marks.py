@@ -1,0 +1,400 @@
+"""Extractors: the places of a text where an answer stands, marked or by position."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Sequence
+
+# --- marked answers ----------------------------------------------------------------------
+
+_BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\b\s*|\\boxed(?=\d)")
+_SIMPLE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{(?P<in>.{1,2000})\}|(?P<bare>\d{1,50}))", re.S)
+_GLUE = re.compile(
+    r"(?:\s|\\[,;:! ]|\\q?quad|\\text(?:rm|bf|it)?\s*\{[^{}]{0,40}\}|\\(?:text)?rm|and|or|"
+    r"[,;&.$~]|\\\(|\\\)|\\\[|\\\])*",
+    re.I,
+)
+
+
+def _closing_braces(text: str) -> dict[int, int]:
+    """Index of every opening brace → index just behind the one that closes it."""
+    closing: dict[int, int] = {}
+    stack: list[int] = []
+    escaped = False
+    for i, char in enumerate(text):
+        if escaped:
+            escaped = False
+        elif char == "\\":
+            escaped = True
+        elif char == "{":
+            stack.append(i)
+        elif char == "}" and stack:
+            closing[stack.pop()] = i + 1
+    return closing
+
+
+def boxed(text: str) -> str | None:
+    r"""Content of the last ``\boxed``, with the boxes right beside it: ``\boxed{1}, \boxed{2}``."""
+    if "box" not in text:
+        return None
+    spans: list[tuple[int, int, str]] = []
+    closing = _closing_braces(text)
+    for match in _BOX.finditer(text):
+        at = match.end()
+        if at < len(text) and text[at] == "[":  # \framebox[width]{…}
+            close = text.find("]", at)
+            at = close + 1 if 0 <= close < at + 40 else at
+        if at < len(text) and text[at] == "{":
+            end = closing.get(at, -1)
+            if end > 0 and text[at + 1 : end - 1].strip():
+                spans.append((match.start(), end, text[at + 1 : end - 1].strip()))
+        elif at < len(text) and not text[at].isspace():
+            word = re.match(r"[-+]?[\d.,]*\d|[A-Za-z]\b", text[at:])
+            if word:
+                spans.append((match.start(), at + word.end(), word.group()))
+    # a box in a box (\boxed{\boxed{7}}) is one answer: keep the outer one
+    outer: list[tuple[int, int, str]] = []
+    for span in spans:
+        if not outer or span[0] >= outer[-1][1]:
+            outer.append(span)
+    if not outer:
+        return None
+    group = [outer[-1]]
+    for span in reversed(outer[:-1]):
+        gap = text[span[1] : group[0][0]]
+        if len(gap) > 60 or not _GLUE.fullmatch(gap):
+            break
+        group.insert(0, span)
+    answers = [answer for _, _, answer in group]
+    if len(set(answers)) == 1:  # "\boxed{4}. \boxed{4}": said twice, not two values
+        answers = answers[:1]
+    answer = ", ".join(answers)
+    for _ in range(3):  # a box in the box
+        inner = _SIMPLE_BOX.fullmatch(answer)
+        if inner is None:
+            break
+        answer = (inner["in"] or inner["bare"]).strip()
+    return answer
+
+
+_SENTENCE_END = re.compile(
+    r"(?<!\d)\.(?=\s|$|\*|\"|<)|(?<=\d)\.(?=\s+\D|\s*$|\*|\"|<)|[!?](?=\s|$)(?!\s*[=+\-*/])|\n"
+)
+ENVIRONMENT = re.compile(
+    r"\$\$(?P<a>[^$]{1,2000}?)\$\$|\\\[(?P<b>.{1,2000}?)\\\]|\\\((?P<c>.{1,2000}?)\\\)|"
+    r"(?<!\\)\$(?P<d>(?:\\.|[^$\\]){1,2000}?)(?<!\\)\$",
+    re.S,
+)
+_ONE_LINE = re.compile(
+    r"\$\$(?P<a>[^$]{1,2000}?)\$\$|\\\[(?P<b>[\s\S]{1,2000}?)\\\]|"
+    r"\\\((?P<c>[^\n]{1,2000}?)\\\)|(?<!\\)\$(?P<d>(?:\\.|[^$\\\n]){1,2000}?)(?<!\\)\$"
+)
+_LEADING = re.compile(
+    r"[\s:=*_`>–—]*(?:-\s+)?(?:\"|“|')?\s*(?:(?:therefore|thus|simply|just)\b|:)?\s*[:*_`]*\s*",
+    re.I,
+)
+
+
+def _clause(text: str, start: int) -> tuple[str, bool]:
+    """The clause that begins at ``start``: up to the end of its sentence, maths kept whole."""
+    lead = _LEADING.match(text, start)
+    at = lead.end() if lead else start
+    tail = text[at : at + 2000]
+    spans = [match.span() for match in ENVIRONMENT.finditer(tail)]
+    braces = _brace_spans(tail)
+    end = len(tail)
+    closed = False
+    for stop in _SENTENCE_END.finditer(tail):
+        if any(a < stop.start() < b for a, b in spans) or any(
+            a < stop.start() < b for a, b in braces
+        ):
+            continue
+        if not tail[: stop.start()].strip():
+            continue
+        end, closed = stop.start(), stop.end() < len(tail) or stop.group() in ".!?\n"
+        break
+    clause = tail[:end].strip().strip("*_`").strip()
+    hope = clause.find("I hope it is correct")
+    if hope > 0:
+        clause = clause[:hope].strip().rstrip(".").strip()
+    return clause, closed
+
+
+def _brace_spans(text: str) -> list[tuple[int, int]]:
+    spans, stack = [], []
+    for i, char in enumerate(text):
+        if char == "{":
+            stack.append(i)
+        elif char == "}" and stack:
+            spans.append((stack.pop(), i))
+    return spans
+
+
+def after(text: str, marker: str) -> tuple[str, bool] | None:
+    """The clause behind the last occurrence of a marker, whatever its case."""
+    at = text.lower().rfind(marker.lower())
+    if at < 0 or not marker:
+        return None
+    clause, closed = _clause(text, at + len(marker))
+    return (clause, closed) if clause else None
+
+
+_FINAL = re.compile(
+    r"final\s{1,20}(?:answer|result|solution)s?\b[\s*_:`]{0,20}"
+    r"(?:(?:is|are|equals|would be)\b|=)?[\s*_:`]{0,20}",
+    re.I,
+)
+_ANSWER_IS = re.compile(
+    r"\b(?:answer|result|solution)s?\b(?:\s{1,5}(?:to|for|of)\s[^.\n:]{1,80}?)?"
+    r"(?:[\s*_`]{0,20}(?:is|are|equals|would be|must be|will be|should be|was)\b"
+    r"(?!\s+(?:that|because|not\b))"
+    r"(?:\s{1,5}(?:therefore|thus|then|simply|equal to|given by))?|[\s*_`]{0,20}[:=](?!=))"
+    r"[\s*_:`]{0,20}",
+    re.I,
+)
+_ANSWER_LABEL = re.compile(r"(?:^|\n)[ \t*_#>`]{0,20}(?:answer|ans|a)[ \t]?[:=][\s*_`]{0,20}", re.I)
+
+
+def _after_last(text: str, patterns: Iterable[re.Pattern[str]]) -> tuple[str, bool] | None:
+    for pattern in patterns:
+        matches = list(pattern.finditer(text))
+        for match in reversed(matches[-4:]):
+            clause, closed = _clause(text, match.end())
+            if clause and not clause.lower().startswith(("i hope", "please")):
+                return clause, closed
+    return None
+
+
+def final_answer(text: str) -> tuple[str, bool] | None:
+    """The clause behind the last “final answer is”."""
+    return _after_last(text, (_FINAL,))
+
+
+_RUN_ON = re.compile(
+    r"<\|(?:im_start|im_end|endoftext|eot_id|start_header_id|user)\|?>?|"
+    r"\n[ \t]{0,20}(?:#{1,6}[ \t]?)?(?:Question|Problem|Human|User|Exercise|Q)"
+    r"[ \t]?\d{0,4}[ \t]?[:.](?=\s)"
+)
+_ASKS = re.compile(
+    r"\n[ \t]*(?!(?:but|wait|hmm|however|so|now|is|are|did|does|should|why|ok|okay|then|"
+    r"alternatively|and|or|also|therefore|thus|hence|because|since|next|first|finally)\b)"
+    r"(?P<asked>[A-Z$\\][^\n?]{25,600}\?)",
+    re.I,
+)
+_ASKING = re.compile(
+    r"\b(?:what (?:is|are|was)|how (?:many|much|long|far|old)|which|find|compute)\b", re.I
+)
+_ONESELF = re.compile(r"\b(?:I|we|us|our|my|let's|let us)\b")
+
+
+def own_part(text: str) -> str:
+    """The text up to where, after a conclusion, it goes on with a problem of its own.
+
+    Models without an end token pose themselves new problems. A new problem begins at a chat mark
+    or a “Question:” line, or at a line behind a conclusion that asks something (“…, what is the
+    sum of …?”) without speaking of itself (“we”, “I”) or doubting (“but”, “wait”).
+    """
+    first = min(
+        (m.end() for m in (_FINAL.search(text), _BOX.search(text)) if m is not None), default=-1
+    )
+    if first < 0:
+        return text
+    ends = [match.start() for match in [_RUN_ON.search(text, first)] if match is not None]
+    for match in _ASKS.finditer(text, first):
+        if _ASKING.search(match["asked"]) and not _ONESELF.search(match["asked"]):
+            ends.append(match.start())
+            break
+    return text[: min(ends)] if ends else text
+
+
+def conclusion(text: str) -> tuple[str, bool] | None:
+    r"""What the text settles on last: its last box, or the clause behind its last “final answer”.
+
+    What follows a problem that the text poses itself is not read (``own_part``). A clause without
+    any mathematics, or with an empty box, does not push a box aside.
+    """
+    text = own_part(text)
+    box = boxed(text)
+    at_box = max((match.start() for match in _BOX.finditer(text)), default=-1)
+    final = None
+    at_final = -1
+    for match in list(_FINAL.finditer(text))[-8:]:
+        clause, closed = _clause(text, match.end())
+        if not clause or re.search(r"\\boxed\s*\{\s*\}", clause):
+            continue
+        if box is not None and not re.search(r"[\d\\$]|\b[a-zA-Z]\b", clause):
+            continue
+        if clause.lower().startswith(("i hope", "please")) or clause.endswith((" is", " is:")):
+            continue
+        final, at_final = (clause, closed), match.end()
+    if final is not None and (box is None or at_final > at_box):
+        return final
+    return (box, True) if box is not None else final
+
+
+def answer_is(text: str) -> tuple[str, bool] | None:
+    """The clause behind the last “(final) answer is”, “answer:”, “A:”."""
+    best: tuple[int, re.Match[str]] | None = None
+    for pattern in (_FINAL, _ANSWER_IS, _ANSWER_LABEL):
+        for match in pattern.finditer(text):
+            if text[match.end() :].strip() and (best is None or match.end() > best[0]):
+                best = (match.end(), match)
+    if best is None:
+        return None
+    clause, closed = _clause(text, best[0])
+    return (clause, closed) if clause else None
+
+
+# --- positional answers ------------------------------------------------------------------
+
+
+def final_line(text: str) -> str | None:
+    """The last line that says something, without list marks, emphasis and an “Answer:” label."""
+    for line in reversed(text.splitlines()):
+        line = re.sub(r"^(?:[\s>#*_`]|-\s)+|[\s*_`]+$", "", line).strip()
+        line = re.sub(r"^(?:final\s+)?answer\s*[:=]\s*", "", line, flags=re.I).strip().strip("*_` ")
+        if line and not re.fullmatch(r"[-=*_~`$\\\[\]()\s]+", line):
+            return line
+    return None
+
+
+def first_line(text: str) -> str | None:
+    """The first line that says something."""
+    return next((line.strip() for line in text.splitlines() if line.strip()), None)
+
+
+def last_latex(text: str, one_line: bool = False) -> str | None:
+    """The last formula between dollars or LaTeX brackets."""
+    found = None
+    for match in (_ONE_LINE if one_line else ENVIRONMENT).finditer(text):
+        content = next((g for g in match.groups() if g is not None), "").strip()
+        if content:
+            found = content
+    return found
+
+
+_NUMBER = re.compile(
+    r"(?<![\w.])[-+−]?[$€£]?\s?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+|(?<=\d))"
+    r"(?:[eE][-+]?\d+)?(?:\s*/\s*\d+)?\s?(?:\\?%)?"
+)
+
+
+def last_number(text: str) -> str | None:
+    """The last number of a text, with sign, thousands separators, fraction and percent sign."""
+    found = None
+    for match in _NUMBER.finditer(text):
+        if any(char.isdigit() for char in match.group()):
+            found = match.group().strip()
+    return found
+
+
+def last_math(text: str) -> str | None:
+    """The last formula, or the last number outside of formulas where that comes later."""
+    formula, end = None, 0
+    for match in ENVIRONMENT.finditer(text):
+        content = next((g for g in match.groups() if g is not None), "").strip()
+        if content:
+            formula, end = content, match.end()
+    number = last_number(text[end:])
+    return number or formula
+
+
+def json_field(text: str, name: str) -> str | None:
+    """A field of the last JSON object in the text that has it."""
+    decoder = json.JSONDecoder()
+    at = text.rfind("{")
+    tries = 0
+    while at >= 0 and tries < 200:
+        tries += 1
+        try:
+            value, _ = decoder.raw_decode(text, at)
+        except (ValueError, RecursionError):
+            value = None
+        if isinstance(value, dict) and value.get(name) is not None:
+            found = value[name]
+            answer = found if isinstance(found, str) else json.dumps(found, ensure_ascii=False)
+            return answer.strip() or None
+        at = text.rfind("{", 0, at) if at else -1
+    return None
+
+
+_QUOTED = re.compile(r"\"([^\"\n]{1,500})\"|“([^”\n]{1,500})”|«([^»\n]{1,500})»|`([^`\n]{1,500})`")
+
+
+def quoted(text: str) -> str | None:
+    """The last span between quotation marks."""
+    found = None
+    for match in _QUOTED.finditer(text):
+        content = next(g for g in match.groups() if g is not None).strip()
+        found = content or found
+    return found
+
+
+_WRAP = re.compile(r"\\(?:text|mathrm|textbf|mathbf)\s?\{([^{}]{0,20})\}")
+_ALONE = re.compile(
+    r"(?:(?:option|choice|answer)[\s:]{1,3})?[(\[{]{0,2}([A-Za-z])[)\]}]{0,2}\s?(?P<end>[.:)]|$)",
+    re.I,
+)
+_LETTER_MARK = re.compile(
+    r"\(([A-Z])\)|\b(?:option|choice|answer)[\s:]{1,3}\(?([A-Z])\b\)?|\*\*\(?([A-Z])\)?[.:]?\*\*"
+)
+
+
+def choice_letter(text: str, count: int = 0) -> str | None:
+    """The letter that a text settles on: alone, in brackets, or behind “option”.
+
+    Args:
+        text: an answer, not a whole derivation.
+        count: number of choices; letters beyond are not read (0: any letter).
+    """
+    allowed = {chr(65 + i) for i in range(count)} if 0 < count <= 26 else None
+
+    def ok(letter: str) -> bool:
+        return allowed is None or letter.upper() in allowed
+
+    bare = _WRAP.sub(r"\1", text.strip().strip("*_`\"'$ \t"))
+    found = [next(g for g in m.groups() if g) for m in _LETTER_MARK.finditer(bare)]
+    found = [letter for letter in found if ok(letter)]
+    if len(set(found)) > 1:
+        return None  # "(A) or (B)"
+    match = _ALONE.match(bare)
+    if match and ok(match[1]):
+        whole = match.end() == len(bare)
+        # "B. Paris" names B; "a. m." and "I: …" in running text name nothing unless upper case
+        if whole and len(bare) <= 3 or match[1].isupper() and (whole or match["end"] != ""):
+            return match[1].upper()
+    return found[0] if found else None
+
+
+def find_label(text: str, labels: Sequence[str], *, strict: bool = True) -> str | None:
+    """A label named in a text.
+
+    Args:
+        text: what is searched.
+        labels: the labels, in their canonical spelling.
+        strict: the text must be the label (case, punctuation and a leading article aside);
+            else the label that is named last is taken, where no longer label covers it.
+
+    Returns:
+        The canonical label, or None.
+    """
+    folded = {_fold(label): label for label in labels if _fold(label)}
+    if strict:
+        return folded.get(_fold(text))
+    best: tuple[int, int] | None = None
+    winner = None
+    lowered = " " + _fold(text) + " "
+    for key, label in folded.items():
+        at = lowered.rfind(" " + key + " ")
+        if at >= 0:
+            place = (at + len(key) + 1, len(key))
+            if best is None or place > best:
+                best, winner = place, label
+    return winner
+
+
+def _fold(text: str) -> str:
+    text = re.sub(r"[^\w\s%+-]", " ", text.lower())
+    text = re.sub(r"\s+", " ", text).strip()
+    return re.sub(r"^(?:the|a|an) ", "", text)
