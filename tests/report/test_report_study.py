@@ -1,0 +1,165 @@
+"""What ``compare`` computes, against counts made by hand and scipy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from scipy.stats import binomtest
+from synthetic_run import LOOP_ARMS, make_run, phrase
+
+from heartloop.errors import UsageError
+from heartloop.report.arms import find_entry
+from heartloop.report.study import compare_specs
+from heartloop.report.tables import render
+from heartloop.run.results import load_results
+from heartloop.types import Arm
+
+STIMULI = (
+    Arm("none", role="none"),
+    Arm("placebo", stimuli=(phrase("P", "placebo"),), role="placebo"),
+    *(Arm(f"S{i}", stimuli=(phrase(f"S{i}"),)) for i in range(1, 5)),
+)
+
+
+def test_a_run_alone_is_compared_with_its_controls_strictest_first(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", rates={"heart": 0.5})
+    found = compare_specs(["a"], tmp_path)
+    assert [r.control for r in found.rows] == ["resample", "neutral", "single"]
+    assert {r.arm for r in found.rows} == {"heart"}
+    results = {r.arm: r.outcomes[:, 0] == 1 for r in load_results(run)}
+    row = found.rows[1]
+    gained = int((results["heart"] & ~results["neutral"]).sum())
+    lost = int((~results["heart"] & results["neutral"]).sum())
+    assert (row.comparison.table.only_a, row.comparison.table.only_b) == (gained, lost)
+    assert row.comparison.difference == pytest.approx((gained - lost) / 40)
+    assert row.comparison.mcnemar is not None
+    exact = binomtest(min(gained, lost), gained + lost).pvalue
+    assert row.comparison.mcnemar.p == pytest.approx(exact, abs=1e-9)
+    assert all(r.comparison.p_holm >= r.comparison.p_bh >= r.comparison.p for r in found.rows)
+
+
+def test_equal_tokens_cut_the_dearer_arm_to_what_the_cheaper_spent(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", questions=300)
+    row = compare_specs(["a"], tmp_path).rows[0]
+    assert row.tokens_arm > 1.3 * row.tokens_control
+    equal = row.equal_tokens
+    assert equal is not None and equal.cut == "arm"
+    assert equal.ratio == pytest.approx(1, abs=0.25)
+    assert equal.tokens_control == pytest.approx(row.tokens_control)
+    assert equal.comparison.difference < row.comparison.difference
+
+
+def test_the_first_run_named_is_what_the_others_are_compared_to(tmp_path: Path) -> None:
+    make_run(tmp_path / "old", rates={"heart": 0.1})
+    make_run(tmp_path / "new", rates={"heart": 0.6})
+    between = compare_specs(["old", "new"], tmp_path)
+    assert [(r.arm, r.control) for r in between.rows] == [
+        (f"new:{a.name}", f"old:{a.name}") for a in LOOP_ARMS
+    ]
+    assert between.rows[0].comparison.difference > 0.2
+    within = compare_specs(["new:single", "new:heart"], tmp_path)
+    assert within.rows[0].comparison.difference > 0.3
+    assert (within.rows[0].arm, within.rows[0].control) == ("heart", "single")
+
+
+def test_questions_that_only_one_run_has_are_left_out_and_said(tmp_path: Path) -> None:
+    make_run(tmp_path / "few", questions=30)
+    make_run(tmp_path / "many", questions=40)
+    row = compare_specs(["few:heart", "many:heart"], tmp_path).rows[0]
+    assert row.comparison.questions == 30
+    assert row.comparison.difference == 0
+    assert "10 questions are in one of them only and left out" in row.notes
+
+
+def test_runs_that_differ_are_refused_by_name_and_forced_with_a_word(tmp_path: Path) -> None:
+    make_run(tmp_path / "a")
+    make_run(tmp_path / "b", sha="1" * 64, temperature=1.0)
+    with pytest.raises(UsageError, match=r"b: data of sums: dddd.* and 1111.*sampling of sums"):
+        compare_specs(["a", "b"], tmp_path)
+    forced = compare_specs(["a", "b"], tmp_path, force=True)
+    assert len(forced.forced) == 2
+    assert "FORCED" in render(forced)
+    make_run(tmp_path / "other", tasks=["else"])
+    with pytest.raises(UsageError, match="share no task"):
+        compare_specs(["a", "other"], tmp_path, force=True)
+
+
+def test_practice_and_real_data_are_not_compared(tmp_path: Path) -> None:
+    make_run(tmp_path / "a")
+    make_run(tmp_path / "b", practice=True)
+    with pytest.raises(UsageError, match="real data and practice set"):
+        compare_specs(["a", "b"], tmp_path)
+
+
+@pytest.mark.parametrize("options", [{"temperature": 0}, {"frozen_seeds": True}])
+def test_repeated_greedy_runs_are_not_replicates(tmp_path: Path, options: dict) -> None:
+    make_run(tmp_path / "a", seeds=(0, 1, 2), **options)
+    row = compare_specs(["a"], tmp_path).rows[0]
+    assert row.comparison.seeds == 1
+    assert any("not replicates" in note for note in row.notes)
+
+
+def test_seeds_that_differ_are_clusters_of_their_question(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", seeds=(0, 1, 2))
+    row = compare_specs(["a"], tmp_path).rows[0]
+    assert (row.comparison.seeds, row.comparison.clusters) == (3, 40)
+    assert row.comparison.mcnemar is None
+
+
+def test_the_best_of_several_stimuli_is_shown_with_a_held_out_estimate(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", arms=STIMULI, questions=200, tasks=["x", "y", "z"])
+    found = compare_specs(["a"], tmp_path, control="placebo")
+    assert len(found.rows) == 4
+    best = found.best[0].best
+    assert best.selected_maximum > best.cross_fitted.gain
+    assert found.classes[0].wordings == ("S1", "S2", "S3", "S4")
+    assert found.classes[0].unit == "tasks"
+    assert found.rows[0].comparison.suite is not None
+    assert found.rows[0].comparison.suite.tasks == 3
+    text = render(found)
+    assert "selected maximum, biased upwards" in text
+    assert "mean over tasks" in text
+
+
+def test_a_conclusion_that_flips_with_the_grading_is_flagged(tmp_path: Path) -> None:
+    make_run(
+        tmp_path / "a",
+        questions=300,
+        rates={"heart": 0.15},
+        mode="verifier-free",
+        lenient={"heart": 0.7},
+    )
+    rows = {r.control: r for r in compare_specs(["a"], tmp_path).rows}
+    assert rows["single"].flips
+    assert "different conclusions" in render(compare_specs(["a"], tmp_path))
+
+
+def test_errors_name_what_there_is(tmp_path: Path) -> None:
+    make_run(tmp_path / "a")
+    make_run(tmp_path / "alone", arms=LOOP_ARMS[:1])
+    with pytest.raises(UsageError, match="has no arm 'hart'; it has heart, resample"):
+        compare_specs(["a:hart"], tmp_path)
+    with pytest.raises(UsageError, match="single arm"):
+        compare_specs(["alone"], tmp_path)
+    with pytest.raises(UsageError, match="is a control"):
+        compare_specs(["a:single"], tmp_path)
+    with pytest.raises(UsageError, match="no such control"):
+        compare_specs(["a"], tmp_path, control="x")
+    with pytest.raises(UsageError, match="no run 'zzz'"):
+        compare_specs(["zzz"], tmp_path)
+
+
+def test_a_path_and_an_arm_may_hold_colons(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a:b", questions=3)
+    folder, arm = find_entry(f"{run.path}:x:y", tmp_path)
+    assert (folder.path, arm) == (run.path, "x:y")
+
+
+def test_markdown_rows_have_as_many_cells_as_heads(tmp_path: Path) -> None:
+    make_run(tmp_path / "a")
+    blocks = render(compare_specs(["a"], tmp_path), markdown=True).split("\n\n")
+    tables = [b.splitlines() for b in blocks if b.startswith("|")]
+    assert len(tables) >= 4
+    for lines in tables:
+        assert len({line.count(" | ") for line in lines}) == 1
