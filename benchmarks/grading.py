@@ -26,7 +26,8 @@ def synthetic(count: int) -> list[tuple[str, str]]:
     for k in range(count):
         value = draw.randint(0, 999)
         if k % 10:
-            rows.append((str(value), f"We add and get \\boxed{{{draw.choice([value, value + 1])}}}"))
+            said = draw.choice([value, value + 1])
+            rows.append((str(value), f"We add and get \\boxed{{{said}}}"))
         else:
             c = draw.randint(1, 20)
             rows.append((f"(x+{c})^2", f"Thus \\boxed{{x^2+{2 * c}x+{c * c}}}."))

@@ -12,7 +12,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from heartloop.grading.caps import MAX_LENGTH, MAX_NESTING, TooLarge, Unreadable
+from heartloop.grading.brackets import closes_at_end, name_of, positions, split_top, unwrap
+from heartloop.grading.caps import MAX_LENGTH, TooLarge, Unreadable
 from heartloop.grading.clean import clean, strip_ends
 from heartloop.grading.latex import parse
 from heartloop.grading.numeric import symbols
@@ -20,8 +21,6 @@ from heartloop.grading.words import fold_words, spoken_number
 
 Reading = tuple[Any, ...]
 
-_OPEN = "([{"
-_CLOSE = ")]}"
 _WEAK = re.compile(
     r";|\\text\{\s*,?\s*(?:or|OR)\s*,?\s*\}|(?<![a-zA-Z\\])or(?![a-zA-Z])|\\lor(?![a-zA-Z])"
 )
@@ -45,73 +44,11 @@ _REMARK = re.compile(r"\\text\{\s*,?\s*\(?(?:is|are|where|with|such that|which|s
 _LABEL = re.compile(
     r"^\s*(?:\\text\{)?([A-Za-z][A-Za-z .'()-]{1,40}?)\}?\s*(?::|=|\bis\b)\s*\}?(?=\S)"
 )
-_NAME = re.compile(
-    r"^(?:\\(?:[a-zA-Z]+)|[A-Za-z])(?:\s*\{[^{}]*\})?(?:\s*_\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+))?(?:\s*\^\s*\{?\s*(?:\*|\\prime|\\ast|')\s*\}?)?(?:\s*_\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+))?'*\s*$"
-)
-_FUNCTION_NAME = re.compile(
-    r"^(?:\\[a-zA-Z]+|[A-Za-z])(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?-1\}?)?\s*\(\s*([^()]*)\s*\)\s*$"
-)
-_ANGLE = re.compile(r"^(?:m?\s*\\(?:angle|triangle)|\|)\s*[A-Za-z_{}0-9 ]+\|?$")
-_SEGMENT = re.compile(r"^[A-Z]{2,4}$|^\\(?:overline|overrightarrow|vec)\{?[A-Za-z]+\}?$")
-_DELTA = re.compile(r"^\\(?:Delta|delta|angle|triangle)\s*\\?[A-Za-z]+(?:_\w|_\{[^{}]*\})?$")
-_RATIO_NAME = re.compile(r"^[A-Za-z]\w*(?:_\{?\w+\}?)?(?::[A-Za-z]\w*(?:_\{?\w+\}?)?)+$")
-_DIRECTION = re.compile(r"^S_\{?\\?[a-zA-Z]+|^[A-Z]_\{[^{}]*\}\([^()]*\)$")
 _MATRIX = re.compile(
     r"^\s?(?:\(|\[|\|)?\s?\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix)\}(?:\{[^{}]*\})?(?P<body>.*)"
     r"\\end\{(?P=env)\}\s*(?:\)|\]|\|)?\s*(?:\^\{?(?:T|\\top)\}?)?\s*$",
     re.S,
 )
-
-
-def positions(text: str) -> list[int]:
-    """Bracket depth at every character (brackets of any kind close one another)."""
-    depths = []
-    depth = 0
-    i = 0
-    while i < len(text):
-        char = text[i]
-        if char == "\\" and text.startswith(("\\{", "\\}"), i):
-            depth = depth + 1 if text[i + 1] == "{" else max(0, depth - 1)
-            depths += [depth if text[i + 1] == "{" else depth + 1] * 2
-            i += 2
-            continue
-        if char == "\\" and text.startswith("\\begin{", i):
-            depth += 1
-        elif char == "\\" and text.startswith("\\end{", i):
-            depth = max(0, depth - 1)
-        if char in _OPEN:
-            depth += 1
-            if depth > MAX_NESTING:
-                raise TooLarge(f"nested deeper than {MAX_NESTING}")
-            depths.append(depth)
-        elif char in _CLOSE:
-            depths.append(depth)
-            depth = max(0, depth - 1)
-        else:
-            depths.append(depth)
-        i += 1
-    return depths
-
-
-def split_top(text: str, pattern: re.Pattern[str]) -> tuple[list[str], list[str]]:
-    r"""Split at a pattern outside of brackets (and outside of ``\text{…}``).
-
-    Returns:
-        The pieces, and the separators between them.
-    """
-    depths = positions(text)
-    pieces, separators = [], []
-    start = 0
-    for match in pattern.finditer(text):
-        if match.start() < start or match.start() >= len(depths):
-            continue
-        if depths[match.start()] > 0:
-            continue
-        pieces.append(text[start : match.start()])
-        separators.append(match.group())
-        start = match.end()
-    pieces.append(text[start:])
-    return pieces, separators
 
 
 def readings(text: str) -> list[Reading]:
@@ -144,47 +81,6 @@ def readings(text: str) -> list[Reading]:
 def _inside_brackets(text: str) -> bool:
     match = _THOUSANDS.search(text)
     return match is not None and positions(text)[match.start()] > 0
-
-
-def unwrap(text: str) -> str:
-    r"""Without boxes and outer ``{…}``, ``\text{…}`` around the whole answer."""
-    for _ in range(6):
-        before = text
-        text = strip_ends(text)
-        for command in (
-            "\\boxed",
-            "\\fbox",
-            "\\text",
-            "\\mathrm",
-            "\\ensuremath",
-            "\\displaystyle",
-            "",
-        ):
-            if text.startswith(command + "{"):
-                at = len(command)
-                if _closing(text, at) == len(text) - 1:
-                    text = text[at + 1 : -1].strip()
-                    break
-        if text == before:
-            return text
-    return text
-
-
-def _closing(text: str, at: int) -> int:
-    depth = 0
-    i = at
-    while i < len(text):
-        if text[i] == "\\":
-            i += 2
-            continue
-        if text[i] == "{":
-            depth += 1
-        elif text[i] == "}":
-            depth -= 1
-            if depth == 0:
-                return i
-        i += 1
-    return -1
 
 
 def read(text: str, depth: int = 0) -> Reading:
@@ -421,30 +317,6 @@ def _equation(pieces: list[str], depth: int) -> Reading | None:
     return ("rel", [left, right], ["="])
 
 
-def name_of(text: str) -> str | None:
-    r"""The name that an assignment gives a value to: ``x``, ``a_n``, ``f(x)``, ``|AB|``; or None."""
-    bare = re.sub(r"\\(?:text|mathrm)\s*\{([^{}]*)\}", r"\1", text).strip()
-    if bare in ("e", "i", "\\pi", "\\infty"):
-        return None
-    if _NAME.match(bare) and not re.match(
-        r"^\\(?:frac|sqrt|sum|prod|int|log|ln|sin|cos|tan|pi)\b", bare
-    ):
-        return re.sub(r"[\s{}]", "", bare)
-    match = _FUNCTION_NAME.match(bare)
-    if match and not re.match(r"^\\(?:sin|cos|tan|log|ln|sqrt|exp|arc\w+)\b", bare):
-        arguments = match[1].replace(" ", "")
-        if re.fullmatch(
-            r"(?:[A-Za-z](?:_\w)?|\\[a-z]+)(?:,(?:[A-Za-z](?:_\w)?|\\[a-z]+))*", arguments
-        ):
-            return re.sub(r"[\s{}]", "", bare)
-        return None
-    if _ANGLE.match(bare) or _SEGMENT.match(bare) or _DIRECTION.match(bare):
-        return re.sub(r"[\s{}]", "", bare)
-    if _DELTA.match(bare) or _RATIO_NAME.match(bare.replace(" ", "")):
-        return re.sub(r"[\s{}]", "", bare)
-    return None
-
-
 def _bracketed(text: str, depth: int) -> Reading | None:
     if len(text) < 2 or text[0] not in "([" or text[-1] not in ")]":
         if text.startswith(("\\langle",)) and text.endswith("\\rangle"):
@@ -457,7 +329,7 @@ def _bracketed(text: str, depth: int) -> Reading | None:
                 closing = "]" if text[-1] == "]" else ")"
                 return ("tuple", opening, closing, content[1])
         return None
-    if not _closes_at_end(text):
+    if not closes_at_end(text):
         return None
     inner = text[1:-1]
     if split_top(inner, _STRONG)[0][1:] or split_top(inner, re.compile(";"))[0][1:]:
@@ -480,25 +352,6 @@ def _ratio(text: str, depth: int) -> Reading | None:
     if len(pieces) == 2 and items[0][0] == "text" and pieces[1].strip():
         return ("assign", str(items[0][1]), items[1])
     return None
-
-
-def _closes_at_end(text: str) -> bool:
-    """Whether the bracket that opens a text is closed by its last character."""
-    depth = 0
-    i = 0
-    while i < len(text):
-        if text[i] == "\\" and text.startswith(("\\{", "\\}"), i):
-            depth += 1 if text[i + 1] == "{" else -1
-            i += 2
-            continue
-        if text[i] in _OPEN:
-            depth += 1
-        elif text[i] in _CLOSE:
-            depth -= 1
-            if depth == 0:
-                return i == len(text) - 1
-        i += 1
-    return False
 
 
 def _matrix(text: str, depth: int) -> Reading | None:

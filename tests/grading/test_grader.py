@@ -8,8 +8,8 @@ import pytest
 
 from heartloop.cards import list_cards, load_verifier
 from heartloop.errors import CardError, UsageError
-from heartloop.grading import open_grader
 from heartloop.grading import extract as ex
+from heartloop.grading import open_grader
 from heartloop.grading.baselines import baselines_for
 from heartloop.types import Completion, Gold, Question
 
@@ -145,4 +145,5 @@ def test_baselines_are_graded_like_answers():
         grader = open_grader("choice_text")
         return await baselines_for(questions, golds, grader, demos=("no", "yes"))
 
-    assert asyncio.run(main()) == {"echo": 1.0, "majority": 0.75, "chance": 0.5, "random_demo": 0.75}
+    expected = {"echo": 1.0, "majority": 0.75, "chance": 0.5, "random_demo": 0.75}
+    assert asyncio.run(main()) == expected

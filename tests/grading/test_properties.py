@@ -1,4 +1,4 @@
-"""Properties: rewrites stay equal, unequal numbers stay unequal, hostile strings are never right."""
+"""Properties: rewrites stay equal, unequal stays unequal, hostile strings are never right."""
 
 from __future__ import annotations
 

@@ -1,0 +1,251 @@
+"""Compares assignments, equations, inequalities and sets of reals."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from fractions import Fraction
+from typing import Any
+
+from heartloop.grading import compare, lists, numeric
+from heartloop.grading.expressions import Rules, proportional
+from heartloop.grading.realsets import NoSet, pieces_of, same_sets
+
+Reading = tuple[Any, ...]
+
+
+def fold_name(name: str) -> str:
+    """A name without braces, backslashes and font commands."""
+    return re.sub(r"[\\{}\s]|mathrm|text|max|min|_$", "", name)
+
+
+def _function_parts(name: str) -> tuple[str, list[str]] | None:
+    match = re.fullmatch(r"(.+?)\(([^()]*)\)", name)
+    return (match[1], match[2].split(",")) if match else None
+
+
+def same_assignment(gold: Reading, answer: Reading, rules: Rules) -> bool | None:
+    """Whether a named value equals another answer; None where names do not matter."""
+    if gold[0] == "assign" and answer[0] == "assign":
+        return _both_assigned(gold, answer, rules)
+    named, other = (gold, answer) if gold[0] == "assign" else (answer, gold)
+    if other[0] == "rel" and other[2] == ["="]:
+        return _assignment_in_equation(named, other, rules)
+    if other[0] == "rel" and other[2] in (["in"],):
+        return None
+    value = named[2]
+    if other[0] in ("list", "tuple") and "(" in named[1] and value[0] in ("tuple", "list"):
+        spread = _spread(named)
+        if spread is not None and any(item[0] == "assign" for item in lists.items_of(other)):
+            pair = (spread, other) if named is gold else (other, spread)
+            return lists.same_lists(*pair, rules)
+    if other[0] == "expr" and value[0] in ("expr",):
+        return (
+            compare.same(value, other, rules)
+            if named is gold
+            else compare.same(other, value, rules)
+        )
+    if named is gold:
+        return compare.same(value, answer, rules)
+    return compare.same(gold, value, rules)
+
+
+def _both_assigned(gold: Reading, answer: Reading, rules: Rules) -> bool:
+    first, second = _function_parts(gold[1]), _function_parts(answer[1])
+    value = answer[2]
+    if first and second and len(first[1]) == len(second[1]):
+        mapping = {
+            new.lstrip("\\"): ("sym", old.lstrip("\\"))
+            for old, new in zip(first[1], second[1], strict=True)
+            if old != new
+        }
+        if mapping:
+            value = _rename_reading(value, mapping)
+        return compare.same(gold[2], value, rules)
+    names = fold_name(gold[1]), fold_name(answer[1])
+    if names[0] != names[1] and len(names[0]) == len(names[1]) == 1:
+        if names[0].isalpha() and names[1].isalpha():
+            asked = [
+                bool(re.search(rf"(?<![A-Za-z\\]){n}(?![A-Za-z])", rules.question)) for n in names
+            ]
+            if not rules.question or all(asked):
+                return False
+    return compare.same(gold[2], answer[2], rules)
+
+
+def _rename_reading(reading: Any, mapping: Mapping[str, Any]) -> Any:
+    if isinstance(reading, tuple):
+        if reading and reading[0] == "sym":
+            return mapping.get(reading[1], reading)
+        return tuple(_rename_reading(part, mapping) for part in reading)
+    if isinstance(reading, list):
+        return [_rename_reading(part, mapping) for part in reading]
+    return reading
+
+
+def _spread(named: Reading) -> Reading | None:
+    """``(x, y) = (1, 2)`` as the list ``x = 1, y = 2``."""
+    inner = named[1].strip()
+    if not (inner.startswith("(") and inner.endswith(")")):
+        return None
+    names, depth, current = [], 0, ""
+    for char in inner[1:-1]:
+        depth += char in "([{"
+        depth -= char in ")]}"
+        if char == "," and depth == 0:
+            names.append(current)
+            current = ""
+        else:
+            current += char
+    names.append(current)
+    values = lists.items_of(named[2])
+    if len(names) != len(values):
+        return None
+    return (
+        "list",
+        [("assign", n.replace(" ", ""), v) for n, v in zip(names, values, strict=True)],
+    )
+
+
+def _difference(relation: Reading) -> Any:
+    left, right = relation[1][0], relation[1][-1]
+    if left[0] != "expr" or right[0] != "expr":
+        raise NoSet("an equation of other things than expressions")
+    return ("add", left[1], ("mul", ("num", Fraction(-1), None), right[1]))
+
+
+def _assignment_in_equation(named: Reading, equation: Reading, rules: Rules) -> bool:
+    """``y = f(x)`` against an equation in x and y: inserted, it must hold everywhere."""
+    if named[2][0] != "expr":
+        return False
+    difference = _difference(equation)
+    left = (
+        "add",
+        ("sym", named[1].lstrip("\\")),
+        ("mul", ("num", Fraction(-1), None), named[2][1]),
+    )
+    if proportional(difference, left):
+        return True
+    return _solves(named[1].lstrip("\\"), named[2][1], difference, rules)
+
+
+def _solves(name: str, value: Any, difference: Any, rules: Rules) -> bool:
+    if name not in numeric.symbols(difference) or name in numeric.symbols(value):
+        return False
+    if _vanishes(difference, rules):
+        return False  # an identity is solved by everything
+    # the equation must be linear in the symbol, else one branch would pass for the whole curve
+    at = [numeric.substitute(difference, {name: ("num", Fraction(k), None)}) for k in (0, 1, 2)]
+    minus = ("num", Fraction(-1), None)
+    bend = ("add", at[0], at[2], ("mul", minus, ("num", Fraction(2), None), at[1]))
+    zero = ("num", Fraction(0), None)
+    inserted = numeric.substitute(difference, {name: value})
+    return _vanishes(bend, rules) and _vanishes(inserted, rules) and bend != zero
+
+
+def _vanishes(tree: Any, rules: Rules) -> bool:
+    names = numeric.symbols(tree)
+    seen = 0
+    for point in numeric.points(names, "positive", 6):
+        try:
+            if abs(numeric.approximate(tree, point)) > 1e-20:
+                return False
+            seen += 1
+        except (ZeroDivisionError, ValueError, OverflowError):
+            continue
+    return seen >= 3
+
+
+def same_relation(gold: Reading, answer: Reading, rules: Rules) -> bool:
+    """Relations, sets and intervals: the same set, the same equation or the same chain."""
+    if gold[0] == "rel" and answer[0] == "rel":
+        found = _both_relations(gold, answer, rules)
+        if found:
+            return True
+    equation, other = (gold, answer) if gold[0] == "rel" else (answer, gold)
+    if equation[0] == "rel" and equation[2] == ["="]:
+        if other[0] == "rel":
+            return False
+        return other[0] == "expr" and _expression_in_equation(equation, other, rules)
+    if gold[0] == "rel" and answer[0] in ("list", "tuple"):
+        if _ordered_names(gold, answer, rules):
+            return True
+    if not rules.relation_as_set and gold[0] == "rel" and "in" in gold[2]:
+        if answer[0] == "rel" and "in" not in answer[2]:
+            return False
+    first, name = pieces_of(gold)
+    second, other_name = pieces_of(answer)
+    if name and other_name and name != other_name:
+        if not _loose_names(name, other_name, rules):
+            return False
+    return same_sets(first, second, rules)
+
+
+def _loose_names(one: str, two: str, rules: Rules) -> bool:
+    """Whether two differently named quantities may be one: not both stand in the question."""
+    names = [re.fullmatch(r"\('sym', '(\w+)'\)", name) for name in (one, two)]
+    if not names[0] or not names[1]:
+        return one.replace(" ", "") == two.replace(" ", "")
+    if not rules.question:
+        return False
+    return not all(
+        re.search(rf"(?<![A-Za-z\\]){match[1]}(?![A-Za-z])", rules.question)
+        for match in names
+        if match
+    )
+
+
+_FLIP = {"<": ">", ">": "<", "le": "ge", "ge": "le"}
+
+
+def _both_relations(gold: Reading, answer: Reading, rules: Rules) -> bool:
+    if gold[2] == answer[2] == ["="]:
+        return proportional(_difference(gold), _difference(answer))
+    for sides, operators in (
+        (answer[1], answer[2]),
+        (answer[1][::-1], [_FLIP.get(op, op) for op in answer[2][::-1]]),
+    ):
+        if operators == gold[2] and len(sides) == len(gold[1]):
+            if all(compare.same(one, two, rules) for one, two in zip(gold[1], sides, strict=True)):
+                return rules.relation_as_set or "in" not in gold[2] or "in" in operators
+    if len(gold[2]) == len(answer[2]) == 1 and gold[2][0] in _FLIP and answer[2][0] in _FLIP:
+        first, second = _difference(gold), _difference(answer)
+        if gold[2] == answer[2]:
+            return proportional(first, second, positive=True)
+        if answer[2][0] == _FLIP[gold[2][0]]:
+            flipped = ("mul", ("num", Fraction(-1), None), second)
+            return proportional(first, flipped, positive=True)
+    return False
+
+
+def _expression_in_equation(equation: Reading, other: Reading, rules: Rules) -> bool:
+    """``y + 1 = −(2x−1)²`` against ``−4x² + 4x − 2``: the expression is the solved side."""
+    if equation[1][0][0] == "expr" and _is_quantity(equation[1][0][1]):
+        if compare.same(equation[1][-1], other, rules):
+            return True  # sin A = 1/2, p/q = 3/4: the value is what was asked
+    difference = _difference(equation)
+    inside = numeric.symbols(other[1])
+    for name in sorted(numeric.symbols(difference) - inside):
+        if _solves(name, other[1], difference, rules):
+            return True
+    return False
+
+
+def _is_quantity(tree: Any) -> bool:
+    """A function value or a quotient of names: a quantity with a value of its own."""
+    if tree[0] == "fun" and numeric.symbols(tree):
+        return True
+    if tree[0] != "mul" or len(tree) != 3:
+        return False
+    top, bottom = tree[1], tree[2]
+    return bool(top[0] == "sym" and bottom[0] == "pow" and bottom[1][0] == "sym")
+
+
+def _ordered_names(gold: Reading, answer: Reading, rules: Rules) -> bool:
+    """``b < a < d`` against ``b, a, d``: the order of quantities, smallest first."""
+    if len(gold[1]) < 3 or not set(gold[2]) <= {"<", "le"}:
+        return False
+    items = lists.items_of(answer)
+    return len(items) == len(gold[1]) and all(
+        compare.same(one, two, rules) for one, two in zip(gold[1], items, strict=True)
+    )
