@@ -106,7 +106,8 @@ def read(text: str, depth: int = 0) -> Reading:
     if len([p for p in pieces if p.strip(" .")]) > 1:
         items = [read(piece, depth + 1) for piece in pieces if piece.strip(" .")]
         return _joined(items, "and" if any(_AND.search(s) for s in separators) else "list", text)
-    return single(text.strip().strip(",").strip(), depth)
+    left = [piece for piece in pieces if piece.strip(" .")]
+    return single((left[0] if left else text).strip().strip(",").strip(), depth)
 
 
 _DOMAIN = re.compile(

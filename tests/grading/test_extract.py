@@ -62,7 +62,10 @@ def test_a_problem_that_the_text_poses_itself_is_not_read():
         r"The sum is \boxed{0}."
     )
     assert ex.conclusion(text)[0] == "400"
-    doubt = "The final answer is 400.\nBut wait, what is the sum when we count both? It is \\boxed{500}."
+    doubt = (
+        "The final answer is 400.\n"
+        "But wait, what is the sum when we count both? It is \\boxed{500}."
+    )
     assert ex.conclusion(doubt)[0] == "500"
 
 
