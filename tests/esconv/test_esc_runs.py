@@ -246,3 +246,34 @@ def test_response_quality_reads_the_utterances(workspace: Path, cli: Cli) -> Non
     assert marks["responses"] == 127
     assert 0.5 < marks["bleu_4"] < marks["bleu_2"] < 1  # one word too many, case aside
     assert 0.8 < marks["rouge_l"] < 1 and 0 < marks["distinct_1"] < marks["distinct_2"] < 1
+
+
+def test_the_report_part_draws_bars_heat_map_and_drift_and_shows_no_text(
+    workspace: Path,
+) -> None:
+    from heartloop.report.esc import esc_section
+
+    page = esc_section(workspace / "runs" / "refine", draws=20)
+    assert page.count("<svg") == 4  # bars, heat map, B by round, p by round
+    for word in ("exploration", "(unread)", "reference values on other items", "round 2"):
+        assert word in page
+    assert "style=" not in page and "<script" not in page  # the page's policy allows neither
+    for _, said in list(golds().values())[:20]:
+        assert said not in page
+
+
+def test_the_report_part_is_empty_or_says_why_it_cannot_be(workspace: Path, tmp_path: Path) -> None:
+    from heartloop.report.esc import esc_section
+
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "manifest.json").write_text(json.dumps({"tasks": [{"task": "olympiad"}]}))
+    assert esc_section(other) == ""
+    moved = tmp_path / "moved"
+    moved.mkdir()
+    source = workspace / "runs" / "single"
+    manifest = json.loads((source / "manifest.json").read_text())
+    manifest["tasks"][0]["question_ids_sha256"] = "0" * 64
+    (moved / "manifest.json").write_text(json.dumps(manifest))
+    (moved / "verdicts.jsonl").write_bytes((source / "verdicts.jsonl").read_bytes())
+    assert "are not those that the run asked" in esc_section(moved)
