@@ -95,7 +95,14 @@ def main(argv: list[str] | None = None) -> Any:
         click.echo("heartloop: stopped", err=True)
         sys.exit(3)
     except click.ClickException as error:
-        error.show()
+        if error.__class__.__name__ == "NoArgsIsHelpError":  # click >= 8.2
+            error.show()
+            sys.exit(error.exit_code)
+        # One line, as for our own errors, and where to look.
+        context = getattr(error, "ctx", None)
+        place = f"; see {context.command_path} --help" if context else ""
+        message = error.format_message().rstrip(".")
+        click.echo(f"heartloop: {' '.join(message.split())}{place}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

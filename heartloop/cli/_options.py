@@ -113,6 +113,8 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         models = (name,)
     if flags["selector"]:
         check_selector(flags["selector"], "--selector")
+    if flags["sample"] is not None and flags["limit"] is None:
+        raise UsageError("--sample draws the questions of --limit N; give --limit, too")
     method = flags["method"] or ("single" if flags["stimuli"] else "heart")
     mode = flags["mode"]
     practice, note = _practice(flags, config, models)
@@ -233,9 +235,16 @@ def _server(flags: Mapping[str, Any], urls: tuple[str, ...]) -> dict[str, Any]:
         try:
             server["extra_body"] = json.loads(flags["extra_body"])
         except ValueError:
-            raise UsageError("--extra-body: expected a JSON object") from None
+            server["extra_body"] = None
+        if not isinstance(server["extra_body"], dict):
+            raise UsageError("--extra-body: expected a JSON object")
     if flags["replay_field"]:
         pairs = [field.partition("=") for field in flags["replay_field"]]
+        for ours, _, theirs in pairs:
+            if not ours or not theirs:
+                raise UsageError(
+                    f"--replay-field {ours!r}: expected OURS=THEIRS, such as text=output"
+                )
         server["replay_fields"] = {ours: theirs for ours, _, theirs in pairs}
     return server
 

@@ -201,8 +201,11 @@ def finish(summary: dict[str, Any], folder: Any, *, as_json: bool) -> int:
     return 0 if answered else 1
 
 
-def show_result(summary: dict[str, Any], folder: Any) -> None:
-    """Accuracy by round beside the controls, one sentence, and what to type next."""
+def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> None:
+    """Accuracy by round beside the controls, one sentence, and what to type next.
+
+    The sentence is about the run's ``own`` verdicts, so it is left out for any others.
+    """
     several_tasks = len({row["task"] for row in summary["arms"]}) > 1
     several_models = len({row["model"] for row in summary["arms"]}) > 1
     headers = ["arm", "n", "accuracy", "unscored", "error", "by round", "calls", "tokens"]
@@ -241,7 +244,8 @@ def show_result(summary: dict[str, Any], folder: Any) -> None:
         f"paid: {paid['calls']:,} calls, {tokens['prompt'] + tokens['completion']:,} tokens "
         f"(shared calls once), {summary['wall_s']:.0f} s"
     )
-    _conclude(folder)
+    if own:
+        _conclude(folder)
     for error in summary.get("errors", []):
         click.secho(f"{error['count']} × {error['class']}: {error['message']}", fg="red")
     for warning in summary.get("warnings", []):

@@ -290,6 +290,7 @@ def run_command(**flags: Any) -> int:
     """
     from heartloop.cli._options import make_plan
     from heartloop.cli._show import show_plan
+    from heartloop.errors import UsageError
     from heartloop.run.execute import prepare
     from heartloop.run.folder import new_folder, runs_dir
 
@@ -299,6 +300,11 @@ def run_command(**flags: Any) -> int:
         flags["method"] = register_program(flags["method"])
     plan, line = make_plan(flags)
     prepared = prepare(plan)
+    if flags["selector"] and all(task.mode == "oracle" for task in prepared.tasks):
+        raise UsageError(
+            "--selector: in oracle mode the verifier chooses, so a selector would do nothing; "
+            "add --mode verifier-free"
+        )
     quiet = flags["as_json"]
     if not quiet or flags["dry_run"]:
         click.echo(line, err=True)

@@ -65,11 +65,17 @@ def score_command(
         if as_json:
             click.echo(json.dumps(summary, indent=2, default=str))
             return
-        show_result(summary, folder)
+        show_result(summary, folder, own=label is None)
+        if label:
+            click.echo(f"these are not the run's own verdicts: summary.{label}.json beside it")
         if summary["scored_with"]["incomplete"]:
             click.echo(
                 f"{summary['scored_with']['incomplete']} traces could not be completed from the "
-                "journal: under this verifier the loop would have asked on"
+                + (
+                    "journal: under this verifier the loop would have asked on"
+                    if verifier
+                    else f"journal: the run is not finished; heartloop resume {folder.path}"
+                )
             )
         return
     names = list(SELECTORS) if selectors == "all" else selectors.split(",")
@@ -84,7 +90,7 @@ def score_command(
         )
     found = {}
     for name in names:
-        found[name] = asyncio.run(
+        found[name] = summary = asyncio.run(
             rescore(
                 folder,
                 verifier=verifier,
@@ -105,9 +111,20 @@ def score_command(
             err=True,
         )
     rows = [
-        [row["arm"], name, f"{100 * row['accuracy']:.1f} %", str(row["trials"]), str(row["calls"])]
+        [
+            row["arm"],
+            name,
+            f"{100 * row['accuracy']:.1f} %",
+            str(row["trials"]),
+            str(sum(row["unscored"].values())),
+            str(row["error"]),
+            str(row["calls"]),
+        ]
         for name, summary in found.items()
         for row in summary["arms"]
         if row["trials"]
     ]
-    click.echo(table(["arm", "selector", "accuracy", "n", "calls"], sorted(rows), right={2, 3, 4}))
+    headers = ["arm", "selector", "accuracy", "n", "unscored", "error", "calls"]
+    click.echo(table(headers, sorted(rows), right={2, 3, 4, 5, 6}))
+    for error in summary["errors"]:
+        click.echo(f"{error['count']} × {error['class']}: {error['message']}", err=True)

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
+from collections.abc import Iterator
 from typing import Any
 
 from heartloop.calls import Client, Journal
+from heartloop.calls.lock import FolderLock
 from heartloop.errors import UsageError
 from heartloop.run.execute import Prepared, errors_in, paid_in, prepare
 from heartloop.run.folder import MANIFEST, RunFolder, write_json
@@ -44,6 +47,7 @@ async def rescore(
 
     Raises:
         UsageError: a card, the data or a selector that cannot be used.
+        JournalError: the run is being written to by another process.
     """
     manifest = folder.manifest
     plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
@@ -62,7 +66,10 @@ async def rescore(
     same_questions(manifest, prepared, folder)
     suffix = f".{label}" if label else ""
     verdicts = folder.path / f"verdicts{suffix}.jsonl"
-    with Journal.open(folder.path, read_only=not allow_calls) as journal:
+    # A live run would go on writing to the verdicts that are replaced here. Journals that are
+    # written to bring their own lock; readers beside a run only write files of their own.
+    alone = _locked(folder) if label is None and not allow_calls else contextlib.nullcontext()
+    with alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
         client, judge = make_client(
             prepared.plan, journal, prepared.tasks, replay_only=not allow_calls
         )
@@ -81,7 +88,8 @@ async def rescore(
         run=folder.name,
         paid=paid_in(folder),
         wall_s=sum(s["wall_s"] for s in manifest["sessions"]),
-        stopped=old.get("stopped"),
+        # Without an old summary the run was killed: what is missing was never asked.
+        stopped=old.get("stopped") or (None if old or not incomplete else "interrupted"),
     )
     summary["errors"] = errors_in(folder)
     summary["warnings"] = warnings_for(summary, facts)
@@ -92,6 +100,15 @@ async def rescore(
     }
     write_json(folder.path / f"summary{suffix}.json", summary)
     return summary
+
+
+@contextlib.contextmanager
+def _locked(folder: RunFolder) -> Iterator[None]:
+    lock = FolderLock(folder.path)
+    try:
+        yield
+    finally:
+        lock.release()
 
 
 def modes_of(prepared: Prepared) -> set[str]:

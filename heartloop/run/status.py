@@ -26,7 +26,7 @@ def run_status(folder: RunFolder) -> dict[str, Any]:
         state = "running"
     elif session.get("stopped"):
         state = "stopped"
-    elif session.get("ended"):
+    elif session.get("ended") and done >= total:
         state = "done"
     else:
         state = "interrupted"

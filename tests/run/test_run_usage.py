@@ -1,0 +1,119 @@
+"""Usage errors of run, score and status: one line with the remedy, exit 2, no traceback."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heartloop.calls.lock import FolderLock
+from heartloop.cli import main
+
+
+@pytest.fixture
+def sums(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a task of six sums and recordings of three draws each; the working folder."""
+    monkeypatch.chdir(tmp_path)
+    rows = [f"What is {i} + {i}?,{2 * i}\n" for i in range(1, 7)]
+    (tmp_path / "sums.csv").write_text("question,answer\n" + "".join(rows))
+    with (tmp_path / "draws.jsonl").open("w") as file:
+        for i in range(6):
+            for draw in range(3):
+                value = 2 * (i + 1) if (i + draw) % 2 else 99
+                text = f"So \\boxed{{{value}}}"
+                file.write(json.dumps({"index": i, "draw": draw, "text": text}) + "\n")
+    return tmp_path
+
+
+def call(*arguments: str) -> int:
+    """The exit code of a command line."""
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    code = ended.value.code
+    assert isinstance(code, int)
+    return code
+
+
+REPLAY = ("run", "--task", "sums.csv", "--model", "replay/draws.jsonl")
+RESAMPLE = (*REPLAY, "--method", "resample", "--param", "draws=3")
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--selector", "majority"), "add --mode verifier-free"),
+        (("--sample", "1"), "give --limit"),
+        (("--extra-body", "3"), "expected a JSON object"),
+        (("--replay-field", "text"), "expected OURS=THEIRS"),
+        (("--placement", "sytem"), "is not one of"),
+        (("--rounds", "x"), "heartloop run --help"),
+    ],
+)
+def test_a_flag_that_would_do_nothing_is_refused_in_one_line(
+    sums: Path, capsys: pytest.CaptureFixture[str], flags: tuple[str, ...], said: str
+) -> None:
+    assert call(*RESAMPLE, *flags) == 2
+    seen = capsys.readouterr()
+    assert seen.out == ""
+    assert seen.err.count("\n") == 1 and seen.err.startswith("heartloop: ")
+    assert said in seen.err
+    assert not (sums / "runs").exists()
+
+
+def test_a_run_in_use_is_not_scored_over(sums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*RESAMPLE, "--name", "a") == 0
+    before = (sums / "runs/a/verdicts.jsonl").read_bytes()
+    lock = FolderLock(sums / "runs/a")
+    try:
+        assert call("score", "a") == 1
+    finally:
+        lock.release()
+    assert "in use by" in capsys.readouterr().err
+    assert (sums / "runs/a/verdicts.jsonl").read_bytes() == before
+    assert call("score", "a") == 0
+
+
+def test_a_killed_run_is_never_called_done(sums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call(*RESAMPLE, "--name", "a") == 0
+    folder = sums / "runs/a"
+    kept = [x for x in (folder / "calls.jsonl").read_text().splitlines() if '"draw":2' not in x]
+    (folder / "calls.jsonl").write_text("\n".join(kept) + "\n")
+    (folder / "summary.json").unlink()  # as a kill -9 leaves it
+    capsys.readouterr()
+    assert call("score", "a") == 0
+    assert "heartloop resume" in capsys.readouterr().out
+    assert json.loads((folder / "summary.json").read_text())["stopped"] == "interrupted"
+    assert call("status", "a", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["state"] == "interrupted"
+
+
+def test_selectors_that_cannot_ask_say_so(sums: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    free = ("--mode", "verifier-free", "--selector", "majority")
+    assert call(*RESAMPLE, *free, "--name", "a") == 0
+    capsys.readouterr()
+    assert call("score", "a", "--selectors", "first,synthesis") == 0
+    seen = capsys.readouterr()
+    assert "error" in seen.out.splitlines()[0]
+    assert "no_recording" in seen.err
+
+
+def test_another_verifier_is_not_given_the_runs_own_conclusion(
+    sums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*RESAMPLE, "--name", "a") == 0
+    assert "100.0 % [" in capsys.readouterr().out
+    assert call("score", "a", "--verifier", "exact") == 0
+    seen = capsys.readouterr().out
+    assert "100.0 % [" not in seen
+    assert "summary.verifier-exact.json" in seen
+
+
+def test_json_on_stdout_is_the_summary_and_nothing_else(
+    sums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*RESAMPLE, "--json") == 0
+    summary: dict[str, Any] = json.loads(capsys.readouterr().out)
+    assert summary["arms"][0]["correct"] == 6
+    assert summary["paid"]["calls"] == 18
