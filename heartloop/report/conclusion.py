@@ -6,8 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from heartloop.analysis import ABSENT
-from heartloop.report.arms import FEELING, Entry, Loaded, Pair, controls_of, entries, is_treatment
-from heartloop.report.study import Row, Study, provenance, study
+from heartloop.errors import UsageError
+from heartloop.report.arms import (
+    FEELING,
+    Entry,
+    Loaded,
+    controls_of,
+    entries,
+    is_treatment,
+    pairs_within,
+)
+from heartloop.report.study import Row, Study, label_of, provenance, study
 from heartloop.report.tables import points, span
 
 
@@ -26,14 +35,19 @@ def conclude(folder: Path) -> str:
     return conclusion_of(load_run(RunFolder(Path(folder))))
 
 
-def conclusion_of(run: Loaded) -> str:
-    """The same for a run that was read already."""
+def conclusion_of(run: Loaded, result: Study | None = None) -> str:
+    """The same for a run that was read already, from its comparisons where they are at hand."""
     found = entries(run)
+    if result is None:
+        try:
+            result = study(pairs_within(run), curves=False, draws=200)
+        except UsageError:
+            result = None  # a single arm
     models = list(dict.fromkeys(e.model for e in found))
     parts = []
     for model in models:
-        text = _of_model([e for e in found if e.model == model])
-        parts.append(f"{model}: {text}" if len(models) > 1 else text)
+        text = _of_model([e for e in found if e.model == model], result)
+        parts.append(f"{model}: {text}" if text and len(models) > 1 else text)
     if not any(parts):
         return ""
     return _prefix(run) + "; ".join(part for part in parts if part) + "."
@@ -54,7 +68,7 @@ def _prefix(run: Loaded) -> str:
     return f"[{'; '.join(words)}] " if words else ""
 
 
-def _of_model(found: Sequence[Entry]) -> str:
+def _of_model(found: Sequence[Entry], result: Study | None) -> str:
     treatments = [e for e in found if is_treatment(e)]
     lost, asked = _lost(found)
     if not asked:
@@ -67,11 +81,11 @@ def _of_model(found: Sequence[Entry]) -> str:
     if not treatments:
         return _alone(found, "no treatment was run")
     controls = [controls_of(e, found) for e in treatments]
-    if not all(controls):
+    if result is None or not all(controls):
         return _alone(treatments, "no control was run, so nothing can be said about its cause")
     if len(treatments) == 1:
-        return _single(treatments[0], controls[0])
-    return _several(treatments, [c[0] for c in controls])
+        return _single(treatments[0], controls[0], result)
+    return _several(treatments, [c[0] for c in controls], result)
 
 
 def _lost(found: Sequence[Entry]) -> tuple[int, int]:
@@ -104,24 +118,30 @@ def _alone(found: Sequence[Entry], why: str) -> str:
     return f"{', '.join(shown)}{more}: {why}"
 
 
-def _single(arm: Entry, controls: Sequence[Entry]) -> str:
+def _row_of(result: Study, arm: Entry, control: Entry) -> Row | None:
+    """The comparison of two arms in a study of their run; None where they share no question."""
+    names = label_of(arm, False), label_of(control, False)
+    return next((r for r in result.rows if (r.arm, r.control) == names), None)
+
+
+def _single(arm: Entry, controls: Sequence[Entry], result: Study) -> str:
     main = controls[0]
-    wanted = [main]
+    row = _row_of(result, arm, main)
+    assert row is not None
+    text = _row(arm, main, row, result)
     # A loop's main control is its compute; whether feeling did it is a second question.
     second = next((c for r in FEELING for c in controls if c.role == r and c is not main), None)
-    if second is not None and main.role not in FEELING:
-        wanted.append(second)
-    result = study([Pair(arm, c) for c in wanted], curves=False, draws=200)
-    text = _row(arm, main, result.rows[0], result)
-    if len(result.rows) > 1:
-        row = result.rows[1]
-        c = row.comparison
+    other = _row_of(result, arm, second) if second is not None else None
+    if other is not None and second is not None and main.role not in FEELING:
+        c = other.comparison
         text += (
-            f"; against the same without feeling ({wanted[1].arm}, "
+            f"; against the same without feeling ({second.arm}, "
             f"{points(c.b.of_all.estimate, False)} %): {points(c.difference)} "
             f"{span(c.low, c.high)}: {_meaning(c.verdict, result.margin)}"
         )
-    if any(row.flips for row in result.rows):
+    if len(result.rows) > 1:
+        text += f" (verdicts by Holm over {len(result.rows)} comparisons)"
+    if row.flips or (other is not None and other.flips):
         text += "; strict and lenient grading disagree about this"
     return text
 
@@ -158,34 +178,37 @@ def _meaning(verdict: str, margin: float, arm: str = "") -> str:
     }[verdict]
 
 
-def _several(treatments: Sequence[Entry], controls: Sequence[Entry]) -> str:
-    result = study(
-        [Pair(t, c) for t, c in zip(treatments, controls, strict=True)], curves=False, draws=200
-    )
-    better = [r.arm for r in result.rows if r.comparison.verdict == "better"]
-    worse = [r.arm for r in result.rows if r.comparison.verdict == "worse"]
-    same = sum(r.comparison.verdict == "equivalent" for r in result.rows)
-    first = result.rows[0].comparison
+def _several(treatments: Sequence[Entry], controls: Sequence[Entry], result: Study) -> str:
+    found = [_row_of(result, t, c) for t, c in zip(treatments, controls, strict=True)]
+    rows = [row for row in found if row is not None]
+    better = [r.arm for r in rows if r.comparison.verdict == "better"]
+    worse = [r.arm for r in rows if r.comparison.verdict == "worse"]
+    same = sum(r.comparison.verdict == "equivalent" for r in rows)
+    first = rows[0].comparison
     names = list(dict.fromkeys(c.arm for c in controls))
     against = f"{names[0]} {points(first.b.of_all.estimate, False)} %" if len(names) == 1 else (
         f"their controls ({names[0]} …)"
     )  # fmt: skip
     tasks = f" of {first.suite.tasks} tasks" if first.suite else ""
     text = (
-        f"{len(treatments)} arms vs {against}, {first.questions:,} questions{tasks}, Holm over "
-        f"{len(treatments)}: {_names(better)} better, {_names(worse)} worse"
+        f"{len(treatments)} arms vs {against}, {first.questions:,} questions{tasks}: "
+        f"{_names(better)} better, {_names(worse)} worse (Holm over "
+        f"{len(result.rows)} comparisons)"
     )
     if same:
         text += f", {same} equivalent within ±{100 * result.margin:g} points"
-    if result.best:
-        best = result.best[0]
+    same_control = [
+        b for b in result.best if (b.model, b.control) == (controls[0].model, controls[0].arm)
+    ]
+    if same_control:
+        best = same_control[0]
         b = best.best
         text += (
             f"; the best, {best.name}, shows {points(b.selected_maximum)} points on the questions "
             f"that chose it and {points(b.cross_fitted.gain)} "
             f"{span(b.cross_fitted.low, b.cross_fitted.high)} on others (cross-fitted, 95 % CI)"
         )
-    if any(r.flips for r in result.rows):
+    if any(r.flips for r in rows):
         text += "; strict and lenient grading disagree about some of this"
     return text
 

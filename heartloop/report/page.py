@@ -136,7 +136,7 @@ def _run(run: Loaded, prefix: str, several: bool) -> str:
     except UsageError:
         result = Study((run.folder.name,), (), (), (), (), (), 0.03, 0.95, 0)
     bodies = {
-        "answer": _answer(run),
+        "answer": _answer(run, result if result.rows else None),
         "arms": figures.forest_section(result)
         or note("A single arm: there is nothing to compare it with."),
         "results": figures.results_section(found),
@@ -166,7 +166,7 @@ def _run(run: Loaded, prefix: str, several: bool) -> str:
     return "".join(out)
 
 
-def _answer(run: Loaded) -> str:
+def _answer(run: Loaded, result: Study | None) -> str:
     from heartloop.run.warnings import warnings_for
 
     summary = run.folder.summary
@@ -174,7 +174,9 @@ def _answer(run: Loaded) -> str:
     for text in provenance(run.manifest):
         badges.append(f'<p><span class="badge">{e(text)}</span></p>')
     asked = _question(run)
-    sentence = conclusion_of(run) or "Nothing was answered, so there is nothing to conclude."
+    sentence = (
+        conclusion_of(run, result) or "Nothing was answered, so there is nothing to conclude."
+    )
     warnings = warnings_for(summary, run.manifest, run.results) if summary else []
     listed = "".join(f"<li>{e(w)}</li>" for w in warnings)
     box = f'<div class="warn" role="note"><strong>Warnings</strong><ul>{listed}</ul></div>'

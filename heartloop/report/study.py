@@ -241,7 +241,7 @@ def study(
     """
     from heartloop.analysis import benjamini_hochberg, holm
 
-    several_runs = len({p.arm.run.folder.path for p in pairs} | _controls(pairs)) > 1
+    several_runs = len({e.run.folder.path for p in pairs for e in (p.arm, p.control)}) > 1
     rows = [_row(pair, several_runs, margin, level, draws, curves) for pair in pairs]
     p = [row.comparison.p for row in rows]
     adjusted = [
@@ -260,10 +260,6 @@ def study(
         level=level,
         draws=draws,
     )
-
-
-def _controls(pairs: Sequence[Pair]) -> set[Path]:
-    return {p.control.run.folder.path for p in pairs}
 
 
 def _run_name(entry: Entry) -> str:

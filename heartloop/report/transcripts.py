@@ -53,6 +53,14 @@ class _Index:
     picked: list[int]
     text: list[int]
     place: list[tuple[int, int, int]]
+    order: list[tuple[int, int, int, int]]
+
+    def sort(self) -> None:
+        """Into the order of the data, the arms of a question side by side."""
+        found = sorted(range(len(self.order)), key=self.order.__getitem__)
+        for name in self.__slots__:
+            column = getattr(self, name)
+            setattr(self, name, [column[i] for i in found])
 
 
 def private_tasks(manifest: Mapping[str, Any]) -> set[str]:
@@ -78,7 +86,7 @@ def pack_transcripts(
         budget: characters of base64 that the page may spend.
         seed: of the order.
     """
-    index = _Index([], [], [], [], [], [], [], [], [], [])
+    index = _Index([], [], [], [], [], [], [], [], [], [], [])
     modes: dict[str, str] = {}
     arms: dict[str, int] = {}
     tasks: dict[str, int] = {}
@@ -96,6 +104,7 @@ def pack_transcripts(
             _add(index, number, arms.setdefault(name, len(arms)), tasks, trace)
             open_text = first["task"] not in private
             index.place.append((number, offset, size if open_text else 0))
+    index.sort()
     compressor = zlib.compressobj(6, zlib.DEFLATED, 31)
     room = budget * 3 // 4
     # The index goes without its text column first: its size decides what is left for texts.
@@ -157,6 +166,7 @@ def _add(
     picked = next((i for i, line in enumerate(trace) if line["selected"]), len(trace) - 1)
     index.picked.append(picked)
     index.text.append(-1)
+    index.order.append((index.task[-1], first["index"], arm, first["seed"]))
 
 
 def _index_json(
