@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from heartloop.analysis.preference import LABELS
 from heartloop.analysis.text_quality import agreement, distinct, response_quality
 from heartloop.cli import main
 from heartloop.data import load_data, resolve_tasks
@@ -75,16 +76,20 @@ class Judge(BaseHTTPRequestHandler):
     """Rates by the length of the submission; ``harsh`` gives one point less."""
 
     asked: list[str] = []
+    bodies: list[dict[str, object]] = []
 
     def do_POST(self) -> None:  # noqa: N802
         body = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         prompt = body["messages"][-1]["content"]
         submission = prompt.partition("<<<SUBMISSION")[2]
         Judge.asked.append(prompt)
+        Judge.bodies.append(body)
         mark = 2 + len(submission) % 4 - (body["model"] == "harsh")
         reply = json.dumps({"reason": "…", **{c: str(mark) for c in CRITERIA}})
         if "REFUSE" in submission:
             reply = "I cannot rate this."
+        if body["model"] == "supporter":
+            reply = json.dumps({"strategy": "Information", "utterance": "Others have it."})
         content = json.dumps(
             {
                 "choices": [{"message": {"content": reply}, "finish_reason": "stop"}],
@@ -106,6 +111,7 @@ def judge_url() -> Iterator[str]:
     thread = threading.Thread(target=server.serve_forever, daemon=True)
     thread.start()
     Judge.asked.clear()
+    Judge.bodies.clear()
     yield f"http://127.0.0.1:{server.server_port}/v1"
     server.shutdown()
     thread.join(timeout=5)
@@ -148,3 +154,19 @@ def test_ratings_are_read_from_the_detail_or_are_none() -> None:
     detail = "label=acceptance:5,effectiveness:4,sensitivity:3,alignment:2; acceptance=5 (1 of 1)"
     assert ratings_of(detail) == dict(zip(CRITERIA, (5, 4, 3, 2), strict=True))
     assert ratings_of("esc_judge: the judge's call failed (timeout)") is None
+
+
+def test_structured_output_is_asked_for_and_read(judge_url: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit) as stop:
+        main(
+            ["run", "--task", "esconv_json/action", "--practice", "--limit", "3", "--method",
+             "single", "--controls", "none", "--model", "server/supporter", "--base-url",
+             judge_url, "--runs", str(tmp_path), "--name", "shaped", "--json"]
+        )  # fmt: skip
+    assert not stop.value.code
+    assert len(Judge.bodies) == 3
+    for body in Judge.bodies:
+        shape = json.loads(json.dumps(body["response_format"]))["json_schema"]["schema"]
+        assert shape["properties"]["strategy"]["enum"] == list(LABELS)
+    (found,) = load_predictions(RunFolder(tmp_path / "shaped"))
+    assert set(found.final.tolist()) == {LABELS.index("Information")}
