@@ -231,6 +231,10 @@ def pilot_noise(a: ArrayLike, b: ArrayLike, mask: ArrayLike | None = None) -> Pi
     return Pilot((different + 0.5) / (table.n + 1), correlation, table.clusters, table.difference)
 
 
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}" + ("" if number == 1 else "s")
+
+
 @dataclass(frozen=True, slots=True)
 class PowerPlan:
     """What a design can see: the block that every plan prints.
@@ -266,16 +270,25 @@ class PowerPlan:
     @property
     def sentence(self) -> str:
         """One line for the screen."""
-        if self.smallest_corrected is None:
+        design = _count(self.questions, "question")
+        if self.seeds > 1:
+            design += f" x {self.seeds} seeds"
+        several = f" (each of {self.comparisons}, Holm)" if self.comparisons > 1 else ""
+        smallest = self.smallest_corrected
+        if smallest is None:
+            return f"{design} can show no difference{several}, however large: ask more questions"
+        if smallest > self.discordance + 1e-4:
+            # A difference is at most the share of pairs that differ: none within the assumed
+            # noise is found, and the figure supposes that every pair that differs is a win.
             return (
-                f"{self.questions} questions x {self.seeds} seeds can detect no difference: "
+                f"{design} are few: only a difference of {100 * smallest:.0f} points or more, "
+                f"every change in its favour, is found with {self.power:.0%} power{several}; "
                 "ask more questions"
             )
-        several = f" (each of {self.comparisons}, Holm)" if self.comparisons > 1 else ""
         return (
             f"smallest difference found with {self.power:.0%} power{several}: "
-            f"{100 * self.smallest_corrected:.1f} points at {self.discordance:.0%} discordant "
-            f"({self.source})"
+            f"{100 * smallest:.1f} points, if the arms differ on {self.discordance:.0%} of the "
+            f"questions ({self.source})"
         )
 
 

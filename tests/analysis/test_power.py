@@ -124,3 +124,13 @@ def test_impossible_questions_are_refused() -> None:
 def test_cluster_differences_feed_the_same_test() -> None:
     a, b = np.array([[1, 1], [0, 1]]), np.array([[0, 1], [0, 0]])
     assert cluster_differences(a, b).tolist() == [1, 1]
+
+
+def test_sentence_of_a_few_questions_promises_nothing_it_cannot_hold() -> None:
+    assert "can show no difference" in power_plan(3, arms=2).sentence
+    few = power_plan(10, arms=6)
+    assert few.smallest_corrected is not None and few.smallest_corrected > few.discordance
+    assert "10 questions are few" in few.sentence and "10%" not in few.sentence
+    many = power_plan(675, arms=6).sentence
+    assert "4.1 points, if the arms differ on 10% of the questions (assumed)" in many
+    assert power_plan(1, arms=2).sentence.startswith("1 question can")
