@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 from heartloop.report.arms import Loaded
@@ -159,6 +160,9 @@ async def _baselines(run: Loaded) -> dict[str, dict[str, float | None]]:
     from heartloop.run.load import close_tasks, load_tasks
     from heartloop.run.plan import plan_from_dict
 
+    # Nothing is fetched for a report: only data that are where the run found them.
+    if not all(d["practice"] or Path(d["source"]).exists() for d in run.manifest["data"]):
+        return {}
     try:
         plan = plan_from_dict(run.manifest["plan"], str(run.folder.path))
         tasks = load_tasks(plan)
