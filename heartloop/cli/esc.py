@@ -136,12 +136,12 @@ def _write_plan(found: list[Predictions], path: Path) -> None:
 
 
 def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Difference]:
-    """Every arm against the first of the same task: the control ``none`` where there is one."""
+    """Every arm against the first that shares its questions: ``none`` where there is one."""
     from heartloop.run.esc_analysis import compare
 
-    groups: dict[tuple[str, tuple[str, ...]], list[Predictions]] = {}
+    groups: dict[tuple[str, ...], list[Predictions]] = {}
     for one in found:
-        groups.setdefault((one.task, one.labels), []).append(one)
+        groups.setdefault(one.labels, []).append(one)
     differences = []
     for group in groups.values():
         base = next((one for one in group if one.role == "none"), group[0])
@@ -200,6 +200,8 @@ def _confusion(path: Path, options: dict[str, Any]) -> None:
 
 
 def _print(analyses: list[Analysis], options: dict[str, Any]) -> None:
+    from heartloop.run.esc_analysis import notes_of
+
     several = len({a.of.run for a in analyses}) > 1
     models = len({a.of.model for a in analyses}) > 1
     groups: dict[tuple[str, tuple[str, ...]], list[Analysis]] = {}
@@ -221,7 +223,7 @@ def _print(analyses: list[Analysis], options: dict[str, Any]) -> None:
         click.echo()
         _references([(n, a.report) for n, a in named], labels)
         for name, one in named:
-            for note in (*one.of.notes, *one.report.notes):
+            for note in notes_of(one):
                 click.echo(f"note: {name}: {note}")
 
 

@@ -22,7 +22,7 @@ from heartloop.analysis.preference import (
 )
 from heartloop.analysis.preference_runs import BiasDifference, Drift, compare_bias, drift
 from heartloop.errors import UsageError
-from heartloop.run.esc import INT64, Predictions
+from heartloop.run.esc import INT64, Key, Predictions
 
 UNREAD_NAMES = ("unread", "unparsed", "unscored", "")
 
@@ -92,11 +92,15 @@ class Difference:
 def compare(
     first: Predictions, second: Predictions, *, draws: int = 1000, seed: int = 0
 ) -> Difference | None:
-    """Paired difference of two arms or runs; None where they share no question or no labels."""
+    """Paired difference of two arms or runs; None where they share no question or no labels.
+
+    Variants of a task (``esconv/action``, ``esconv_balanced/action``) ask the same questions: the
+    suite's name plays no part.
+    """
     if first.labels != second.labels:
         return None
-    mine = {key: i for i, key in enumerate(first.keys)}
-    pairs = [(mine[key], j) for j, key in enumerate(second.keys) if key in mine]
+    mine = {_asked(key): i for i, key in enumerate(first.keys)}
+    pairs = [(mine[_asked(key)], j) for j, key in enumerate(second.keys) if _asked(key) in mine]
     if not pairs:
         return None
     a, b = (np.array(side) for side in zip(*pairs, strict=True))
@@ -115,6 +119,23 @@ def compare(
         bias=compare_bias(tables[0], tables[1], draws, seed),
         accuracy_p=permutation_test(totals, seed=seed).p,
     )
+
+
+def _asked(key: Key) -> Key:
+    return key[0].rpartition("/")[2], key[1], key[2]
+
+
+def notes_of(found: Analysis) -> list[str]:
+    """What a reader of one arm's figures should know."""
+    report = found.report
+    notes = list(found.of.notes)
+    if report.unread > 0.05 * report.items:
+        read = report.items - report.unread
+        notes.append(
+            f"{report.unread} of {report.items} predictions could not be read: they cost Q and "
+            f"accuracy; p and B describe the other {read} alone"
+        )
+    return [*notes, *report.notes]
 
 
 # --- As plain data -----------------------------------------------------------------------
@@ -147,7 +168,7 @@ def analysis_dict(found: Analysis) -> dict[str, Any]:
         "conversations": int(len(np.unique(of.conversations))),
         **report_dict(found.report, found.confusion),
     }
-    plain["notes"] = [*of.notes, *plain["notes"]]
+    plain["notes"] = notes_of(found)
     if found.drift is not None:
         moves = found.drift
         plain["drift"] = {

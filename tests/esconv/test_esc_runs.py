@@ -277,3 +277,23 @@ def test_the_report_part_is_empty_or_says_why_it_cannot_be(workspace: Path, tmp_
     (moved / "manifest.json").write_text(json.dumps(manifest))
     (moved / "verdicts.jsonl").write_bytes((source / "verdicts.jsonl").read_bytes())
     assert "are not those that the run asked" in esc_section(moved)
+
+
+def test_variants_of_the_task_are_paired_by_question(
+    workspace: Path, cli: Cli, tmp_path: Path
+) -> None:
+    for task in ("esconv", "esconv_balanced"):
+        code, _, err = cli(
+            "run", "--task", task, "--practice", "--shots", "8", "--method", "single", "--controls",
+            "none", "--model", f"replay/{workspace / 'answers.jsonl'}", "--runs", tmp_path,
+            "--name", task, "--json",
+        )  # fmt: skip
+        assert code == 0, err
+    _, out, _ = cli("esc", "esconv", "esconv_balanced", "--runs", tmp_path, "--json")
+    (pair,) = json.loads(out)["differences"]
+    assert pair["items"] == 127 and pair["B"]["difference"] == 0
+
+
+def test_many_unread_predictions_are_said(workspace: Path, cli: Cli) -> None:
+    _, out, _ = cli("esc", "single", "--runs", workspace / "runs")
+    assert "predictions could not be read: they cost Q and accuracy" in out
