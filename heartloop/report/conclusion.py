@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from heartloop.analysis import ABSENT
 from heartloop.errors import UsageError
@@ -18,6 +19,9 @@ from heartloop.report.arms import (
 )
 from heartloop.report.study import Row, Study, label_of, provenance, study
 from heartloop.report.tables import points, span
+
+if TYPE_CHECKING:
+    from heartloop.analysis.compare import Comparison
 
 
 def conclude(folder: Path) -> str:
@@ -137,7 +141,7 @@ def _single(arm: Entry, controls: Sequence[Entry], result: Study) -> str:
         text += (
             f"; against the same without feeling ({second.arm}, "
             f"{points(c.b.of_all.estimate, False)} %): {points(c.difference)} "
-            f"{span(c.low, c.high)}: {_meaning(c.verdict, result.margin)}"
+            f"{span(c.low, c.high)}: {_meaning(c, result.margin)}"
         )
     if len(result.rows) > 1:
         text += f" (verdicts by Holm over {len(result.rows)} comparisons)"
@@ -163,19 +167,24 @@ def _row(arm: Entry, control: Entry, row: Row, result: Study) -> str:
         f"{arm.arm} {points(c.a.of_all.estimate, False)} % vs {control.arm} "
         f"{points(c.b.of_all.estimate, False)} %{how}: {points(c.difference)} points "
         f"{span(c.low, c.high)}, 95 % CI, {c.questions:,} questions{tasks}{seeds}: "
-        f"{_meaning(c.verdict, result.margin, arm.arm)}"
+        f"{_meaning(c, result.margin, arm.arm)}"
     )
 
 
-def _meaning(verdict: str, margin: float, arm: str = "") -> str:
-    name = f"{arm} is " if arm else ""
+def _meaning(found: Comparison, margin: float, arm: str = "") -> str:
+    """What a comparison comes to; with the arm's name in full, without it in short."""
     region = f"±{100 * margin:g} points"
-    return {
-        "better": f"{name}better",
-        "worse": f"{name}worse",
-        "equivalent": f"no difference beyond {region}",
-        "undecided": f"undecided, neither a difference nor its absence (within {region}) is shown",
-    }[verdict]
+    if found.verdict == "equivalent":
+        return f"no difference beyond {region}"
+    if found.verdict != "undecided":
+        return f"{arm} is {found.verdict}" if arm else found.verdict
+    if not arm:
+        return "undecided"
+    least = found.smallest_detectable
+    seen = "too few questions to find any difference" if least is None else (
+        f"this run could find about {points(least, False)} points or more"
+    )  # fmt: skip
+    return f"undecided ({seen}), and that there is none beyond {region} is not shown either"
 
 
 def _several(treatments: Sequence[Entry], controls: Sequence[Entry], result: Study) -> str:
