@@ -56,8 +56,6 @@ def compare_command(
     The first run or arm named is what the others are compared to. Runs from different data, cards
     or sampling are refused. RUN is a folder, a name, a unique part of a name, or ``last``.
     """
-    import dataclasses
-
     from heartloop.report.study import compare_specs
     from heartloop.report.tables import render
     from heartloop.run.folder import runs_dir
@@ -74,7 +72,7 @@ def compare_command(
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, default=_plain))
         return
-    click.echo(render(dataclasses.replace(found), markdown))
+    click.echo(render(found, markdown))
 
 
 def _plain(value: object) -> object:

@@ -17,7 +17,8 @@ from heartloop.report.arms import (
     is_treatment,
     pairs_within,
 )
-from heartloop.report.study import Row, Study, label_of, provenance, study
+from heartloop.report.shapes import Row, Study
+from heartloop.report.study import label_of, provenance, study
 from heartloop.report.tables import points, span
 
 if TYPE_CHECKING:

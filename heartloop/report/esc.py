@@ -19,14 +19,14 @@ from heartloop.run.esc_analysis import Analysis, analyse, published
 from heartloop.run.folder import RunFolder
 
 MOST_ARMS = 8
-FAMILY = "esconv"
+VERIFIER = "esconv"
 
 
 def is_support_run(manifest: Mapping[str, object]) -> bool:
-    """Whether a run has a task of the ESConv family, for which this part is written."""
+    """Whether a run has a task whose answers are support strategies."""
     tasks = manifest["tasks"]
     assert isinstance(tasks, list)
-    return any(str(t["task"]).split("/")[0].startswith(FAMILY) for t in tasks)
+    return any(t["verifier"] == VERIFIER for t in tasks)
 
 
 def esc_section(folder: RunFolder | Path, *, draws: int = 400) -> str:

@@ -9,12 +9,13 @@ from importlib.resources import files
 from pathlib import Path
 
 from heartloop.errors import UsageError
-from heartloop.report import figures
+from heartloop.report import figures, versus
 from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.facts import baselines, deviations, plan_section
 from heartloop.report.html import e, note, section
-from heartloop.report.study import Study, provenance, study
+from heartloop.report.shapes import Study
+from heartloop.report.study import provenance, study
 from heartloop.report.transcripts import Packed, pack_transcripts
 from heartloop.run.folder import REPORT, RunFolder, write_text
 
@@ -125,7 +126,7 @@ def _between(runs: Sequence[Loaded], force: bool) -> str:
     result = study(pairs_between([(run, None) for run in runs]), forced=forced)
     words = [f"FORCED, no clean comparison: {'; '.join(forced)}"] if forced else []
     text = "".join(f'<p class="warn">{e(w)}</p>' for w in words)
-    return section("between", "Between the runs", text, figures.forest_section(result))
+    return section("between", "Between the runs", text, versus.forest_section(result))
 
 
 def _run(run: Loaded, prefix: str, several: bool) -> str:
@@ -137,7 +138,7 @@ def _run(run: Loaded, prefix: str, several: bool) -> str:
         result = Study((run.folder.name,), (), (), (), (), (), 0.03, 0.95, 0)
     bodies = {
         "answer": _answer(run, result if result.rows else None),
-        "arms": figures.forest_section(result)
+        "arms": versus.forest_section(result)
         or note("A single arm: there is nothing to compare it with."),
         "results": figures.results_section(found),
         "rounds": figures.rounds_section(found),
@@ -145,7 +146,7 @@ def _run(run: Loaded, prefix: str, several: bool) -> str:
         "flips": figures.flips_section(found),
         "selection": figures.selection_section(found),
         "outcomes": figures.outcomes_section(found),
-        "tasks": figures.tasks_section(found, result),
+        "tasks": versus.tasks_section(found, result),
         "cost": figures.cost_section(found, summary),
         "baselines": baselines(run),
         "plan": plan_section(run),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,122 +24,10 @@ from heartloop.report.arms import (
     pairs_within,
     pick,
 )
+from heartloop.report.shapes import Best, EqualTokens, Row, StimulusClass, Study
 
 if TYPE_CHECKING:
     from heartloop.analysis.compare import Comparison
-    from heartloop.analysis.curves import BreakEven
-    from heartloop.analysis.selection import BestArm
-    from heartloop.analysis.suites import ClassEffect
-
-
-@dataclass(frozen=True, slots=True)
-class EqualTokens:
-    """Arm and control cut at the same mean number of tokens a question.
-
-    Attributes:
-        cut: ``arm``, ``control`` or ``neither``: whose journal was cut.
-        cap: tokens a question at which it was cut; None where neither was.
-        tokens_arm, tokens_control: mean tokens a question and seed that are left.
-        ratio: the first over the second: 1 is equal.
-        comparison: the paired comparison at that cut.
-        break_even: from which budget on the arm is ahead.
-    """
-
-    cut: str
-    cap: float | None
-    tokens_arm: float
-    tokens_control: float
-    ratio: float | None
-    comparison: Comparison
-    break_even: BreakEven
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One line of the table: an arm against a control; differences are arm minus control.
-
-    Attributes:
-        arm, control: labels; ``arm_role``, ``control_role``, ``model``, ``control_model``.
-        comparison: of all, strict reading.
-        lenient_difference, lenient_p: the same under the lenient reading.
-        flips: the conclusion (better, worse or neither at the level) differs between readings.
-        tokens_arm, tokens_control: mean tokens a question and seed; ``calls_*`` likewise.
-        equal_tokens: the equal-token reading, where both ask more than once.
-        notes: what was left out or dropped.
-    """
-
-    arm: str
-    control: str
-    arm_role: str
-    control_role: str
-    model: str
-    control_model: str
-    comparison: Comparison
-    lenient_difference: float
-    lenient_p: float
-    flips: bool
-    tokens_arm: float
-    tokens_control: float
-    calls_arm: float
-    calls_control: float
-    equal_tokens: EqualTokens | None
-    notes: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Best:
-    """The best of several treatments against one control, without the winner's curse."""
-
-    model: str
-    control: str
-    arms: tuple[str, ...]
-    name: str
-    best: BestArm
-
-
-@dataclass(frozen=True, slots=True)
-class StimulusClass:
-    """Effect of a class of stimuli against a control, its wordings as a sample."""
-
-    model: str
-    control: str
-    label: str
-    wordings: tuple[str, ...]
-    unit: str
-    effect: ClassEffect
-
-
-@dataclass(frozen=True, slots=True)
-class Study:
-    """Everything that ``compare`` prints.
-
-    Attributes:
-        runs: names of the runs.
-        rows: comparisons; p-values adjusted over all of them.
-        best: winner's curse by model and control, where several treatments share a control.
-        classes: stimulus classes.
-        forced: what differs between the runs, where ``--force`` compared them all the same.
-        notes: what a reader must know about all of it.
-        margin, level, draws: settings.
-    """
-
-    runs: tuple[str, ...]
-    rows: tuple[Row, ...]
-    best: tuple[Best, ...]
-    classes: tuple[StimulusClass, ...]
-    forced: tuple[str, ...]
-    notes: tuple[str, ...]
-    margin: float
-    level: float
-    draws: int
-
-    def to_dict(self) -> dict[str, Any]:
-        """Plain data for ``--json``: shares, not points."""
-        found = asdict(self)
-        for row, plain in zip(self.rows, found["rows"], strict=True):
-            plain["verdict"] = row.comparison.verdict
-            plain["sentence"] = row.comparison.sentence
-        return found
 
 
 def compare_specs(

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
-from heartloop.report.study import Row, Study
+from heartloop.report.shapes import Best, Row, Study
 
 
 def points(value: float | None, sign: bool = True) -> str:
@@ -151,9 +151,9 @@ def _readings(row: Row) -> list[str]:
     ]  # fmt: skip
 
 
-def _equal(study: Study, make: object) -> list[str]:
+def _equal(study: Study, make: Callable[..., str]) -> list[str]:
     rows = [(r, r.equal_tokens) for r in study.rows if r.equal_tokens is not None]
-    if not rows or not callable(make):
+    if not rows:
         return []
     heads = ["at equal tokens", "cut", "tokens/question", "ratio", "arm %", "control %", "diff",
              f"{study.level:.0%} CI", "p", "arm ahead from"]  # fmt: skip
@@ -169,7 +169,7 @@ def _equal(study: Study, make: object) -> list[str]:
             points(c.difference), span(c.low, c.high), p_value(c.p),
             "nowhere" if ahead is None else f"{ahead:,.0f} tokens",
         ])  # fmt: skip
-    return [str(make(heads, lines))]
+    return [make(heads, lines)]
 
 
 def _suite(row: Row) -> list[str]:
@@ -181,10 +181,7 @@ def _suite(row: Row) -> list[str]:
     ]  # fmt: skip
 
 
-def _best(best: object, study: Study) -> str:
-    from heartloop.report.study import Best
-
-    assert isinstance(best, Best)
+def _best(best: Best, study: Study) -> str:
     b = best.best
     text = (
         f"best of {len(best.arms)} against {best.control}{_in(best.model, study)}: {best.name}, "
