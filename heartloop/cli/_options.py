@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.errors import UsageError
-from heartloop.run.plan import Plan, build_arms, check_selector, load_plan
+from heartloop.run.plan import Plan, build_arms, load_plan
+from heartloop.run.plan_checks import check_selector
 
 LOCAL_SERVER = "http://localhost:8000/v1"
 
@@ -271,17 +272,62 @@ def _limits(flags: Mapping[str, Any]) -> dict[str, Any]:
     return limits
 
 
+# Flags that decide what is asked, with their defaults: a plan file says these itself.
+_DECIDED: dict[str, Any] = {
+    **dict.fromkeys(
+        (
+            "mode", "stimuli", "method", "placement", "limit", "sample", "shots", "verifier",
+            "helper", "judge", "rounds", "candidates", "schedule", "history", "selector",
+            "temperature", "max_tokens", "top_p", "reasoning_effort", "extra_body", "stop_when",
+            "tensor_parallel",
+        )
+    ),
+    **dict.fromkeys(("task", "model", "param", "reuse", "replay_field", "vllm_arg"), ()),
+    **dict.fromkeys(("practice", "logprobs"), False),
+    "seeds": "0",
+    "controls": "matched",
+    "match": "tokens",
+    "margin": 3.0,
+    "request_seeds": "auto",
+}  # fmt: skip
+
+
+def register_methods(manifest: Mapping[str, Any]) -> None:
+    """Make the DSPy programs that a run used as methods known again.
+
+    Raises:
+        UsageError: a program's file has changed since.
+    """
+    for arm in manifest["plan"]["arms"]:
+        if str(arm["method"]).startswith("dspy:"):
+            from heartloop.integrations.dspy import register_program
+
+            register_program(arm["method"])
+
+
 def _from_file(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     """A plan file; only flags that do not change what is asked may stand beside it."""
     import dataclasses
 
     plan = load_plan(Path(flags["plan"]))
-    for name in ("task", "model", "stimuli", "method", "mode", "limit", "sample"):
-        if flags[name]:
-            raise UsageError(f"--{name} and --plan exclude one another: change the plan file")
+    for name, default in _DECIDED.items():
+        if flags[name] != default and (flags[name] or flags[name] == 0):
+            raise UsageError(
+                f"--{name.replace('_', '-')} and --plan exclude one another: change the plan file"
+            )
     urls = tuple(flags["base_url"])
     server = dict(plan.server)
     if urls:
         server["base_urls"] = [normal_url(url) for url in urls]
-    plan = dataclasses.replace(plan, server=server, data_dir=flags["data"] or plan.data_dir)
+    if flags["timeout"]:
+        server["total_timeout"] = flags["timeout"]
+    limits = _limits(flags)
+    if limits["concurrency"] == "auto":
+        limits.pop("concurrency")
+    plan = dataclasses.replace(
+        plan,
+        server=server,
+        limits={**plan.limits, **limits},
+        data_dir=flags["data"] or plan.data_dir,
+    )
     return plan, f"plan {flags['plan']}; model {', '.join(plan.models)}"

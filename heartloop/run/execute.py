@@ -55,7 +55,14 @@ def prepare(plan: Plan) -> Prepared:
     Raises:
         UsageError: a card, a data set or an arm that cannot be used, and how to mend it.
     """
-    return Prepared(plan, load_tasks(plan))
+    from heartloop.methods import validate_arm
+
+    tasks = load_tasks(plan)
+    # The mode is the tasks' where the plan leaves it open, so arms are judged here once more.
+    for mode in dict.fromkeys(task.mode for task in tasks):
+        for arm in plan.arms:
+            validate_arm(arm, mode)
+    return Prepared(plan, tasks)
 
 
 async def execute(

@@ -50,9 +50,22 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
         # Params of the card are for the card's own verifier.
         params = dict(card.params) if verifier == card.verifier else {}
         grader = open_grader(verifier, params=params, pool=pool)
+        _check_loglik(plan, grader)
         sampling = dataclasses.replace(card.sampling, **_sampling(plan))
         loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader, card)))
     return loaded
+
+
+def _check_loglik(plan: Plan, grader: Grader) -> None:
+    """Refuse arms that a verifier which scores choices cannot serve."""
+    if grader.verifier.kind != "choice_loglik":
+        return
+    for arm in plan.arms:
+        if arm.method != "single":
+            raise UsageError(
+                f"arm {arm.name!r}: verifier {grader.verifier.name} scores the choices of a "
+                f"single prompt and knows no {arm.method}; use --method single"
+            )
 
 
 def _sampling(plan: Plan) -> dict[str, Any]:
@@ -87,6 +100,11 @@ def model_options(plan: Plan) -> ModelOptions:
     for name in plan.server:
         if name not in known:
             raise UsageError(f"server: unknown option {name!r}; known: {', '.join(sorted(known))}")
+    if "api_key" in plan.server:
+        raise UsageError(
+            "server: api_key does not belong into a plan, which is written to the manifest; "
+            "set HEARTLOOP_API_KEY"
+        )
     values: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in plan.server.items()
     }
@@ -152,7 +170,12 @@ def task_facts(task: LoadedTask) -> dict[str, Any]:
         "metric_low": data.metric_low,
         "metric_high": data.metric_high,
         "chance": card.chance,
-        "sampling": {k: v for k, v in dataclasses.asdict(task.sampling).items() if v},
+        # A temperature of 0 is a setting; nothing, false and empty are none.
+        "sampling": {
+            k: v
+            for k, v in dataclasses.asdict(task.sampling).items()
+            if v or (v == 0 and v is not False)
+        },
         "questions": len(data.questions),
         "items": len({q.cluster or q.id for q in data.questions})
         if card.family == "instruction_induction"  # an item asked in both orders is one item
@@ -160,6 +183,7 @@ def task_facts(task: LoadedTask) -> dict[str, Any]:
         "question_ids_sha256": question_hash([q.id for q in data.questions]),
         "licence": card.licence,
         "citation": card.citation,
+        "private": bool(card.options.get("private")),
     }
 
 

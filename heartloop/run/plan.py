@@ -9,7 +9,15 @@ from pathlib import Path
 from typing import Any, get_args
 
 from heartloop.errors import UsageError
-from heartloop.types import PLACEMENTS, Arm, Mode, Placement, Sampling, Stimulus
+from heartloop.run.plan_checks import (
+    check_limits,
+    check_sampling,
+    check_selector,
+    is_number,
+    is_whole,
+    no_unknown,
+)
+from heartloop.types import PLACEMENTS, Arm, Mode, Placement, Stimulus
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +40,7 @@ class Plan:
         sampling: overrides of the task card's sampling, the same for every arm.
         data_dir, practice: where the data comes from.
         server: options of the providers (``ModelOptions`` fields).
-        limits: concurrency, rpm, tpm, max_total_tokens, max_usd, max_question_tokens, attempts.
+        limits: concurrency, rpm, tpm, max_total_tokens, max_usd, max_question_tokens, prices.
         match: what `resample` controls are matched on: ``tokens`` (draws fixed by a token-only
             pilot when the run begins; then ``fixed``) or ``calls``.
         stop_when: ``decided`` ends the run when a sequential test is decided; else None.
@@ -91,13 +99,15 @@ def arm_from_dict(value: Mapping[str, Any], where: str) -> Arm:
         UsageError: an unknown field, or a stimulus whose text does not match its hash.
     """
     known = {f.name for f in dataclasses.fields(Arm)}
-    _no_unknown(value, known, where)
+    no_unknown(value, known, where)
     if "name" not in value:
         raise UsageError(f"{where}: an arm needs a name")
     place = value.get("placement", "after_instruction")
     if place not in PLACEMENTS:
         raise UsageError(f"{where}: placement {place!r} is none of {', '.join(PLACEMENTS)}")
-    return Arm(
+    if not isinstance(value.get("params", {}), Mapping):
+        raise UsageError(f"{where}: params: expected a mapping such as {{rounds: 3}}")
+    arm = Arm(
         name=str(value["name"]),
         method=str(value.get("method", "single")),
         stimuli=_stimuli(value.get("stimuli", ()), f"{where}: stimuli"),
@@ -106,6 +116,7 @@ def arm_from_dict(value: Mapping[str, Any], where: str) -> Arm:
         params=dict(value.get("params", {})),
         role=str(value.get("role", "treatment")),
     )
+    return _with_cues(arm)
 
 
 def _stimuli(value: Any, where: str, *, whole_sets: bool = False) -> tuple[Stimulus, ...]:
@@ -154,7 +165,7 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
     for one, many in (("task", "tasks"), ("model", "models"), ("seed", "seeds")):
         if one in value and many not in value:
             value[many] = [value.pop(one)]
-    _no_unknown(value, {f.name for f in dataclasses.fields(Plan)}, where)
+    no_unknown(value, {f.name for f in dataclasses.fields(Plan)}, where)
     for name in ("tasks", "models", "arms"):
         if not value.get(name):
             raise UsageError(f"{where}: {name} is missing or empty")
@@ -165,6 +176,7 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
         twice = next(n for n in names if names.count(n) > 1)
         raise UsageError(f"{where}: arms: the name {twice!r} stands twice")
     check_sampling(value.get("sampling", {}), where)
+    check_limits(value.get("limits", {}), where)
     check_selector(value.get("selector", "synthesis"), where)
     if value.get("match", "tokens") not in ("tokens", "calls", "fixed"):
         raise UsageError(f"{where}: match {value['match']!r} is neither tokens nor calls")
@@ -179,7 +191,7 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
             "arms": arms,
             "tasks": tuple(map(str, value["tasks"])),
             "models": tuple(map(str, value["models"])),
-            "seeds": tuple(value.get("seeds", (0,))),
+            "seeds": tuple(dict.fromkeys(value.get("seeds", (0,)))),
             "reuse": tuple(value.get("reuse", ())),
         }
     )
@@ -192,43 +204,22 @@ def _check_types(value: Mapping[str, Any], where: str) -> None:
         if name in value and not isinstance(value[name], (list, tuple)):
             raise UsageError(f"{where}: {name}: expected a list")
     for name in whole:
-        if value.get(name) is not None and not isinstance(value[name], int):
+        if value.get(name) is not None and not is_whole(value[name]):
             raise UsageError(f"{where}: {name}: expected a whole number")
+    margin = value.get("margin", 0.03)
+    if not is_number(margin) or not 0 < margin <= 1:
+        raise UsageError(f"{where}: margin: expected a share between 0 and 1, such as 0.03")
+    if not isinstance(value.get("practice", False), bool):
+        raise UsageError(f"{where}: practice: expected true or false")
     for name in ("sampling", "server", "limits"):
         if name in value and not isinstance(value[name], Mapping):
             raise UsageError(f"{where}: {name}: expected a mapping")
-    if any(not isinstance(seed, int) for seed in value.get("seeds", ())):
-        raise UsageError(f"{where}: seeds: expected whole numbers")
+    seeds = value.get("seeds", (0,))
+    if not seeds or not all(map(is_whole, seeds)):
+        raise UsageError(f"{where}: seeds: expected whole numbers such as [0, 1, 2]")
     for i, arm in enumerate(value["arms"]):
         if not isinstance(arm, Mapping):
             raise UsageError(f"{where}: arms[{i}]: expected a mapping with a name and a method")
-
-
-def check_selector(name: str, where: str) -> None:
-    """Raise UsageError for a selector that does not exist."""
-    from heartloop.methods import SELECTORS
-
-    if name not in SELECTORS:
-        import difflib
-
-        near = difflib.get_close_matches(str(name), list(SELECTORS), n=1)
-        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SELECTORS)}"
-        raise UsageError(f"{where}: selector {name!r}: {hint}")
-
-
-def check_sampling(value: Mapping[str, Any], where: str) -> None:
-    """Raise UsageError for a sampling parameter that does not exist."""
-    _no_unknown(value, {f.name for f in dataclasses.fields(Sampling)}, f"{where}: sampling")
-
-
-def _no_unknown(value: Mapping[str, Any], known: set[str], where: str) -> None:
-    for key in value:
-        if key not in known:
-            import difflib
-
-            near = difflib.get_close_matches(str(key), sorted(known), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
-            raise UsageError(f"{where}: unknown field {key!r}; {hint}")
 
 
 def load_plan(path: Path) -> Plan:

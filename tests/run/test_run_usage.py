@@ -117,3 +117,55 @@ def test_json_on_stdout_is_the_summary_and_nothing_else(
     summary: dict[str, Any] = json.loads(capsys.readouterr().out)
     assert summary["arms"][0]["correct"] == 6
     assert summary["paid"]["calls"] == 18
+
+
+PLAN = """\
+task: sums.csv
+model: replay/draws.jsonl
+arms:
+  - {name: one}
+  - {name: loop, method: heart, params: {rounds: 1, schedule: "static:anger"}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "said"),
+    [
+        ("static:anger", "static:angr", "did you mean 'anger'?"),
+        ("rounds: 1, ", "rounds: one, ", "rounds: 'one'"),
+        ("params: {rounds: 1, schedule: \"static:anger\"}", "params: 3", "expected a mapping"),
+        ("arms:", "sampling: {temperature: hot}\narms:", "sampling: temperature"),
+        ("arms:", "sampling: {top_p: 2}\narms:", "from 0 to 1"),
+        ("arms:", "limits: {concurency: 3}\narms:", "did you mean 'concurrency'?"),
+        ("arms:", "limits: {max_usd: cheap}\narms:", "limits: max_usd"),
+        ("arms:", "margin: big\narms:", "margin: expected a share"),
+        ("arms:", "practice: maybe\narms:", "expected true or false"),
+        ("arms:", "seeds: []\narms:", "seeds: expected whole numbers"),
+    ],
+)  # fmt: skip
+def test_a_slip_in_a_plan_file_is_named(
+    sums: Path, capsys: pytest.CaptureFixture[str], old: str, new: str, said: str
+) -> None:
+    assert old in PLAN
+    (sums / "plan.yaml").write_text(PLAN.replace(old, new))
+    assert call("run", "--plan", "plan.yaml") == 2
+    seen = capsys.readouterr().err
+    assert said in seen and seen.count("\n") == 1
+
+
+def test_a_loop_in_a_plan_file_gets_its_cues(sums: Path) -> None:
+    from heartloop.run.plan import load_plan
+
+    (sums / "plan.yaml").write_text(PLAN)
+    assert len(load_plan(sums / "plan.yaml").arms[1].cues) == 48
+
+
+def test_flags_beside_a_plan_file_are_used_or_refused(
+    sums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sums / "plan.yaml").write_text(PLAN)
+    for flag in (("--rounds", "0"), ("--temperature", "0"), ("--seeds", "1"), ("--logprobs",)):
+        assert call("run", "--plan", "plan.yaml", *flag) == 2
+        assert f"{flag[0]} and --plan exclude" in capsys.readouterr().err
+    assert call("run", "--plan", "plan.yaml", "--max-total-tokens", "5", "--name", "a") == 3
+    assert "--max-total-tokens 5" in capsys.readouterr().err

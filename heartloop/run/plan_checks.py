@@ -1,0 +1,76 @@
+"""Checks of a plan's fields: what exists, of which type, in which range."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+from heartloop.errors import UsageError
+from heartloop.types import Sampling
+
+
+def check_selector(name: str, where: str) -> None:
+    """Raise UsageError for a selector that does not exist."""
+    from heartloop.methods import SELECTORS
+
+    if name not in SELECTORS:
+        import difflib
+
+        near = difflib.get_close_matches(str(name), list(SELECTORS), n=1)
+        hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(SELECTORS)}"
+        raise UsageError(f"{where}: selector {name!r}: {hint}")
+
+
+def is_whole(value: Any) -> bool:
+    """A whole number, and neither true nor false."""
+    return isinstance(value, int) and not isinstance(value, bool)
+
+
+def is_number(value: Any) -> bool:
+    """A number, and neither true nor false."""
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def check_sampling(value: Mapping[str, Any], where: str) -> None:
+    """Raise UsageError for a sampling parameter that does not exist or cannot be."""
+    no_unknown(value, {f.name for f in dataclasses.fields(Sampling)}, f"{where}: sampling")
+    for name, least, most in (
+        ("temperature", 0, None),
+        ("top_p", 0, 1),
+        ("max_tokens", 1, None),
+    ):
+        given = value.get(name)
+        if given is None:
+            continue
+        good = is_whole(given) if name == "max_tokens" else is_number(given)
+        if not good or given < least or (most is not None and given > most):
+            span = f"at least {least}" if most is None else f"from {least} to {most}"
+            raise UsageError(f"{where}: sampling: {name}: expected a number {span}")
+
+
+LIMITS = (
+    "concurrency", "rpm", "tpm", "max_total_tokens", "max_usd", "max_question_tokens", "prices",
+)  # fmt: skip
+"""What a plan's ``limits`` may hold."""
+
+
+def check_limits(value: Mapping[str, Any], where: str) -> None:
+    """Raise UsageError for a limit that does not exist or cannot be."""
+    no_unknown(value, set(LIMITS), f"{where}: limits")
+    for name, given in value.items():
+        if given is None or name == "prices" or (name == "concurrency" and given == "auto"):
+            continue
+        if not is_number(given) or given <= 0:
+            raise UsageError(f"{where}: limits: {name}: expected a number above 0")
+
+
+def no_unknown(value: Mapping[str, Any], known: set[str], where: str) -> None:
+    """Raise UsageError for a field that does not exist, with the nearest that does."""
+    for key in value:
+        if key not in known:
+            import difflib
+
+            near = difflib.get_close_matches(str(key), sorted(known), n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
+            raise UsageError(f"{where}: unknown field {key!r}; {hint}")
