@@ -267,7 +267,9 @@ def test_the_report_part_is_empty_or_says_why_it_cannot_be(workspace: Path, tmp_
 
     other = tmp_path / "other"
     other.mkdir()
-    (other / "manifest.json").write_text(json.dumps({"tasks": [{"task": "olympiad"}]}))
+    (other / "manifest.json").write_text(
+        json.dumps({"tasks": [{"task": "olympiad", "verifier": "math"}]})
+    )
     assert esc_section(other) == ""
     moved = tmp_path / "moved"
     moved.mkdir()
@@ -277,6 +279,12 @@ def test_the_report_part_is_empty_or_says_why_it_cannot_be(workspace: Path, tmp_
     (moved / "manifest.json").write_text(json.dumps(manifest))
     (moved / "verdicts.jsonl").write_bytes((source / "verdicts.jsonl").read_bytes())
     assert "are not those that the run asked" in esc_section(moved)
+
+
+def test_the_manifest_says_that_texts_are_private(workspace: Path) -> None:
+    manifest = json.loads((workspace / "runs" / "single" / "manifest.json").read_text())
+    assert all(task["private"] is True for task in manifest["tasks"])
+    assert all("sha256 of the set" in data["notes"][-1] for data in manifest["data"])
 
 
 def test_variants_of_the_task_are_paired_by_question(
