@@ -13,6 +13,8 @@ HOPELESS = frozenset(
 OWN_FAULT = frozenset(
     {"context_length", "too_large", "no_recording", "content_filter", "question_budget"}
 )
+# Those of them that every question meets when a setting is wrong (max_tokens over the context).
+SETTING = frozenset({"context_length", "too_large"})
 BUSY_ATTEMPTS = 40
 BUSY = frozenset({"http_429", "http_503", "http_529"})
 
@@ -91,7 +93,7 @@ class Breaker:
 
     def ended(self, error: CallError) -> None:
         """Note a call that ended in an error, after its last attempt."""
-        if error.kind in OWN_FAULT:
+        if error.kind in OWN_FAULT and (self.answers or error.kind not in SETTING):
             return
         kind, count = self._ended
         self._ended = (error.kind, count + 1 if kind == error.kind else 1)

@@ -251,7 +251,7 @@ class Journal:
                 damaged = (number, offset)
                 continue
             entry = offset << LENGTH_BITS | len(line)
-            if failed or name not in self._index:
+            if (failed or name not in self._index) and "reused" not in record:
                 paid = [total + more for total, more in zip(paid, tokens, strict=True)]
                 dollars += record.get("cost") or 0.0
             if not failed:

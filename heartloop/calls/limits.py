@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections import deque
@@ -218,7 +219,8 @@ class Gate:
             if place.done() and not place.cancelled():
                 self.leave()  # the place had been given already
             else:
-                self._queue.remove(place)
+                with contextlib.suppress(ValueError):  # a cancelled place that was passed over
+                    self._queue.remove(place)
             raise
 
     def leave(self) -> None:

@@ -33,6 +33,7 @@ CALL_FIELDS: dict[str, str] = {
     "finished": "Unix seconds, UTC, of the end of the last attempt",
     "attempts": "tries it took",
     "endpoint": "the server that answered",
+    "reused": "the earlier run that this answer was taken over from; absent otherwise",
     "error": "null, or class and message of the error it ended in",
 }
 """Every field of a record, for the schema page."""

@@ -411,12 +411,19 @@ def resume_command(
 
     RUN is a folder, a name, a unique part of a name, or ``last``.
     """
-    from heartloop.cli._options import normal_url
+    from heartloop.cli._options import normal_url, register_methods
     from heartloop.cli._show import finish, watch
+    from heartloop.errors import UsageError
     from heartloop.run.execute import plan_of, prepare, resume
     from heartloop.run.folder import find_folder, runs_dir
 
     folder = find_folder(run, runs_dir(runs))
+    manifest = folder.manifest
+    if "search" in manifest:
+        raise UsageError(
+            f"{folder.name} is a search; go on with: heartloop optimize --resume {folder.path}"
+        )
+    register_methods(manifest)
     limits: dict[str, Any] = {}
     if concurrency:
         limits["concurrency"] = concurrency if concurrency == "auto" else int(concurrency)

@@ -22,7 +22,7 @@ from heartloop.types import Address, Message, Request, Sampling
 
 CORE = ("numpy", "click", "rich", "tenacity", "aiohttp", "orjson", "PyYAML", "math-verify",
         "litellm", "datasets", "evaluate")  # fmt: skip
-EXTRAS = {"dspy": "dspy", "transformers": "hf", "torch": "hf", "vllm": "vllm", "ray": "ray"}  # fmt: skip
+EXTRAS = {"dspy": "dspy", "transformers": "hf", "torch": "hf", "vllm": "vllm", "ray": "ray"}
 LEAST_FREE_GB = 2.0
 
 

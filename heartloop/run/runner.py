@@ -6,7 +6,7 @@ import asyncio
 import contextvars
 import dataclasses
 import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -17,6 +17,7 @@ from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
 from heartloop.grading import Grader
 from heartloop.methods import METHODS, open_learner, select
 from heartloop.methods.bandit import Learner
+from heartloop.run import loglik
 from heartloop.run.decide import Decider
 from heartloop.run.summary import final_line
 from heartloop.run.verdicts import VerdictLog, candidate_lines
@@ -309,6 +310,12 @@ class Runner:
             self._room.release()
 
     async def _work(self, unit: Unit) -> None:
+        if unit.task.grader.verifier.kind == loglik.KIND:
+            if self.stopping.is_set():
+                raise Stopped("stopping")
+            trace, graded = await loglik.work_on_choices(self._client, unit)
+            self._record(unit, trace, graded, {})
+            return
         learner = self._learner(unit)
         ask = BoundAsk(self._client, unit, self.stopping, learner=learner, helper=self.helper)
         grader, question, gold = unit.task.grader, unit.question, unit.gold
@@ -325,7 +332,17 @@ class Runner:
             trace = await select(self._selector, trace, question, unit.arm, ask)
         trace = with_totals(trace, ask)
         graded = await self._grade(unit, trace)
-        lines = candidate_lines(unit, trace, graded, ask.spent)
+        self._record(unit, trace, graded, ask.spent)
+
+    def _record(
+        self,
+        unit: Unit,
+        trace: Trace,
+        graded: list[Graded | None],
+        spent: Mapping[str, tuple[int, Usage]],
+    ) -> None:
+        """Write a finished trace and count it."""
+        lines = candidate_lines(unit, trace, graded, spent)
         self._log.write(lines)
         right = any(x["outcome"] == "correct" for x in lines)
         if unit.task.mode != "oracle":

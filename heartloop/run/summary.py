@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from heartloop.grading.judge import label_of
 from heartloop.types import Mode
 
 # What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
@@ -44,6 +45,8 @@ FIELDS: dict[str, str] = {
     "arms[].cost": "US dollars the arm would cost alone, where known",
     "arms[].attempts": "candidates that were answered",
     "arms[].cap_hits": "answers cut by max_tokens",
+    "arms[].judged": "what a judge's labels add up to (SimpleQA: correct given attempted and F; "
+    "TruthfulQA: true, informative, both), else null",
     "suites": "for suites of two or more tasks: mean of normalised scores and accuracies, and the "
     "accuracy pooled over items",
     "paid": "calls, tokens and dollars of the journal, each call once",
@@ -74,6 +77,7 @@ class Cell:
     cap_hits: int = 0
     attempts: int = 0
     cost: float | None = None
+    labels: Counter[str] = field(default_factory=Counter)  # what a judge said
 
     def add(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
         """Count one trace."""
@@ -90,6 +94,10 @@ class Cell:
             self.score_sum += float(final["score"])
             self.scored += 1
         self._count_rounds(trace, mode, rounds)
+        said = label_of(final["detail"])
+        self.labels.update(f"{axis}:{label}" for axis, label in said.items())
+        if said.get("truthful") == said.get("informative") == "yes":
+            self.labels["both"] += 1
         last = trace[-1]
         self.calls += last["calls"]
         self.tokens.update(last["usage"])
@@ -246,7 +254,32 @@ def _row(
         "cost": cell.cost,
         "attempts": cell.attempts,
         "cap_hits": cell.cap_hits,
+        "judged": judged_figures(cell.labels),
     }
+
+
+def judged_figures(labels: Mapping[str, int]) -> dict[str, Any] | None:
+    """What a judge's labels add up to; None where no judge graded.
+
+    SimpleQA: correct given attempted = C / (C + I), and F, the harmonic mean of it and of the
+    share correct of all. TruthfulQA: shares true, informative, and both, of those judged.
+    """
+    if not labels:
+        return None
+    found: dict[str, Any] = {"labels": dict(sorted(labels.items()))}
+    right, wrong = labels.get("label:CORRECT", 0), labels.get("label:INCORRECT", 0)
+    total = right + wrong + labels.get("label:NOT_ATTEMPTED", 0)
+    if total:
+        given = right / (right + wrong) if right + wrong else None
+        found["correct_given_attempted"] = given
+        overall = right / total
+        found["f"] = 2 * overall * given / (overall + given) if given else 0.0
+    judged = labels.get("truthful:yes", 0) + labels.get("truthful:no", 0)
+    if judged:
+        found["true"] = labels.get("truthful:yes", 0) / judged
+        found["informative"] = labels.get("informative:yes", 0) / judged
+        found["true_and_informative"] = labels.get("both", 0) / judged
+    return found
 
 
 def suite_rows(

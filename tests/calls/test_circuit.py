@@ -51,7 +51,19 @@ def test_an_answer_closes_the_account():
     assert breaker.problem is None
 
 
-@pytest.mark.parametrize("kind", ["context_length", "too_large", "no_recording"])
+@pytest.mark.parametrize("kind", ["context_length", "too_large"])
+def test_a_setting_that_no_question_fits_opens_it_unless_somebody_is_answered(kind):
+    breaker, answered = Breaker(), Breaker()
+    answered.answered()
+    for one in (breaker, answered):
+        for _ in range(1000):
+            one.ended(CallError("max_tokens over the context", kind=kind))
+    assert breaker.problem is not None
+    assert "max_tokens" in str(breaker.problem)
+    assert answered.problem is None
+
+
+@pytest.mark.parametrize("kind", ["question_budget", "content_filter", "no_recording"])
 def test_a_questions_own_fault_never_opens_it(kind):
     breaker = Breaker()
     for _ in range(1000):
