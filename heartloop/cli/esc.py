@@ -210,7 +210,7 @@ def _print(analyses: list[Analysis], options: dict[str, Any]) -> None:
     for (task, labels), group in groups.items():
         if any(a.of.practice for a in group):
             click.secho(f"PRACTICE SET: {task} here is heartloop's own; not ESConv.", fg="yellow")
-        click.echo(f"{task}: {group[0].report.items} labels read or unread, of "
+        click.echo(f"{task}: {group[0].report.items} predictions in "
                    f"{len(set(group[0].of.conversations.tolist()))} conversations\n")  # fmt: skip
         named = [(_name(a, several, models), a) for a in group]
         click.echo(_headline([(n, a.report, a.of.errors) for n, a in named]))

@@ -305,3 +305,16 @@ def test_variants_of_the_task_are_paired_by_question(
 def test_many_unread_predictions_are_said(workspace: Path, cli: Cli) -> None:
     _, out, _ = cli("esc", "single", "--runs", workspace / "runs")
     assert "predictions could not be read: they cost Q and accuracy" in out
+
+
+def test_by_log_likelihood_every_answer_is_a_label(cli: Cli, tmp_path: Path) -> None:
+    code, _, err = cli(
+        "run", "--task", "esconv_loglik", "--practice", "--limit", "2", "--method", "single",
+        "--controls", "none", "--model", "pocket", "--runs", tmp_path, "--name", "likely", "--json",
+    )  # fmt: skip
+    assert code == 0, err
+    _, out, _ = cli("esc", "likely", "--runs", tmp_path, "--json", "--draws", 20)
+    (arm,) = json.loads(out)["arms"]
+    assert arm["items"] == 6 and arm["unread"] == arm["errors"] == 0
+    assert arm["labels"] == list(LABELS)
+    assert len(arm["stage_weighted_f1"]) == 3
