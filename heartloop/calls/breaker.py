@@ -118,5 +118,5 @@ class Breaker:
         if self.problem is None:
             self.problem = CircuitOpen(
                 f"every request fails the same way ({error.kind}), stopped after "
-                f"{self._attempts} in a row. {error}"
+                f"{max(self._attempts, self._ended[1])} in a row. {error}"
             )
