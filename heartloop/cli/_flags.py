@@ -1,0 +1,266 @@
+"""The flags of ``heartloop run``, in groups: what, loop, data, sampling, server, money, output."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import click
+
+from heartloop.types import PLACEMENTS
+
+
+def _option_group(*options: Any) -> Any:
+    def wrap(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return wrap
+
+
+WHAT = _option_group(
+    click.option(
+        "--task", multiple=True, metavar="T[,T]", help="Task, suite, card or a .jsonl/.csv file."
+    ),
+    click.option(
+        "--model",
+        multiple=True,
+        metavar="M",
+        help="pocket, server/NAME, vllm/PATH, hf/PATH, replay/FILE or a litellm name.",
+    ),
+    click.option(
+        "--method",
+        metavar="NAME",
+        help="heart (default), single, resample, reflect, … or dspy:FILE.py:program.",
+    ),
+    click.option(
+        "--mode",
+        type=click.Choice(["oracle", "verifier-free"]),
+        help="Default: oracle where the verifier is automatic.",
+    ),
+    click.option(
+        "--stimuli",
+        metavar="SET[:ID]",
+        help="Stimuli, an arm each: emotionprompt,negativeprompt:NP04,EP02+EP07.",
+    ),
+    click.option(
+        "--placement",
+        type=click.Choice(PLACEMENTS),
+        help="Where a stimulus goes. Default: as its card says.",
+    ),
+    click.option(
+        "--controls",
+        type=click.Choice(["matched", "none"]),
+        default="matched",
+        show_default=True,
+        help="Add the arms that make the result mean something.",
+    ),
+    click.option(
+        "--seeds",
+        default="0",
+        show_default=True,
+        metavar="0,1,2",
+        help="Run seeds; each repeats every arm.",
+    ),
+    click.option(
+        "--plan", type=click.Path(dir_okay=False), help="A plan in YAML, or a run's manifest.json."
+    ),
+)
+LOOP = _option_group(
+    click.option(
+        "--rounds",
+        type=click.IntRange(0),
+        help="Feedback rounds after the first answer. Default 5.",
+    ),
+    click.option("--candidates", type=click.IntRange(1), help="Candidates a round. Default 1."),
+    click.option(
+        "--schedule",
+        metavar="S",
+        help="alternate, static:EMOTION, cycle:A,B, random, state, bandit.",
+    ),
+    click.option(
+        "--history",
+        type=click.Choice(["full", "last", "none"]),
+        help="What a round sees of the rounds before.",
+    ),
+    click.option(
+        "--selector", metavar="S", help="Verifier-free: synthesis (default), majority, last, …"
+    ),
+    click.option(
+        "--param",
+        multiple=True,
+        metavar="NAME=VALUE",
+        help="Any other parameter of the method; NAME=@FILE takes a text or .json file.",
+    ),
+)
+DATA = _option_group(
+    click.option(
+        "--data",
+        type=click.Path(file_okay=False),
+        help="Folder with benchmark data (or HEARTLOOP_DATA).",
+    ),
+    click.option(
+        "--practice", is_flag=True, help="Use the practice sets that ship with heartloop."
+    ),
+    click.option(
+        "--limit",
+        type=click.IntRange(1),
+        metavar="N",
+        help="At most N questions a task, the same for every arm.",
+    ),
+    click.option(
+        "--sample", type=int, metavar="SEED", help="Draw the N of --limit at random with this seed."
+    ),
+    click.option(
+        "--shots",
+        type=click.IntRange(0),
+        metavar="K",
+        help="Demonstrations from the task's own pool.",
+    ),
+    click.option("--verifier", metavar="V", help="A verifier card instead of the task's own."),
+    click.option(
+        "--helper",
+        metavar="M",
+        help="A second model, for methods that need one (critique, planner).",
+    ),
+    click.option(
+        "--judge", metavar="M", help="The model that judges, for verifiers that need one."
+    ),
+)
+SAMPLING = _option_group(
+    click.option(
+        "--temperature",
+        type=click.FloatRange(0),
+        help="Default: the task card's, the same for every arm.",
+    ),
+    click.option("--max-tokens", type=click.IntRange(1), help="Default: the task card's."),
+    click.option("--top-p", type=click.FloatRange(0, 1), help="Nucleus sampling."),
+    click.option(
+        "--logprobs",
+        is_flag=True,
+        help="Ask for log-probabilities, so that every selector can be tried later.",
+    ),
+    click.option("--reasoning-effort", metavar="LEVEL", help="For reasoning models."),
+    click.option(
+        "--request-seeds",
+        type=click.Choice(["auto", "on", "off"]),
+        default="auto",
+        show_default=True,
+        help="Send a seed with every request.",
+    ),
+    click.option("--extra-body", metavar="JSON", help="Further fields of every request body."),
+)
+SERVER = _option_group(
+    click.option(
+        "--base-url",
+        multiple=True,
+        metavar="URL",
+        help="OpenAI-compatible server; repeat to balance over several.",
+    ),
+    click.option(
+        "--concurrency",
+        default="auto",
+        show_default=True,
+        metavar="auto|N",
+        help="Calls in flight.",
+    ),
+    click.option(
+        "--rpm", type=click.FloatRange(0, min_open=True), help="Requests a minute at most."
+    ),
+    click.option("--tpm", type=click.FloatRange(0, min_open=True), help="Tokens a minute at most."),
+    click.option(
+        "--timeout",
+        type=click.FloatRange(0, min_open=True),
+        metavar="S",
+        help="Seconds an attempt may take. Default 900.",
+    ),
+    click.option(
+        "--replay-field",
+        multiple=True,
+        metavar="OURS=THEIRS",
+        help="Other field names of a replay file.",
+    ),
+    click.option(
+        "--vllm-arg",
+        multiple=True,
+        metavar="ARG",
+        help="Passed on to every vLLM server heartloop starts.",
+    ),
+    click.option(
+        "--tensor-parallel", type=click.IntRange(1), metavar="K", help="GPUs a vLLM server spans."
+    ),
+    click.option(
+        "--ray", metavar="ADDRESS", help="Run shards on a Ray cluster: an address, or auto."
+    ),
+    click.option(
+        "--shards", type=click.IntRange(1), metavar="N", help="With --ray: how many shards."
+    ),
+)
+MONEY = _option_group(
+    click.option(
+        "--max-total-tokens",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Stop cleanly before going over N tokens.",
+    ),
+    click.option(
+        "--max-usd",
+        type=click.FloatRange(0, min_open=True),
+        metavar="X",
+        help="Stop cleanly before going over X dollars.",
+    ),
+    click.option(
+        "--max-question-tokens",
+        type=click.IntRange(1),
+        metavar="N",
+        help="Cap for one question under one arm.",
+    ),
+    click.option(
+        "--prices", type=click.Path(dir_okay=False), metavar="FILE", help="Your own prices.yaml."
+    ),
+    click.option(
+        "--match",
+        type=click.Choice(["tokens", "calls"]),
+        default="tokens",
+        show_default=True,
+        help="What the resample control is matched on.",
+    ),
+    click.option(
+        "--margin",
+        type=click.FloatRange(0, 100, min_open=True),
+        default=3.0,
+        show_default=True,
+        metavar="POINTS",
+        help="Region of equivalence for --stop-when.",
+    ),
+    click.option(
+        "--stop-when",
+        type=click.Choice(["decided"]),
+        help="Stop when a sequential test is decided.",
+    ),
+    click.option(
+        "--reuse",
+        multiple=True,
+        metavar="RUN",
+        help="Take over calls that an earlier run already paid for.",
+    ),
+)
+OUTPUT = _option_group(
+    click.option(
+        "--runs", type=click.Path(file_okay=False), help="Where run folders land. Default: runs/"
+    ),
+    click.option("--name", metavar="NAME", help="Exact name of the run folder."),
+    click.option("--dry-run", is_flag=True, help="Print the plan and stop before any call."),
+    click.option(
+        "--probe/--no-probe",
+        default=True,
+        help="With --dry-run: ask four questions for real, to tell tokens and time.",
+    ),
+    click.option("--yes", is_flag=True, help="Do not ask before spending money."),
+    click.option(
+        "--json",
+        "as_json",
+        is_flag=True,
+        help="Print the summary as JSON on stdout and nothing else.",
+    ),
+)
