@@ -162,6 +162,10 @@ def _practice(
     data = flags["data"] or config.get("data") or os.environ.get("HEARTLOOP_DATA")
     if data or models != ("pocket",) or any("." in t for t in flags["task"]):
         return False, ""
+    from heartloop.data import resolve_tasks
+
+    if not any(card.source.practice for card in resolve_tasks(",".join(flags["task"]))):
+        return False, ""  # a card of the user's own, with its data beside it
     return (
         True,
         "\nno data folder given: pocket works on the PRACTICE SET, not on the real benchmark",

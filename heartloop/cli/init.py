@@ -59,7 +59,7 @@ fields:
 prompt:
   instruction: "Work out the sum."
   input: "{question}"
-  answer_format: "End with a line `Answer: ` and the number."
+  answer_format: 'Give the final answer inside \\boxed{}.'
 sampling:
   temperature: 0.7
   max_tokens: 256
@@ -82,12 +82,14 @@ s8,What is 31 + 13?,44
 _VERIFIER = """\
 # How an answer is found in a text and compared. Every field: docs/cards.md of heartloop.
 name: example
-title: A number after "Answer:"
+title: A number inside \\boxed{}, else on the last line
 kind: math
 extract:
   strict:                        # the first step that finds something gives the answer
-    - {after: "Answer:"}
+    - boxed
+    - final_line
   lenient:
+    - boxed
     - {after: "Answer:"}
     - final_line
 """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -270,9 +271,12 @@ def build_arms(
     groups = parse_stimuli(stimuli) if stimuli else []
     matched = controls == "matched"
     if groups:
+        placebo = _placebo(groups) if matched else None
+        if placebo is not None and len(groups) > 1:
+            groups = [group for group in groups if group != (placebo,)]  # it is a control here
         arms = [_stimulus_arm(method, group, placement, params) for group in groups]
         if matched:
-            arms = [*_first_prompt_controls(method, groups, placement, params), *arms]
+            arms = [*_first_prompt_controls(method, groups, placebo, placement, params), *arms]
     else:
         arms = [_with_cues(Arm(method, method, params=params))]
         if matched:
@@ -295,6 +299,7 @@ def _stimulus_arm(
 def _first_prompt_controls(
     method: str,
     groups: Sequence[tuple[Stimulus, ...]],
+    placebo: Stimulus | None,
     placement: Placement | None,
     params: dict[str, Any],
 ) -> list[Arm]:
@@ -302,7 +307,6 @@ def _first_prompt_controls(
     arms = [_with_cues(Arm(f"{prefix}none", method, params=params, role="none"))]
     if method == "single":
         arms.append(Arm("again", "single", params={**params, "draw": 1}, role="again"))
-    placebo = _placebo(groups)
     if placebo is not None:
         place = placement or groups[0][0].placement
         arms.append(
@@ -317,9 +321,15 @@ def _placebo(groups: Sequence[tuple[Stimulus, ...]]) -> Stimulus | None:
     """The placebo matched to the stimulus of median length; None where none is matched."""
     from heartloop.cards import load_stimuli
 
+    named = [s for group in groups for s in group]
+    sets = dict.fromkeys(s.set for s in named if s.kind in ("stimulus", "placebo"))
     placebos = {s.of: s for s in load_stimuli("controls").stimuli if s.kind == "placebo"}
+    for name in sets:  # a set of the user's own may bring its own placebos
+        with contextlib.suppress(UsageError):  # named by its path, and nowhere else to be found
+            placebos |= {s.of: s for s in load_stimuli(name).stimuli if s.kind == "placebo"}
+    placebos |= {s.of: s for s in named if s.kind == "placebo" and s.of}
     stimuli = sorted(
-        (s for group in groups for s in group if s.kind in ("stimulus", "paraphrase")),
+        (s for s in named if s.kind in ("stimulus", "paraphrase")),
         key=lambda s: len(s.text),
     )
     for s in sorted(stimuli, key=lambda s: abs(stimuli.index(s) - (len(stimuli) - 1) // 2)):

@@ -143,6 +143,23 @@ def test_a_workspace_of_init_checks_clean_from_inside(
     assert "data.questions: 8" in out
 
 
+def test_the_command_that_init_tells_works(
+    run: Run, home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HEARTLOOP_DATA", raising=False)
+    _, out, err = run("init", "ws")
+    command = next(x for x in (out + err).splitlines() if x.startswith("next: "))
+    words = command.partition("&& heartloop ")[2].split()
+    monkeypatch.chdir(home / "ws")
+    code, out, err = run(*words, "--json", "--limit", "3")
+    assert code == 0, err
+    rows = {row["arm"]: row for row in json.loads(out)["arms"]}
+    # the set's own placebo is the control, once, and most answers get a verdict
+    assert list(rows) == ["none", "again", "placebo", "EX1", "EX2"]
+    assert rows["placebo"]["stimulus"] == "example:PL-EX1"
+    assert sum(row["correct"] + row["incorrect"] for row in rows.values()) > 0
+
+
 def test_init_overwrites_nothing(run: Run, home: Path) -> None:
     (home / "tasks").mkdir()
     (home / "tasks" / "example.yaml").write_text("mine")

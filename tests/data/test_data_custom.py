@@ -137,6 +137,25 @@ def test_a_yaml_card_reads_its_own_columns_beside_it(
 
 
 @pytest.mark.parametrize(
+    ("template", "said"),
+    [("{qestion}", 'did you mean "question"?'), ("What is it?", "names no column")],
+)
+def test_a_prompt_that_leaves_the_question_out_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, template: str, said: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks").mkdir()
+    table(tmp_path / "tasks", [{"question": "1+1?", "answer": "2"}], "sums.jsonl")
+    (tmp_path / "tasks" / "sums.yaml").write_text(
+        "name: sums\nlicence: own\nsource: {local: [sums.jsonl]}\n"
+        f"prompt: {{input: '{template}'}}\n"
+    )
+    with pytest.raises(DataError, match="prompt.input") as error:
+        load("sums")
+    assert said in str(error.value)
+
+
+@pytest.mark.parametrize(
     "answer", ["2", "-3.5", "1/2", "1,234,567", "12 %", "$5", "3e8", "$x^2$", "\\pi", "x^2+1"]
 )
 def test_numbers_and_latex_are_mathematical(answer: str) -> None:

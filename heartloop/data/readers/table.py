@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import re
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -55,6 +56,7 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         if first != row.where:
             raise row.error(fields["id"], f'"{item.question.id}" stands twice (first at {first})')
         target.append(item)
+    _check_slots(card, kept, fields)
     if not items:
         raise DataError(f"{raw.shown}: every row is a demonstration; leave some to be asked")
     dropped = len(rows) - len(kept)
@@ -189,6 +191,31 @@ def _fill(template: str, row: Row, fields: Mapping[str, str]) -> str:
         return str(row.text(name, "")) if name in row.data else found[0]
 
     return _SLOT.sub(value, template)
+
+
+def _check_slots(card: TaskCard, rows: list[Row], fields: Mapping[str, str]) -> None:
+    """Refuse an ``input`` that would ask without the question, or with a mistyped slot in it.
+
+    Braces that resemble no column may be LaTeX and stay.
+
+    Raises:
+        DataError: no slot names a column, or one all but does.
+    """
+    columns = {name for row in rows for name in row.data}
+    known = sorted(columns | {name for name, column in fields.items() if column in columns})
+    slots = [found[1] for found in _SLOT.finditer(card.prompt.input)]
+    for slot in slots:
+        near = difflib.get_close_matches(slot, known, n=1, cutoff=0.75)
+        if slot not in known and near:
+            raise DataError(
+                f"{card.path}: prompt.input: {{{slot}}} is no column of the data; "
+                f'did you mean "{near[0]}"?'
+            )
+    if not set(slots) & set(known):
+        raise DataError(
+            f"{card.path}: prompt.input: names no column of the data, so that every question "
+            f"would be the same; write one in braces, such as {{question}}"
+        )
 
 
 def _wanted(row: Row, where: Mapping[str, Any]) -> bool:
