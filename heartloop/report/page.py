@@ -12,6 +12,7 @@ from heartloop.errors import UsageError
 from heartloop.report import figures, versus
 from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
 from heartloop.report.conclusion import conclusion_of
+from heartloop.report.esc import esc_section, is_support_run
 from heartloop.report.facts import baselines, deviations, plan_section
 from heartloop.report.html import e, note, section
 from heartloop.report.shapes import Study
@@ -113,6 +114,8 @@ def _nav(runs: Sequence[Loaded]) -> str:
         links += [(f"r{i}-answer", run.folder.name) for i, run in enumerate(runs)]
     else:
         links = [*SECTIONS]
+        if is_support_run(runs[0].manifest):
+            links.append(("preference", "Preference bias"))
     links.append(("transcripts", "Transcripts"))
     items = "".join(f'<li><a href="#{e(a)}">{e(t)}</a></li>' for a, t in links)
     return f'<nav aria-label="sections"><ul>{items}</ul></nav>'
@@ -164,6 +167,8 @@ def _run(run: Loaded, prefix: str, several: bool) -> str:
     for name, body in bodies.items():
         title = f"{titles[name]}: {run.folder.name}" if several else titles[name]
         out.append(section(prefix + name, title, body or note(absent.get(name, "Nothing."))))
+    title = f"Preference bias: {run.folder.name}" if several else "Preference bias"
+    out.append(section(prefix + "preference", title, esc_section(run.folder)))
     return "".join(out)
 
 

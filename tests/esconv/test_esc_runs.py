@@ -251,15 +251,21 @@ def test_response_quality_reads_the_utterances(workspace: Path, cli: Cli) -> Non
 def test_the_report_part_draws_bars_heat_map_and_drift_and_shows_no_text(
     workspace: Path,
 ) -> None:
+    from heartloop.report.arms import load_run
     from heartloop.report.esc import esc_section
+    from heartloop.report.page import build_page
+    from heartloop.run.folder import RunFolder
 
-    page = esc_section(workspace / "runs" / "refine", draws=20)
+    folder = RunFolder(workspace / "runs" / "refine")
+    whole = build_page([load_run(folder)])
+    assert '<section id="preference">' in whole and '<a href="#preference">' in whole
+    page = esc_section(folder, draws=20)
     assert page.count("<svg") == 4  # bars, heat map, B by round, p by round
     for word in ("exploration", "(unread)", "reference values on other items", "round 2"):
         assert word in page
     assert "style=" not in page and "<script" not in page  # the page's policy allows neither
     for _, said in list(golds().values())[:20]:
-        assert said not in page
+        assert said not in page and said not in whole
 
 
 def test_the_report_part_is_empty_or_says_why_it_cannot_be(workspace: Path, tmp_path: Path) -> None:
