@@ -31,7 +31,9 @@ WHAT = _option_group(
     click.option(
         "--method",
         metavar="NAME",
-        help="heart (default), single, resample, reflect, … or dspy:FILE.py:program.",
+        help="Loops: heart (default), reflect, neutral, neutral-varied, self_refine, "
+        "direct_refine, critique, budget_force. One turn: single (default with --stimuli), cot, "
+        "emotional_cot, planner, knowledge. Draws: resample, adaptive. Or dspy:FILE.py:program.",
     ),
     click.option(
         "--mode",
@@ -76,7 +78,7 @@ LOOP = _option_group(
     click.option(
         "--schedule",
         metavar="S",
-        help="alternate, static:EMOTION, cycle:A,B, random, state, bandit.",
+        help="alternate (default), static:EMOTION, cycle:A,B, random, state, contextual, bandit.",
     ),
     click.option(
         "--history",
@@ -84,7 +86,10 @@ LOOP = _option_group(
         help="What a round sees of the rounds before.",
     ),
     click.option(
-        "--selector", metavar="S", help="Verifier-free: synthesis (default), majority, last, …"
+        "--selector",
+        metavar="S",
+        help="Verifier-free: synthesis (default), last, first, majority, self_score, tournament, "
+        "confidence, weighted, adaptive.",
     ),
     click.option(
         "--param",
@@ -250,11 +255,12 @@ OUTPUT = _option_group(
         "--runs", type=click.Path(file_okay=False), help="Where run folders land. Default: runs/"
     ),
     click.option("--name", metavar="NAME", help="Exact name of the run folder."),
-    click.option("--dry-run", is_flag=True, help="Print the plan and stop before any call."),
+    click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
     click.option(
         "--probe/--no-probe",
-        default=True,
-        help="With --dry-run: ask four questions for real, to tell tokens and time.",
+        default=None,
+        help="With --dry-run: ask four questions for real, to tell tokens and time. "
+        "Default: only where answers are free.",
     ),
     click.option("--yes", is_flag=True, help="Do not ask before spending money."),
     click.option(

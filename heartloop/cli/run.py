@@ -34,6 +34,7 @@ def run_command(**flags: Any) -> int:
     from heartloop.cli._options import make_plan
     from heartloop.cli._show import show_plan
     from heartloop.errors import UsageError
+    from heartloop.run.estimate import FREE
     from heartloop.run.execute import prepare
     from heartloop.run.folder import new_folder, runs_dir
 
@@ -52,7 +53,8 @@ def run_command(**flags: Any) -> int:
     if not quiet or flags["dry_run"]:
         click.echo(line, err=True)
     found = None
-    if flags["dry_run"] and flags["probe"]:
+    free = all(model.startswith(FREE) for model in plan.models)
+    if flags["dry_run"] and (free if flags["probe"] is None else flags["probe"]):
         found = _probe(prepared)
     estimate = show_plan(prepared, as_json=quiet and flags["dry_run"], quiet=quiet, probe=found)
     if flags["dry_run"]:

@@ -169,3 +169,24 @@ def test_flags_beside_a_plan_file_are_used_or_refused(
         assert f"{flag[0]} and --plan exclude" in capsys.readouterr().err
     assert call("run", "--plan", "plan.yaml", "--max-total-tokens", "5", "--name", "a") == 3
     assert "--max-total-tokens 5" in capsys.readouterr().err
+
+
+def test_help_names_every_method_and_selector(capsys: pytest.CaptureFixture[str]) -> None:
+    from heartloop.methods import SELECTORS, SPECS
+
+    assert call("run", "--help") == 0
+    words = set(capsys.readouterr().out.replace(",", " ").replace(".", " ").split())
+    assert {*SPECS, *SELECTORS} <= words
+
+
+def test_a_dry_run_asks_only_where_answers_are_free(
+    sums: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[object] = []
+    monkeypatch.setattr("heartloop.cli.run._probe", lambda prepared: asked.append(prepared))
+    assert call("run", "--task", "sums.csv", "--model", "openai/gpt-4o-mini", "--dry-run") == 0
+    assert not asked
+    assert call(*RESAMPLE, "--dry-run", "--no-probe") == 0
+    assert not asked
+    assert call(*RESAMPLE, "--dry-run") == 0
+    assert len(asked) == 1
