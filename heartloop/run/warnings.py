@@ -34,6 +34,7 @@ def warnings_for(
         *_cap_hits(rows),
         *_readings(rows),
         *_greedy(manifest, results),
+        *_greedy_draws(manifest),
         *_controls(rows),
     ]
     return list(dict.fromkeys(found))
@@ -168,6 +169,24 @@ def _greedy(manifest: Mapping[str, Any], results: Sequence[ArmResults]) -> list[
                 "temperature or seed? Copies are not counted as replicates"
             ]
     return []
+
+
+def _greedy_draws(manifest: Mapping[str, Any]) -> list[str]:
+    """Arms that draw several answers to one prompt at temperature 0, where all are the same."""
+    asked = manifest["plan"].get("sampling", {}).get("temperature")
+    if not any(t["sampling"].get("temperature", asked) == 0 for t in manifest["tasks"]):
+        return []
+    several = [
+        arm["name"]
+        for arm in manifest["plan"].get("arms", ())
+        if arm["method"] in ("resample", "adaptive") or arm["params"].get("candidates", 1) > 1
+    ]
+    if not several:
+        return []
+    return [
+        f"temperature 0: the draws of {', '.join(several[:4])} are one answer repeated, so they "
+        "are no fair measure of resampling; raise --temperature"
+    ]
 
 
 def _controls(rows: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -190,3 +190,13 @@ def test_a_dry_run_asks_only_where_answers_are_free(
     assert not asked
     assert call(*RESAMPLE, "--dry-run") == 0
     assert len(asked) == 1
+
+
+def test_draws_at_temperature_0_are_warned_of(
+    sums: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call(*RESAMPLE, "--temperature", "0", "--json") == 0
+    warned = json.loads(capsys.readouterr().out)["warnings"]
+    assert any("draws of resample are one answer repeated" in line for line in warned)
+    assert call(*RESAMPLE, "--json") == 0
+    assert "repeated" not in str(json.loads(capsys.readouterr().out)["warnings"])
