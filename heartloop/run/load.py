@@ -9,6 +9,7 @@ from typing import Any
 
 from heartloop.calls import Caps, Client, Journal, Limits, load_prices
 from heartloop.cards import TaskCard
+from heartloop.data import TaskData
 from heartloop.errors import UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.models import ModelOptions, make_model
@@ -46,7 +47,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
         card = data.card  # its verifier is settled, where the data decide it
         if not data.questions:
             raise UsageError(f"task {card.name}: no question is left to ask; raise --limit")
-        verifier = plan.verifier or card.verifier
+        verifier = plan.verifier or _own_verifier(card, data)
         # Params of the card are for the card's own verifier.
         params = dict(card.params) if verifier == card.verifier else {}
         grader = open_grader(verifier, params=params, pool=pool)
@@ -54,6 +55,12 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
         sampling = dataclasses.replace(card.sampling, **_sampling(plan))
         loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader, card)))
     return loaded
+
+
+def _own_verifier(card: TaskCard, data: TaskData) -> str:
+    """The card's verifier; a practice set with exact answers needs no judge."""
+    practice = card.options.get("practice_verifier")
+    return str(practice) if data.practice and practice else card.verifier
 
 
 def _check_loglik(plan: Plan, grader: Grader) -> None:
