@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from heartloop.calls import Client, Journal
 from heartloop.errors import CallError
-from heartloop.methods import TokenAverages, draws_for_equal_tokens, render
+from heartloop.methods import SPECS, TokenAverages, draws_for_equal_tokens, render
 from heartloop.run.load import make_client
 from heartloop.run.plan import Plan
 from heartloop.types import Address, Arm, Completion, Message, Request
@@ -44,7 +44,9 @@ class Probe:
 
 def needs_pilot(plan: Plan) -> bool:
     """Whether a `resample` control still waits for its number of draws."""
-    return plan.match == "tokens" and any(arm.role == "resample" for arm in plan.arms)
+    return plan.match == "tokens" and any(
+        arm.role == "resample" and _loop_of(arm, plan.arms) for arm in plan.arms
+    )
 
 
 async def fix_draws(prepared: Prepared, client: Client) -> tuple[Plan, dict[str, Any]]:
@@ -67,8 +69,9 @@ async def fix_draws(prepared: Prepared, client: Client) -> tuple[Plan, dict[str,
         tokens = TokenAverages.of(answered, prompts=list(_first_prompts(prepared)))
         facts["tokens"] = dataclasses.asdict(tokens)
         for i, arm in enumerate(arms):
-            if arm.role == "resample":
-                draws = draws_for_equal_tokens(_loop_of(arm, arms), _mode(prepared), tokens)
+            loop = _loop_of(arm, arms) if arm.role == "resample" else None
+            if loop is not None:
+                draws = draws_for_equal_tokens(loop, _mode(prepared), tokens)
                 arms[i] = dataclasses.replace(arm, params={**arm.params, "draws": draws})
                 facts["draws"][arm.name] = draws
     # Without any answer the draws stay at equal calls; the errors will end the run anyway.
@@ -79,11 +82,16 @@ def _mode(prepared: Prepared) -> Any:
     return prepared.tasks[0].mode
 
 
-def _loop_of(control: Arm, arms: Sequence[Arm]) -> Arm:
-    """The loop that a control belongs to: named after ``for``, else the treatment."""
+def _loop_of(control: Arm, arms: Sequence[Arm]) -> Arm | None:
+    """The loop that a control belongs to: named after ``for``, else the first loop.
+
+    None where a plan of the user's own has no loop, so that its draws stay as they are.
+    """
     name = control.name.partition(" for ")[2]
-    loops = [arm for arm in arms if arm.role == "treatment"]
-    return next((arm for arm in loops if arm.name == name), loops[0])
+    loops = [
+        arm for arm in arms if arm.role == "treatment" and "rounds" in SPECS[arm.method].params
+    ]
+    return next((arm for arm in loops if arm.name == name), loops[0] if loops else None)
 
 
 def _first_prompts(prepared: Prepared) -> Iterator[tuple[Message, ...]]:

@@ -200,3 +200,19 @@ def test_draws_at_temperature_0_are_warned_of(
     assert any("draws of resample are one answer repeated" in line for line in warned)
     assert call(*RESAMPLE, "--json") == 0
     assert "repeated" not in str(json.loads(capsys.readouterr().out)["warnings"])
+
+
+@pytest.mark.parametrize(("method", "least"), [("single", 3.0), ("reflect", 3.1)])
+def test_draws_are_matched_to_a_loop_and_to_nothing_else(
+    sums: Path, method: str, least: float
+) -> None:
+    arms = [
+        {"name": "first", "stimuli": "emotionprompt:EP02"},
+        {"name": "second", "method": method, "params": {"rounds": 4} if "fl" in method else {}},
+        {"name": "draws", "method": "resample", "role": "resample", "params": {"draws": 3}},
+    ]
+    plan = {"task": "sums.csv", "model": "replay/draws.jsonl", "arms": arms}
+    (sums / "plan.yaml").write_text(json.dumps(plan))
+    assert call("run", "--plan", "plan.yaml", "--name", "a", "--json") == 0
+    kept = json.loads((sums / "runs/a/manifest.json").read_text())["plan"]["arms"][2]["params"]
+    assert kept["draws"] == 3 if method == "single" else kept["draws"] > least
