@@ -311,8 +311,8 @@ def _say(found: dict[str, Any], folder: Any) -> str:
             f"held out: {result['leader']} {100 * held['difference']:+.1f} points "
             f"({100 * held['low']:+.1f} to {100 * held['high']:+.1f}) on {held['questions']} "
             f"questions the search never used; one-sided p = {held['p_value']:.3g}",
-            f"(its naive estimate was {100 * result['naive_maximum']:+.1f}: the largest of "
-            f"{len(result['ranking']) - 1}, on the questions it was picked on)",
+            f"(its naive estimate, which put it ahead of the other {len(result['ranking']) - 2} on "
+            f"the questions it was picked on, was {100 * result['naive_maximum']:+.1f})",
         ]
         if result["chosen"]:
             lines += [f"worth using: {result['chosen']}"]
@@ -334,4 +334,5 @@ def _say(found: dict[str, Any], folder: Any) -> str:
             f"stopped: {found['stopped']}",
             f"go on: heartloop optimize --resume {folder.path}",
         ]
+    lines += [f"run:    {folder.path}", f"report: heartloop report {folder.path}"]
     return "\n".join(lines).rstrip()

@@ -17,6 +17,7 @@ from heartloop.report.arms import (
     is_treatment,
     pairs_within,
 )
+from heartloop.report.search import is_search, search_sentence
 from heartloop.report.shapes import Row, Study
 from heartloop.report.study import label_of, provenance, study
 from heartloop.report.tables import points, span
@@ -30,6 +31,7 @@ def conclude(folder: Path) -> str:
 
     The main comparison is the treatment against its strictest matched control, in an order that
     was fixed before any result (`heartloop.report.arms.STRICT`), on the questions that both have.
+    A search (``heartloop optimize``) gives its own answer, from its held-out questions.
 
     Raises:
         UsageError: the folder is no run or has no verdicts.
@@ -42,6 +44,8 @@ def conclude(folder: Path) -> str:
 
 def conclusion_of(run: Loaded, result: Study | None = None) -> str:
     """The same for a run that was read already, from its comparisons where they are at hand."""
+    if is_search(run):
+        return _prefix(run) + search_sentence(run) + "."
     found = entries(run)
     if result is None:
         try:

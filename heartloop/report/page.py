@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 from collections.abc import Sequence
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,9 +16,10 @@ from heartloop.report.conclusion import conclusion_of
 from heartloop.report.esc import esc_section, is_support_run
 from heartloop.report.facts import baselines, deviations, plan_section
 from heartloop.report.html import e, note, section
+from heartloop.report.search import MIXED, UNEVEN, asked, is_search, search_section
 from heartloop.report.shapes import Study
 from heartloop.report.study import provenance, study
-from heartloop.report.transcripts import Packed, pack_transcripts
+from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
 from heartloop.run.folder import REPORT, RunFolder, write_text
 
 
@@ -55,7 +57,8 @@ def build_page(runs: Sequence[Loaded], *, show_texts: bool = False, force: bool 
     names = ", ".join(run.folder.name for run in runs)
     body = [_between(runs, force)] if len(runs) > 1 else []
     for number, run in enumerate(runs):
-        body.append(_run(run, f"r{number}-" if len(runs) > 1 else "", len(runs) > 1))
+        prefix = f"r{number}-" if len(runs) > 1 else ""
+        body.append(_run(run, prefix, len(runs) > 1, show_texts))
     packed = pack_transcripts(runs, show_texts=show_texts)
     body.append(section("transcripts", "Transcripts", _explorer(packed)))
     main = "".join(body)
@@ -92,6 +95,7 @@ def _hash(text: str) -> str:
 
 
 SECTIONS = (
+    ("search", "Search"),
     ("answer", "Answer"),
     ("arms", "Arms against controls"),
     ("results", "Results"),
@@ -106,14 +110,24 @@ SECTIONS = (
     ("plan", "Plan"),
     ("deviations", "Deviations"),
 )
+NOT_OF_SEARCHES = ("answer", "arms", "tasks")
+"""Comparisons over questions that arms were picked on: a search has its own section instead."""
+MIXING = ("results", "rounds", "compute", "flips", "selection", "outcomes")
+"""Sections that show arms of a search on different questions, and say so."""
+
+
+def _sections(run: Loaded) -> list[str]:
+    """The sections that a run of its kind has."""
+    left_out = NOT_OF_SEARCHES if is_search(run) else ("search",)
+    return [name for name, _ in SECTIONS if name not in left_out]
 
 
 def _nav(runs: Sequence[Loaded]) -> str:
     if len(runs) > 1:
         links = [("between", "Between runs")]
-        links += [(f"r{i}-answer", run.folder.name) for i, run in enumerate(runs)]
+        links += [(f"r{i}-{_sections(run)[0]}", run.folder.name) for i, run in enumerate(runs)]
     else:
-        links = [*SECTIONS]
+        links = [(name, title) for name, title in SECTIONS if name in _sections(runs[0])]
         if is_support_run(runs[0].manifest):
             links.append(("preference", "Preference bias"))
     links.append(("transcripts", "Transcripts"))
@@ -128,19 +142,23 @@ def _between(runs: Sequence[Loaded], force: bool) -> str:
     forced = check_comparable(runs, force)
     result = study(pairs_between([(run, None) for run in runs]), forced=forced)
     words = [f"FORCED, no clean comparison: {'; '.join(forced)}"] if forced else []
+    words += [f"{run.folder.name}: {MIXED}." for run in runs if is_search(run)]
     text = "".join(f'<p class="warn">{e(w)}</p>' for w in words)
     return section("between", "Between the runs", text, versus.forest_section(result))
 
 
-def _run(run: Loaded, prefix: str, several: bool) -> str:
+def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     found = entries(run)
     summary = run.folder.summary or {}
-    try:
-        result = study(pairs_within(run))
-    except UsageError:
-        result = Study((run.folder.name,), (), (), (), (), (), 0.03, 0.95, 0)
+    searched = is_search(run)
+    result = Study((run.folder.name,), (), (), (), (), (), 0.03, 0.95, 0)
+    if not searched:
+        with suppress(UsageError):  # a single arm
+            result = study(pairs_within(run))
+    texts = show_texts or not private_tasks(run.manifest)
     bodies = {
-        "answer": _answer(run, result if result.rows else None),
+        "search": _answer(run, None) + search_section(run, texts=texts) if searched else "",
+        "answer": "" if searched else _answer(run, result if result.rows else None),
         "arms": versus.forest_section(result)
         or note("A single arm: there is nothing to compare it with."),
         "results": figures.results_section(found),
@@ -164,11 +182,17 @@ def _run(run: Loaded, prefix: str, several: bool) -> str:
     }
     titles = dict(SECTIONS)
     out = []
-    for name, body in bodies.items():
+    for name in _sections(run):
         title = f"{titles[name]}: {run.folder.name}" if several else titles[name]
+        body = bodies[name]
+        if searched and body and name in MIXING:
+            body = f'<p class="warn">{e(UNEVEN)}</p>' + body
         out.append(section(prefix + name, title, body or note(absent.get(name, "Nothing."))))
     title = f"Preference bias: {run.folder.name}" if several else "Preference bias"
-    out.append(section(prefix + "preference", title, esc_section(run.folder)))
+    preference = esc_section(run.folder)
+    if searched and preference:
+        preference = f'<p class="warn">{e(UNEVEN)}</p>' + preference
+    out.append(section(prefix + "preference", title, preference))
     return "".join(out)
 
 
@@ -179,7 +203,7 @@ def _answer(run: Loaded, result: Study | None) -> str:
     badges = []
     for text in provenance(run.manifest):
         badges.append(f'<p><span class="badge">{e(text)}</span></p>')
-    asked = _question(run)
+    question = asked(run) if is_search(run) else _question(run)
     sentence = (
         conclusion_of(run, result) or "Nothing was answered, so there is nothing to conclude."
     )
@@ -188,7 +212,7 @@ def _answer(run: Loaded, result: Study | None) -> str:
     box = f'<div class="warn" role="note"><strong>Warnings</strong><ul>{listed}</ul></div>'
     return (
         "".join(badges)
-        + f"<p>{e(asked)}</p>"
+        + f"<p>{e(question)}</p>"
         + f'<p class="answer">{e(sentence)}</p>'
         + (box if listed else "")
     )

@@ -24,6 +24,7 @@ from heartloop.report.arms import (
     pairs_within,
     pick,
 )
+from heartloop.report.search import MIXED, is_search
 from heartloop.report.shapes import Best, EqualTokens, Row, StimulusClass, Study
 
 if TYPE_CHECKING:
@@ -335,6 +336,8 @@ def _notes(pairs: Sequence[Pair]) -> list[str]:
     """Facts about the runs that no number shows."""
     notes = []
     for run in {p.run.folder.path: p.run for q in pairs for p in (q.control, q.arm)}.values():
+        if is_search(run):
+            notes.append(f"{run.folder.name}: WARNING, {MIXED}")
         notes += [f"{run.folder.name}: {text}" for text in provenance(run.manifest)]
         summary = run.folder.summary or {}
         if summary.get("stopped"):
