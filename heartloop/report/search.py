@@ -161,10 +161,15 @@ def asked(run: Loaded) -> str:
         for name, unit in (("budget_calls", "calls"), ("budget_tokens", "tokens"))
         if kept[name] is not None
     ]
-    more = f" and {kept['generations']} generation(s) of {kept['proposals']} stimuli it wrote"
+    more = (
+        f" and up to {kept['proposals']} stimuli of its own writing in each of "
+        f"{kept['generations']} generation(s)"
+    )
+    first = manifest["plan"]["arms"][0]
+    base = first["name"] if first["method"] == "single" else f"none (here {first['method']})"
     return (
         f"Searched for: {goal} {len(arms) - 1} arms ({named}){more if kept['proposals'] else ''} "
-        f"against none, for {', '.join(manifest['plan']['models'])} on {where}"
+        f"against {base}, for {', '.join(manifest['plan']['models'])} on {where}"
         f"{', each by itself' if kept['per_task'] else ''} "
         f"({questions:,} questions). Smallest difference worth "
         f"finding {points(kept['delta'], False)} points, error {100 * kept['error']:g} %, strategy "
@@ -197,7 +202,8 @@ def _held_out(one: Found, search: Search) -> str:
             ("is it feeling?",
              f"not tested here: the test is against none. The placebo stood at "
              f"{points(placebo.difference)} {span(placebo.low, placebo.high)} on "
-             f"{placebo.questions} questions; heartloop run --controls matched asks this")
+             f"{placebo.questions} questions; heartloop run with its matched controls asks "
+             "this, best on questions the search has not seen")
         )  # fmt: skip
     return facts(rows)
 
@@ -207,7 +213,7 @@ def _fate(row: Ranked, one: Found) -> str:
         return "leader"
     if row.name == "none":
         return "–"
-    return "still in" if row.dropped_after is None else f"after {row.dropped_after:,}"
+    return "not dropped" if row.dropped_after is None else f"after {row.dropped_after:,}"
 
 
 def _plot(one: Found, search: Search) -> str:
@@ -233,13 +239,18 @@ def _plot(one: Found, search: Search) -> str:
         ),
         strong=[i for i, row in enumerate(one.ranking) if row.name == one.leader],
     )  # fmt: skip
+    if 1 < len(one.by_task) <= 12:
+        level = _level(next(iter(one.by_task.values())).error)
+        tasks = f" (by task {level}, simultaneous over the tasks)"
+    else:
+        tasks = ""
     cut = f" The first {MOST_ROWS} of {len(arms)} arms." if len(arms) > MOST_ROWS else ""
     plot = svg.forest(rows, 100 * search.options["delta"], f"Search on {one.name}: differences")
     caption = (
         "Differences to none in points. Bold: the held-out estimate with its "
-        f"{_level(held.error)} interval, the only one to quote; below it what the search saw, with "
-        f"always-valid intervals.{cut} Shaded: differences smaller than the search was asked to "
-        f"find, ±{100 * search.options['delta']:g} points."
+        f"{_level(held.error)} interval{tasks}, the only one to quote; below it what "
+        f"the search saw, with always-valid intervals.{cut} Shaded: differences smaller than "
+        f"the search was asked to find, ±{100 * search.options['delta']:g} points."
     )
     return figure(plot, caption) + data
 

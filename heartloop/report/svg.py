@@ -79,7 +79,7 @@ def _number(value: float) -> str:
 
 def forest(rows: Sequence[ForestRow], margin: float, title: str) -> str:
     """Differences with intervals, the region of no difference shaded; in points."""
-    label_width = 30 + 6.6 * max(len(short(r.label, 42)) for r in rows)
+    label_width = 30 + 7.3 * max(len(short(r.label, 42)) for r in rows)
     note_width = 30 + 6.4 * max(len(r.note) for r in rows)
     plot, height = 520.0, 26.0 * len(rows) + 46
     low = min(-margin, *(max(r.low, -100) for r in rows))
