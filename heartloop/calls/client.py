@@ -210,6 +210,17 @@ class Client:
         asked = [scoring_request(address, prompt, text, arm) for text in continuations]
         return list(await asyncio.gather(*(self.ask(request) for request in asked)))
 
+    async def check(self) -> None:
+        """Let every model that can tell so refuse what could never be answered.
+
+        Raises:
+            UsageError: a provider that nobody knows, or a key that is not set.
+        """
+        for lane in self._lanes.values():
+            check = getattr(lane.model, "check", None)
+            if check is not None:
+                await check()
+
     async def hungry(self, model: str | None = None) -> None:
         """Wait until a further unit of work may be opened.
 

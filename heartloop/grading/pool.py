@@ -16,6 +16,9 @@ from typing import Any
 from heartloop.grading.caps import MAX_LENGTH
 
 _ROOT = str(Path(__file__).resolve().parents[2])
+START_SECONDS = 20.0
+START_ATTEMPTS = 3
+START_FAILURES = (OSError, RuntimeError, asyncio.TimeoutError)
 _MAIN = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
     "from heartloop.grading.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
@@ -65,7 +68,7 @@ class _Worker:
         os.set_blocking(self.process.stdout.fileno(), False)
         self.done = 0
         self.loaded = False
-        line = await asyncio.wait_for(self._readline(), 60)
+        line = await asyncio.wait_for(self._readline(), START_SECONDS)
         if line.strip() != b"ready":
             self.kill()
             raise RuntimeError("a maths worker did not start; see `heartloop doctor`")
@@ -177,7 +180,7 @@ class MathPool:
         try:
             try:
                 await self._ready(worker)
-            except (OSError, RuntimeError, asyncio.TimeoutError) as error:
+            except START_FAILURES as error:
                 return _undecided(f"no maths worker could be started ({error})")
             started = time.perf_counter()
             try:
@@ -254,11 +257,27 @@ class MathPool:
         return self._idle
 
     async def _ready(self, worker: _Worker) -> None:
+        """Have a worker that said it is ready; one that never says so is killed and replaced.
+
+        Raises:
+            RuntimeError, OSError, asyncio.TimeoutError: no worker starts at all.
+        """
         if worker.starting is not None:
             starting, worker.starting = worker.starting, None
-            await starting
-        if not worker.alive():
-            await worker.start(self.memory_mb, _cpu_seconds(self.timeout))
+            try:
+                await starting
+            except START_FAILURES:
+                worker.kill()
+        for attempt in range(1, START_ATTEMPTS + 1):
+            if worker.alive():
+                return
+            try:
+                await worker.start(self.memory_mb, _cpu_seconds(self.timeout))
+            except START_FAILURES:
+                # One that did not say "ready" must not be asked: its next line is no answer.
+                worker.kill()
+                if attempt == START_ATTEMPTS:
+                    raise
 
     def _replace(self, worker: _Worker) -> None:
         """Kill a worker and start its successor beside the others."""

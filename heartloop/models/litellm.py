@@ -32,6 +32,7 @@ SECRET_LEAST = 8  # characters; shorter values would blank out ordinary words
 CONNECTION_WORDS = re.compile(
     r"(?i)connection error|cannot connect|connection refused|disconnect|payload is not completed"
 )
+KEY_WORDS = re.compile(r"(?i)missing credentials|api_?key[^.]{0,40} must be set|no api key")
 JSON_WORDS = re.compile(r"(?i)expecting value|json|unterminated string|unable to get json response")
 WRAPPING = re.compile(r"litellm\.\w+: (?:\w+Error: )?|\b\w+Exception - ")
 RATE_HEADERS = (
@@ -91,6 +92,22 @@ class LitellmModel:
         if "seed" not in known and self.request_seeds == "auto":
             self.request_seeds = "off"
         self._litellm = litellm
+
+    async def check(self) -> None:
+        """Refuse before anything is asked what could never be answered.
+
+        Raises:
+            UsageError: litellm does not know the provider, or its key variable is not set.
+        """
+        await self.prepare()
+        if self.options.api_key or self._base_url():
+            return
+        try:
+            missing = self._litellm.validate_environment(model=self.name)["missing_keys"]
+        except Exception:  # what litellm cannot tell shows at the first call
+            return
+        if missing:
+            raise UsageError(f"--model {self.name}: no key; set {' and '.join(missing)}")
 
     async def complete(self, request: Request) -> Completion:
         """Make one attempt at one completion.
@@ -197,7 +214,7 @@ class LitellmModel:
             kind, retryable = "content_filter", False
         elif isinstance(error, litellm.Timeout) or isinstance(error, asyncio.TimeoutError):
             kind, retryable = "timeout", True
-        elif status in (401, 403):
+        elif status in (401, 403) or KEY_WORDS.search(words):
             kind, retryable = "auth", False
         elif status == 404:
             kind, retryable = "not_found", False

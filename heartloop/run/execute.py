@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import shutil
 import signal
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -93,7 +94,8 @@ async def execute(
     """
     plan = prepared.plan
     manifest_file = folder.path / MANIFEST
-    if plan.reuse and not manifest_file.exists():
+    manifest_existed = manifest_file.exists()
+    if plan.reuse and not manifest_existed:
         reused = adopt(folder, plan.reuse, folder.path.parent)
     else:
         reused = None
@@ -108,10 +110,13 @@ async def execute(
         manifest["sessions"].append(session)
         write_json(manifest_file, manifest)
         client, judge = make_client(plan, journal, prepared.tasks)
+        await client.check()
         if judge is not None:
             attach_judge(prepared.tasks, client, judge)
     except BaseException:
         journal.close()
+        if not manifest_existed and not len(journal):
+            shutil.rmtree(folder.path, ignore_errors=True)  # nothing was asked, nothing is kept
         raise
     started = time.monotonic()
     stopped: str | None = None
