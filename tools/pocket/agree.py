@@ -84,35 +84,34 @@ async def compare(arguments: argparse.Namespace) -> None:
     address = Address("agree", "-", "-", 0, 0)
     prompts = conversations(arguments.prompts)
 
-    async def answers(model: Any, temperature: float, seeds: bool, which: list[Any]) -> list[str]:
+    async def answers(model: Any, temperature: float, which: list[Any]) -> list[tuple[str, int]]:
+        """Text and number of tokens (the end token counted) of each answer."""
         sampling = Sampling(temperature=temperature, max_tokens=96)
         limit = asyncio.Semaphore(32)
 
-        async def one(i: int, messages: Any) -> str:
+        async def one(messages: Any) -> tuple[str, int]:
             async with limit:
-                request = Request(address, messages, sampling, seed=i if seeds else None)
-                return str((await model.complete(request)).text)
+                done = await model.complete(Request(address, messages, sampling))
+                return done.text.strip(), done.usage.completion
 
-        return list(await asyncio.gather(*(one(i, m) for i, m in enumerate(which))))
+        return list(await asyncio.gather(*map(one, which)))
 
     report: dict[str, Any] = {"prompts": len(prompts)}
-    base = await answers(pocket, 0.0, False, prompts)
+    base = await answers(pocket, 0.0, prompts)
     chosen = [prompts[i] for i in range(0, 26, 2)]
-    drawn_base = await answers(pocket, 0.7, False, [m for m in chosen for _ in range(60)])
+    drawn_base = await answers(pocket, 0.7, [m for m in chosen for _ in range(60)])
     for name, model in others.items():
-        texts = await answers(model, 0.0, False, prompts)
-        differ = [
-            i for i, (a, b) in enumerate(zip(base, texts, strict=True)) if a.strip() != b.strip()
-        ]
-        gaps = {i: gap(pocket, prompts[i], base[i], texts[i]) for i in differ}
-        drawn = await answers(model, 0.7, False, [m for m in chosen for _ in range(60)])
+        texts = await answers(model, 0.0, prompts)
+        differ = [i for i, (a, b) in enumerate(zip(base, texts, strict=True)) if a != b]
+        gaps = {i: gap(pocket, prompts[i], base[i][0], texts[i][0]) for i in differ}
+        drawn = await answers(model, 0.7, [m for m in chosen for _ in range(60)])
         report[name] = {
-            "greedy equal": len(prompts) - len(differ),
+            "greedy equal in text and number of tokens": len(prompts) - len(differ),
             "differences": {
-                i: {"gap": g, "near tie": g < NEAR, "pocket": base[i][-60:], name: texts[i][-60:]}
+                i: {"gap": g, "near tie": g < NEAR, "pocket": base[i], name: texts[i]}
                 for i, g in gaps.items()
             },
-            **distribution(drawn_base, drawn, 60),
+            **distribution([t for t, _ in drawn_base], [t for t, _ in drawn], 60),
         }
         await model.close()
     await pocket.close()

@@ -41,7 +41,8 @@ def problem(r: Rng) -> tuple[Problem, str]:
             return found, seed
 
 
-def _answer(found: Problem) -> str:
+def solution(found: Problem) -> str:
+    """The worked solution with its boxed answer."""
     return f"{found.steps} {maths.boxed(found)}"
 
 
@@ -49,7 +50,7 @@ def _wrong(found: Problem, seed: str, r: Rng) -> str | None:
     bad = slipped(maths.FAMILIES[found.family], seed, r)
     if bad is None:
         return None
-    text = _answer(bad)
+    text = solution(bad)
     return text[: r.below(len(text))] if r.chance(3) else text
 
 
@@ -94,13 +95,13 @@ def olympiad(r: Rng) -> list[Turn]:
     body = found.question
     if r.chance(4):
         other, _ = problem(r)
-        body = f"Example: {other.question}\n{_answer(other)}\n\n{body}"
+        body = f"Example: {other.question}\n{solution(other)}\n\n{body}"
     turns = [*_system(r), ("user", ask(r, body, p.INSTRUCTIONS, p.FORMATS), False)]
     for _ in range(_rounds(r)):
         bad = _wrong(found, seed, r) if r.chance(65) else None
-        turns.append(("assistant", bad or _answer(found), bad is None))
+        turns.append(("assistant", bad or solution(found), bad is None))
         turns.append(("user", p.feedback(r, bad is not None), False))
-    turns.append(("assistant", _answer(found), True))
+    turns.append(("assistant", solution(found), True))
     return turns
 
 
@@ -114,7 +115,7 @@ def synthesis(r: Rng) -> list[Turn]:
     rate = r.pick((20, 50, 80))
     for i in range(r.between(2, 6)):
         bad = _wrong(found, seed, r) if not r.chance(rate) else None
-        text = bad or _answer(found)
+        text = bad or solution(found)
         if short and "\\boxed" in text:
             text = text[text.index("$\\boxed") :]
         if own:
@@ -127,11 +128,11 @@ def synthesis(r: Rng) -> list[Turn]:
         head = wordings.SYNTHESIS_HEAD.format(count=len(lines))
         end = wordings.CANDIDATES_END
         message = "\n\n".join((question, head, *lines, end, wordings.SYNTHESIS_TASK))
-        return [*_system(r), ("user", message, False), ("assistant", _answer(found), True)]
+        return [*_system(r), ("user", message, False), ("assistant", solution(found), True)]
     parts = [question, merge, listing] if r.chance(60) else [merge, question, listing]
     if r.chance(50):
         parts.append(r.pick(p.FORMATS))
-    return [*_system(r), ("user", "\n\n".join(parts), False), ("assistant", _answer(found), True)]
+    return [*_system(r), ("user", "\n\n".join(parts), False), ("assistant", solution(found), True)]
 
 
 CRITIQUE = (
@@ -155,7 +156,7 @@ def critique(r: Rng) -> list[Turn]:
     """Own feedback, then a new answer; in one conversation, or in one message."""
     found, seed = problem(r)
     bad = _wrong(found, seed, r) if r.chance(50) else None
-    text = bad or _answer(found)
+    text = bad or solution(found)
     said = (
         r.pick(
             ("One of the steps looks wrong. Do the numbers again.", "There is a slip in a step.")
@@ -171,10 +172,10 @@ def critique(r: Rng) -> list[Turn]:
             ("user", r.pick(CRITIQUE), False),
             ("assistant", said, True),
             ("user", r.pick(IMPROVE), False),
-            ("assistant", _answer(found), True),
+            ("assistant", solution(found), True),
         ]
     message = f"{question}\n\nAnswer:\n{text}\n\nFeedback:\n{said}\n\n{r.pick(IMPROVE)}"
-    return [("user", message, False), ("assistant", _answer(found), True)]
+    return [("user", message, False), ("assistant", solution(found), True)]
 
 
 RATE = (
@@ -196,7 +197,7 @@ def judge(r: Rng) -> list[Turn]:
     question = ask(r, found.question, p.INSTRUCTIONS, p.FORMATS)
     if bad is None:
         return olympiad(r)
-    good = _answer(found)
+    good = solution(found)
     if r.chance(50):  # heartloop's own wordings
         if r.chance(50):
             right = r.chance(50)
@@ -426,8 +427,14 @@ def drill(r: Rng) -> list[Turn]:
         body = found.question
         if r.chance(30):
             body = f"{body}{r.pick((' ', chr(10) * 2))}{r.pick(p.FORMATS)}"
-        turns += [("user", body, False), ("assistant", _answer(found), True)]
+        turns += [("user", body, False), ("assistant", solution(found), True)]
     return turns
+
+
+HARD = ("letters_list", "second_word_letter", "singular_to_plural", "antonyms")
+"""Induction tasks that come four times as often as the others."""
+CLOSED = ("antonyms",)
+"""Tasks over a closed list that can only be known by heart: their test items are trained on."""
 
 
 def _item(r: Rng) -> tuple[str, str]:
@@ -454,11 +461,11 @@ def _item(r: Rng) -> tuple[str, str]:
             f"({'ABCDEFG'[options.index(right)]})",
         )
     if kind < 75:
-        name = r.pick(tuple(lang.INDUCTION))
+        name = r.pick((*lang.INDUCTION, *HARD, *HARD, *HARD))
         instruction, draw = lang.INDUCTION[name]
         while True:
             given, wanted = draw(r)
-            if f"{name}:{given}" not in HELD_OUT_TEXTS:
+            if name in CLOSED or f"{name}:{given}" not in HELD_OUT_TEXTS:
                 break
         return f"Instruction: {instruction}\n\nInput: {given}\nOutput:", wanted
     if kind < 93:
@@ -483,6 +490,26 @@ def quick(r: Rng) -> list[Turn]:
             question = f"{p.cue(r)}\n\n{question}"
         turns += [("user", question, False), ("assistant", answer, True)]
     return turns
+
+
+MISTAKES: list[dict[str, Any]] = []
+"""What a checkpoint said to training problems (``mistakes.py``); filled before the third phase."""
+
+
+def own_answer(r: Rng) -> list[Turn]:
+    """Pocket's own earlier answer, right or wrong, feedback, and the right solution."""
+    wanted = r.chance(60)  # wrong ones
+    while True:
+        record = r.pick(MISTAKES)
+        if record["right"] != wanted:
+            break
+    turns = [*_system(r), ("user", record["question"], False)]
+    turns.append(("assistant", record["said"], False))
+    turns.append(("user", p.feedback(r, not record["right"]), False))
+    if r.chance(20):  # the same mistake again, and told again
+        turns.append(("assistant", record["said"], False))
+        turns.append(("user", p.feedback(r, not record["right"]), False))
+    return [*turns, ("assistant", record["truth"], True)]
 
 
 PHASES = {
@@ -513,6 +540,22 @@ PHASES = {
             (facts, 2),
             (support_turn, 4),
             (quick, 30),
+        ),
+    ),
+    "feedback": (
+        5,
+        (
+            (own_answer, 42),
+            (olympiad, 8),
+            (synthesis, 6),
+            (critique, 3),
+            (judge, 3),
+            (choice, 4),
+            (exact, 2),
+            (induction, 3),
+            (facts, 1),
+            (support_turn, 4),
+            (quick, 24),
         ),
     ),
 }

@@ -81,9 +81,12 @@ def main() -> None:
     parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--phase", choices=list(stream.PHASES), default="skills")
+    parser.add_argument("--mistakes", type=Path, help="what mistakes.py wrote; phase feedback")
     parser.add_argument("--init", type=Path, help="folder of a checkpoint to go on from")
     parser.add_argument("--save-every", type=float, default=4, help="minutes")
     arguments = parser.parse_args()
+    if arguments.mistakes:
+        stream.MISTAKES += map(json.loads, arguments.mistakes.read_text().splitlines())
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     if arguments.init:
