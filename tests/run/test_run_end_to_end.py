@@ -258,7 +258,7 @@ def test_scoring_again_rebuilds_the_same_summary(
 def test_no_key_reaches_a_file_or_the_screen(
     problems: Path, tmp_path: Path, mock_server: Callable[..., str]
 ) -> None:
-    url = mock_server("--p500", "1")
+    url = mock_server("--model", "another")
     secret = "sk-planted-5f3a9c"
     done = heartloop(
         *run_args(problems, url, "--limit", "2"), cwd=tmp_path, env={"HEARTLOOP_API_KEY": secret}
