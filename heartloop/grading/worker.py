@@ -52,10 +52,20 @@ def main(memory_mb: int, cpu_seconds: int) -> None:
             reply = {"outcome": "undecided", "detail": "nested too deeply", "recycle": True}
         except Exception as error:  # any failure of a parser on hostile text is "undecided"
             reply = {"outcome": "undecided", "detail": f"could not be compared: {error!r}"[:200]}
-        if resource.getrusage(resource.RUSAGE_SELF).ru_maxrss > _GROWTH_KB:
+        if _resident_kb() > _GROWTH_KB:
             reply["recycle"] = True
         reply_to.write(json.dumps(reply) + "\n")
         reply_to.flush()
+
+
+def _resident_kb() -> int:
+    """Resident memory in KiB. Not ``ru_maxrss`` on Linux: a child begins with its parent's peak."""
+    try:
+        with open("/proc/self/statm", encoding="ascii") as file:
+            return int(file.read().split()[1]) * resource.getpagesize() // 1024
+    except OSError:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        return peak // 1024 if sys.platform == "darwin" else peak
 
 
 def _reply(task: dict[str, Any]) -> dict[str, Any]:

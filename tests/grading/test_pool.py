@@ -66,6 +66,22 @@ def test_a_worker_that_hangs_is_killed_and_the_others_go_on():
     asyncio.run(main())
 
 
+def test_workers_of_a_large_process_are_not_taken_for_large():
+    async def main() -> None:
+        ballast = b"x" * 600_000_000  # the parent's peak, which a child inherits as its own
+        pool = MathPool(1, timeout=30)
+        try:
+            await pool.run({"gold": "x", "answer": "y"})
+            first = pool._all[0].process
+            await pool.run({"gold": "x", "answer": "x+0"})
+            assert first is not None and pool._all[0].process is first
+        finally:
+            await pool.close()
+        del ballast
+
+    asyncio.run(main())
+
+
 def test_a_worker_that_dies_leaves_the_answer_undecided():
     async def main() -> None:
         pool = MathPool(1, timeout=30)  # a busy machine must not look like a hang
