@@ -17,6 +17,8 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 
+import numpy as np  # noqa: E402
+
 from heartloop import practice  # noqa: E402
 from heartloop.errors import UsageError  # noqa: E402
 from heartloop.models.pocket import PocketModel  # noqa: E402
@@ -62,6 +64,20 @@ def wilson(k: int, n: int) -> tuple[float, float]:
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z * ((p * (1 - p) + z * z / (4 * n)) / n) ** 0.5 / (1 + z * z / n)
     return max(0.0, centre - half), min(1.0, centre + half)
+
+
+def bootstrap(pairs: list[tuple[int, float]]) -> tuple[float, float]:
+    """Percentile interval of the mean difference, questions resampled as clusters."""
+    clusters: dict[int, list[float]] = {}
+    for question, difference in pairs:
+        clusters.setdefault(question, []).append(difference)
+    sums = np.array([sum(values) for values in clusters.values()])
+    sizes = np.array([len(values) for values in clusters.values()])
+    rng = np.random.default_rng(0)
+    index = rng.integers(0, len(sums), (4000, len(sums)))
+    means = sums[index].sum(1) / sizes[index].sum(1)
+    low, high = np.quantile(means, (0.025, 0.975))
+    return float(low), float(high)
 
 
 async def ask(
@@ -112,24 +128,39 @@ async def olympiad(model: PocketModel, draws: int) -> dict[str, Any]:
         "wrong, with feeling": "I am so disappointed. Your answer is not correct. Try again.",
         "check": "Check your answer again.",
     }
+    every = [(i, d) for i in range(len(rows)) for d in range(draws)]
     for name, line in feedback.items():
         again = await asyncio.gather(
-            *(ask(model, [prompt(r), texts[i][0], line], 10**6 + i) for i, r in enumerate(rows))
+            *(
+                ask(model, [prompt(rows[i]), texts[i][d], line], 10**6 + draws * i + d)
+                for i, d in every
+            )
         )
         for start in (False, True):
-            chosen = [i for i in range(len(rows)) if good[i][0] == start]
-            k = sum(right(rows[i], again[i].text) for i in chosen)
+            after = [
+                (i, d, c.text)
+                for (i, d), c in zip(every, again, strict=True)
+                if good[i][d] == start
+            ]
+            n, k = len(after), sum(right(rows[i], text) for i, _, text in after)
+            # The fresh draws are the other first answers to the same question.
+            others = [(i, d, e) for i, d, _ in after for e in range(draws) if e != d]
             out[f"after {'right' if start else 'wrong'}, told '{name}'"] = {
-                "n": len(chosen),
-                "accuracy": k / max(1, len(chosen)),
-                "interval": wilson(k, len(chosen)),
-                "same answer": sum(boxed(again[i].text) == boxed(texts[i][0]) for i in chosen)
-                / max(1, len(chosen)),
-                "fresh draw, accuracy": sum(good[i][1] for i in chosen) / max(1, len(chosen)),
+                "n": n,
+                "accuracy": k / max(1, n),
+                "interval": wilson(k, n),
+                "same answer": sum(boxed(t) == boxed(texts[i][d]) for i, d, t in after) / max(1, n),
+                "fresh draw, accuracy": sum(good[i][e] for i, _, e in others) / max(1, len(others)),
                 "fresh draw, same answer": sum(
-                    boxed(texts[i][1]) == boxed(texts[i][0]) for i in chosen
+                    boxed(texts[i][e]) == boxed(texts[i][d]) for i, d, e in others
                 )
-                / max(1, len(chosen)),
+                / max(1, len(others)),
+                "new accuracy minus fresh, 95 % (bootstrap over questions)": bootstrap(
+                    [
+                        (i, right(rows[i], t) - (sum(good[i]) - good[i][d]) / (draws - 1))
+                        for i, d, t in after
+                    ]
+                ),
             }
     return out
 
