@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
-RUN_LIMIT ?= 40
+RUN_LIMIT ?= 120
 # Cached bytecode makes every start several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
