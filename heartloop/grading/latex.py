@@ -480,4 +480,8 @@ def parse(text: str) -> Node:
         Unreadable: it is no expression.
         TooLarge: a cap was reached.
     """
-    return Parser(tokenize(text)).whole()
+    try:
+        return Parser(tokenize(text)).whole()
+    except RecursionError:
+        # Functions of functions nest without any bracket that could be counted.
+        raise TooLarge("nested too deeply") from None
