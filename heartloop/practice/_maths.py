@@ -42,8 +42,11 @@ PER_FAMILY = 16
 """Test problems of each family; with 26 families the set has 416 problems."""
 
 
-def held_out() -> list[Problem]:
-    """The fixed test problems, family by family in turn, no two with the same key."""
+def held_out(seed: str = "test") -> list[Problem]:
+    """The fixed test problems, family by family in turn, no two with the same key.
+
+    Another seed gives another such set, for choices that must not be made on the test problems.
+    """
     out: list[Problem] = []
     seen: set[str] = set()
     columns: dict[str, list[Problem]] = {}
@@ -51,7 +54,7 @@ def held_out() -> list[Problem]:
         column: list[Problem] = []
         draw = 0
         while len(column) < PER_FAMILY:
-            problem = make(family, f"test/{name}/{draw}")
+            problem = make(family, f"{seed}/{name}/{draw}")
             draw += 1
             if problem.key not in seen:
                 seen.add(problem.key)

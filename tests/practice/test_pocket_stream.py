@@ -60,10 +60,54 @@ def test_only_right_answers_count_in_the_loss(stream):
         assert not any(counted for role, _, counted in conversation if role != "assistant")
 
 
+def test_told_wrong_or_asked_for_steps_the_answer_is_worked_out(stream):
+    import phrases
+
+    worked = at_once = 0
+    for i in range(2000):
+        conversation = stream.olympiad(Rng(f"care/{i}"))
+        for (_, asked, _), (role, text, counted) in zip(
+            conversation, conversation[1:], strict=False
+        ):
+            if role != "assistant" or not counted:
+                continue
+            hurried = text.startswith("The answer is")
+            if phrases.says_wrong(asked) or phrases.asks_for_steps(asked):
+                worked += 1
+                assert not hurried
+            else:
+                at_once += hurried
+    assert worked > 500 and at_once > 500
+
+
+def test_phrases_say_nothing_about_how_the_answer_is_given(stream):
+    """Answers at once are as frequent with a phrase of feeling as without."""
+    import phrases
+
+    counts = {True: [0, 0], False: [0, 0]}
+    for i in range(6000):
+        r = Rng(f"phrase/{i}")
+        found, _ = stream.problem(r)
+        felt = r.chance(50)
+        asked = f"{found.question} {phrases.affect(r)}" if felt else found.question
+        counts[felt][0] += stream.answer(r, found, asked) == stream.maths.boxed(found)
+        counts[felt][1] += 1
+    for hurried, n in counts.values():
+        assert abs(hurried / n - stream.HURRY / 100) < 0.03
+
+
+def test_no_development_problem_is_trained_on(stream, turns):
+    asked = "\n".join(text for conversation in turns for _, text, _ in conversation)
+    development = stream.maths.held_out("dev")
+    assert not any(problem.question in asked for problem in development)
+    tested = {row["question"] for row in practice.rows("olympiad")}
+    assert sum(problem.question in tested for problem in development) < len(development) / 5
+
+
 def test_feedback_says_wrong_at_the_stated_rates(stream):
     import phrases
 
-    words = (*phrases.WRONG, phrases.wordings.VERDICT_WRONG)
+    words = phrases.VERDICTS
     for wrong, rate in ((True, 0.75), (False, 0.10)):
         said = [phrases.feedback(Rng(f"rate/{wrong}/{i}"), wrong) for i in range(3000)]
         share = sum(any(line in text for line in words) for text in said) / len(said)

@@ -1,9 +1,10 @@
 """Evaluates a pocket checkpoint on the practice sets: accuracies by family, with intervals.
 
-    python tools/pocket/evaluate.py [--checkpoint FOLDER] [--draws 6] [--out FILE.json]
+    python tools/pocket/evaluate.py [--checkpoint FOLDER] [--dev] [--draws 6] [--out FILE.json]
 
 Answers are compared as strings after the generator's own canonical form (sets of answers are
-sorted), which is stricter than heartloop's graders.
+sorted), which is stricter than heartloop's graders. ``--dev`` asks the development set instead of
+the test sets: whatever is chosen about the model is chosen there.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import argparse
 import asyncio
 import json
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +22,12 @@ sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
 import numpy as np  # noqa: E402
 
 from heartloop import practice  # noqa: E402
+from heartloop.analysis.paired import resample_sums  # noqa: E402
+from heartloop.analysis.proportions import wilson  # noqa: E402
 from heartloop.errors import UsageError  # noqa: E402
+from heartloop.methods import wordings  # noqa: E402
 from heartloop.models.pocket import PocketModel  # noqa: E402
+from heartloop.practice import _maths as maths  # noqa: E402
 from heartloop.types import Address, Completion, Message, Request, Sampling  # noqa: E402
 
 INSTRUCTION = "Solve the following mathematics problem."
@@ -56,27 +62,13 @@ def right(row: dict[str, Any], text: str) -> bool:
     return found is not None and canonical(found) == canonical(row["final_answer"][0])
 
 
-def wilson(k: int, n: int) -> tuple[float, float]:
-    """95 % interval of a share (Wilson 1927)."""
-    if not n:
-        return 0.0, 1.0
-    z, p = 1.959964, k / n
-    centre = (p + z * z / (2 * n)) / (1 + z * z / n)
-    half = z * ((p * (1 - p) + z * z / (4 * n)) / n) ** 0.5 / (1 + z * z / n)
-    return max(0.0, centre - half), min(1.0, centre + half)
-
-
 def bootstrap(pairs: list[tuple[int, float]]) -> tuple[float, float]:
     """Percentile interval of the mean difference, questions resampled as clusters."""
     clusters: dict[int, list[float]] = {}
     for question, difference in pairs:
         clusters.setdefault(question, []).append(difference)
-    sums = np.array([sum(values) for values in clusters.values()])
-    sizes = np.array([len(values) for values in clusters.values()])
-    rng = np.random.default_rng(0)
-    index = rng.integers(0, len(sums), (4000, len(sums)))
-    means = sums[index].sum(1) / sizes[index].sum(1)
-    low, high = np.quantile(means, (0.025, 0.975))
+    sums = resample_sums([(sum(values), len(values)) for values in clusters.values()])
+    low, high = np.quantile(sums[:, 0] / sums[:, 1], (0.025, 0.975))
     return float(low), float(high)
 
 
@@ -96,9 +88,35 @@ def prompt(row: dict[str, Any]) -> str:
     return f"{INSTRUCTION}\n\n{row['question']}\n\n{FORMAT}"
 
 
-async def olympiad(model: PocketModel, draws: int) -> dict[str, Any]:
+def problems(seed: str) -> list[dict[str, Any]]:
+    """The test set, or the development set: as many other problems, which choices are made on."""
+    if seed == "test":
+        return practice.rows("olympiad")
+    held_out = {problem.key for problem in maths.held_out()}
+    return [
+        maths.row(problem, index)
+        for index, problem in enumerate(maths.held_out(seed))
+        if problem.key not in held_out
+    ]
+
+
+FEEDBACK = {
+    "wrong": f"{wordings.VERDICT_WRONG}\n\n{wordings.REFLECT}",
+    "wrong, with feeling": f"{wordings.VERDICT_WRONG}\n\n{wordings.REFLECT}\n\n"
+    "I am so disappointed, this hurts.",
+    "wrong, in words never trained on": "No, that is false. Do it over.",
+    "check": f"{wordings.CHECK_AGAIN}\n\n{wordings.REFLECT}",
+}
+"""What is said after the first answer: heartloop's own loop in both modes, and two variations."""
+
+
+def at_once(text: str) -> bool:
+    """Whether an answer shows no working before its box."""
+    return text.strip().startswith("The answer is")
+
+
+async def olympiad(model: PocketModel, rows: list[dict[str, Any]], draws: int) -> dict[str, Any]:
     """Single-answer accuracy, pass@k, extraction, and what follows after feedback."""
-    rows = practice.rows("olympiad")
     first = await asyncio.gather(
         *(
             ask(model, [prompt(row)], 1000 * i + d)
@@ -108,28 +126,27 @@ async def olympiad(model: PocketModel, draws: int) -> dict[str, Any]:
     )
     texts = [[c.text for c in first[i * draws : (i + 1) * draws]] for i in range(len(rows))]
     good = [[right(row, text) for text in texts[i]] for i, row in enumerate(rows)]
-    families: dict[str, list[int]] = {}
-    for row, marks in zip(rows, good, strict=True):
-        k = families.setdefault(row["family"], [0, 0])
-        k[0] += sum(marks)
-        k[1] += len(marks)
     total, n = sum(map(sum, good)), len(rows) * draws
+    marked = [
+        (t, g) for ts, gs in zip(texts, good, strict=True) for t, g in zip(ts, gs, strict=True)
+    ]
+    families: dict[str, list[bool]] = {}
+    for row, marks in zip(rows, good, strict=True):
+        families.setdefault(row["family"], []).extend(marks)
     out: dict[str, Any] = {
         "questions": len(rows),
         "draws": draws,
         "accuracy": total / n,
         "pass@k": sum(any(marks) for marks in good) / len(rows),
-        "extracted": sum(boxed(t) is not None for ts in texts for t in ts) / n,
+        "extracted": sum(boxed(t) is not None for t, _ in marked) / n,
+        "at once": sum(at_once(t) for t, _ in marked) / n,
+        "right, at once": share([g for t, g in marked if at_once(t)]),
+        "right, worked out": share([g for t, g in marked if not at_once(t)]),
         "tokens_an_answer": sum(c.usage.completion for c in first) / n,
-        "families": {f: [k / m, *wilson(k, m)] for f, (k, m) in families.items()},
-    }
-    feedback = {
-        "wrong": "Your answer is not correct. Try again.",
-        "wrong, with feeling": "I am so disappointed. Your answer is not correct. Try again.",
-        "check": "Check your answer again.",
+        "families": {f: share(marks) for f, marks in families.items()},
     }
     every = [(i, d) for i in range(len(rows)) for d in range(draws)]
-    for name, line in feedback.items():
+    for name, line in FEEDBACK.items():
         again = await asyncio.gather(
             *(
                 ask(model, [prompt(rows[i]), texts[i][d], line], 10**6 + draws * i + d)
@@ -142,27 +159,37 @@ async def olympiad(model: PocketModel, draws: int) -> dict[str, Any]:
                 for (i, d), c in zip(every, again, strict=True)
                 if good[i][d] == start
             ]
-            n, k = len(after), sum(right(rows[i], text) for i, _, text in after)
             # The fresh draws are the other first answers to the same question.
             others = [(i, d, e) for i, d, _ in after for e in range(draws) if e != d]
+            gain = [
+                (i, right(rows[i], t) - (sum(good[i]) - good[i][d]) / (draws - 1))
+                for i, d, t in after
+            ]
             out[f"after {'right' if start else 'wrong'}, told '{name}'"] = {
-                "n": n,
-                "accuracy": k / max(1, n),
-                "interval": wilson(k, n),
-                "same answer": sum(boxed(t) == boxed(texts[i][d]) for i, d, t in after) / max(1, n),
-                "fresh draw, accuracy": sum(good[i][e] for i, _, e in others) / max(1, len(others)),
-                "fresh draw, same answer": sum(
+                "n": len(after),
+                "right": share([right(rows[i], text) for i, _, text in after]),
+                "right, fresh draw": mean(good[i][e] for i, _, e in others),
+                "gain over a fresh draw": mean(value for _, value in gain),
+                "its 95 % interval, questions resampled": bootstrap(gain),
+                "same answer": mean(boxed(t) == boxed(texts[i][d]) for i, d, t in after),
+                "same answer, fresh draw": mean(
                     boxed(texts[i][e]) == boxed(texts[i][d]) for i, d, e in others
-                )
-                / max(1, len(others)),
-                "new accuracy minus fresh, 95 % (bootstrap over questions)": bootstrap(
-                    [
-                        (i, right(rows[i], t) - (sum(good[i]) - good[i][d]) / (draws - 1))
-                        for i, d, t in after
-                    ]
                 ),
+                "at once": mean(at_once(t) for _, _, t in after),
             }
     return out
+
+
+def mean(values: Iterable[float]) -> float:
+    """Mean; 0 of nothing."""
+    found = list(values)
+    return sum(found) / max(1, len(found))
+
+
+def share(marks: list[bool]) -> list[float]:
+    """Share of true marks with its 95 % interval (Wilson)."""
+    found = wilson(sum(marks), len(marks))
+    return [found.estimate or 0.0, found.low or 0.0, found.high or 0.0]
 
 
 SETS = (
@@ -214,14 +241,22 @@ async def small_sets(model: PocketModel) -> dict[str, Any]:
                 unscored += verdict.outcome == "unscored"
             await grader.close()
         n = len(answers)
-        out[name] = {"n": n, "accuracy": k / n, "interval": wilson(k, n), "unscored": unscored / n}
+        out[name] = {
+            "n": n,
+            "accuracy": k / n,
+            "interval": share([True] * k + [False] * (n - k))[1:],
+            "unscored": unscored / n,
+        }
     return out
 
 
 async def evaluate(arguments: argparse.Namespace) -> None:
     """Evaluates and writes the figures."""
     model = PocketModel(arguments.checkpoint)
-    result = {"olympiad": await olympiad(model, arguments.draws), **(await small_sets(model))}
+    rows = problems("dev" if arguments.dev else "test")
+    result = {"olympiad": await olympiad(model, rows, arguments.draws)}
+    if not arguments.dev:
+        result |= await small_sets(model)
     await model.close()
     text = json.dumps(result, indent=1)
     if arguments.out:
@@ -232,6 +267,7 @@ async def evaluate(arguments: argparse.Namespace) -> None:
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--checkpoint", type=Path)
+    parser.add_argument("--dev", action="store_true", help="the development set")
     parser.add_argument("--draws", type=int, default=6)
     parser.add_argument("--out", type=Path)
     asyncio.run(evaluate(parser.parse_args()))

@@ -22,6 +22,9 @@ from evaluate import ask, boxed, canonical  # noqa: E402
 
 from heartloop.models.pocket import PocketModel  # noqa: E402
 
+PROBLEMS = 8000
+"""How many are asked."""
+
 
 async def collect(checkpoint: Path, out: Path, problems: int) -> None:
     """Draws one answer to each problem at T = 0.9 and writes prompt, answer, truth."""
@@ -29,21 +32,26 @@ async def collect(checkpoint: Path, out: Path, problems: int) -> None:
     asked = []
     for i in range(problems):
         r = stream.Rng(f"mistakes/{i}")
-        found, _ = stream.problem(r)
-        asked.append((stream.ask(r, found.question, phrases.INSTRUCTIONS, phrases.FORMATS), found))
+        found, seed = stream.problem(r)
+        text = stream.ask(r, found.question, phrases.INSTRUCTIONS, phrases.FORMATS)
+        asked.append((text, found, seed))
     answers = await asyncio.gather(
-        *(ask(model, [text], i, temperature=0.9, tokens=160) for i, (text, _) in enumerate(asked))
+        *(
+            ask(model, [text], i, temperature=0.9, tokens=160)
+            for i, (text, _, _) in enumerate(asked)
+        )
     )
     await model.close()
     with out.open("w") as file:
-        for (text, found), answer in zip(asked, answers, strict=True):
+        for (text, found, seed), answer in zip(asked, answers, strict=True):
             said = boxed(answer.text)
             truth = ",".join(found.answers)
             record = {
                 "question": text,
                 "said": answer.text,
                 "right": said is not None and canonical(said) == canonical(truth),
-                "truth": stream.solution(found),
+                "family": found.family,
+                "seed": seed,
             }
             file.write(json.dumps(record) + "\n")
 
@@ -52,6 +60,6 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     parser.add_argument("--checkpoint", type=Path, required=True)
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--problems", type=int, default=8000)
+    parser.add_argument("--problems", type=int, default=PROBLEMS)
     arguments = parser.parse_args()
     asyncio.run(collect(arguments.checkpoint, arguments.out, arguments.problems))

@@ -52,7 +52,7 @@ INSTRUCTIONS = (
     "Solve this olympiad problem.",
     "Find the answer to the question below.",
     "The following is an open-ended problem from a mathematics competition. Solve it.",
-    "Read the problem and solve it in short steps.",
+    "Read the problem and solve it.",
     "You are given a mathematics problem. Work through it and give the answer.",
     "Solve this problem from a mathematics competition. Work it out step by step.",
     "Solve this problem from a mathematics competition. Work it out step by step.",
@@ -64,7 +64,7 @@ FORMATS = (
     "End with the final answer in \\boxed{}.",
     "Write your final answer as \\boxed{answer}.",
     "Finish with \\boxed{...} around the answer.",
-    "Reason step by step and put the answer in \\boxed{}.",
+    "Solve the problem and put the answer in \\boxed{}.",
     'Close with "So the final answer is \\boxed{answer}."',
     "The last line must hold the answer in \\boxed{}, several answers separated by commas.",
     "State the answer in \\boxed{} without its unit.",
@@ -72,11 +72,15 @@ FORMATS = (
     "End with the final answer alone inside \\boxed{}.",
 )
 COT = (
+    wordings.STEP_BY_STEP,
+    wordings.STEP_BY_STEP,
+    "Write down every step before the answer.",
     "Think step by step.",
     "Work slowly, one step at a time.",
     "Go through it in small steps.",
     "Reason before you answer.",
 )
+"""After one of these in the first message the answer is always worked out, never given at once."""
 WRONG = (
     "That answer is wrong.",
     "Your answer is not correct.",
@@ -139,6 +143,8 @@ STRATEGIES = "\n".join(
         "- Others: greetings, thanks, farewells and whatever fits nowhere else.",
     )
 )
+VERDICTS = (*WRONG, wordings.VERDICT_WRONG)
+"""Every line of the stream that says that an answer was wrong."""
 LABELS = ("Candidate", "Answer", "Solution", "Attempt", "Response", "Proposal")
 
 
@@ -216,6 +222,16 @@ def cue(r: Rng) -> str:
 def cues(r: Rng) -> str:
     """One to three such sentences."""
     return " ".join(cue(r) for _ in range(r.pick((1, 1, 1, 2, 2, 3))))
+
+
+def says_wrong(text: str) -> bool:
+    """Whether a feedback turn says that the answer before it was wrong."""
+    return any(line in text for line in VERDICTS)
+
+
+def asks_for_steps(text: str) -> bool:
+    """Whether a first message asks for written steps, by one of :data:`COT`."""
+    return any(line in text for line in COT)
 
 
 def feedback(r: Rng, wrong: bool) -> str:

@@ -22,9 +22,15 @@ def _identity(row: dict[str, Any]) -> str:
     return f"{row['input']} {sorted(row.get('target_scores', ''))}"
 
 
-HELD_OUT = {problem.key for problem in maths.held_out()} | {
-    text for row in maths.olympiad_rows() for text in (row["question"],)
+HELD_OUT = {
+    text
+    for seed in ("test", "dev")
+    for problem in maths.held_out(seed)
+    for text in (problem.key, problem.question)
 }
+"""Keys and texts of the test problems, and of as many others on which choices are made."""
+HURRY = 33
+"""Percent of answers that are given at once, without steps, where nothing asks for care."""
 HELD_OUT_TEXTS = {_identity(row) for row in rows("bigbench")} | {
     f"{row['task']}:{row['input']}" for row in rows("instruction_induction")
 }
@@ -46,11 +52,22 @@ def solution(found: Problem) -> str:
     return f"{found.steps} {maths.boxed(found)}"
 
 
-def _wrong(found: Problem, seed: str, r: Rng) -> str | None:
+def answer(r: Rng, found: Problem, asked: str) -> str:
+    """The right answer to a user turn: worked out, or at once.
+
+    After a turn that says "wrong" or asks for steps it is always worked out; otherwise it comes
+    at once in :data:`HURRY` percent of the cases, drawn without regard to anything else.
+    """
+    if p.says_wrong(asked) or p.asks_for_steps(asked) or not r.chance(HURRY):
+        return solution(found)
+    return maths.boxed(found)
+
+
+def _wrong(found: Problem, seed: str, r: Rng, asked: str = "") -> str | None:
     bad = slipped(maths.FAMILIES[found.family], seed, r)
     if bad is None:
         return None
-    text = solution(bad)
+    text = answer(r, bad, asked)
     return text[: r.below(len(text))] if r.chance(3) else text
 
 
@@ -98,10 +115,10 @@ def olympiad(r: Rng) -> list[Turn]:
         body = f"Example: {other.question}\n{solution(other)}\n\n{body}"
     turns = [*_system(r), ("user", ask(r, body, p.INSTRUCTIONS, p.FORMATS), False)]
     for _ in range(_rounds(r)):
-        bad = _wrong(found, seed, r) if r.chance(65) else None
-        turns.append(("assistant", bad or solution(found), bad is None))
+        bad = _wrong(found, seed, r, turns[-1][1]) if r.chance(65) else None
+        turns.append(("assistant", bad or answer(r, found, turns[-1][1]), bad is None))
         turns.append(("user", p.feedback(r, bad is not None), False))
-    turns.append(("assistant", solution(found), True))
+    turns.append(("assistant", answer(r, found, turns[-1][1]), True))
     return turns
 
 
@@ -115,7 +132,7 @@ def synthesis(r: Rng) -> list[Turn]:
     rate = r.pick((20, 50, 80))
     for i in range(r.between(2, 6)):
         bad = _wrong(found, seed, r) if not r.chance(rate) else None
-        text = bad or solution(found)
+        text = bad or answer(r, found, "")
         if short and "\\boxed" in text:
             text = text[text.index("$\\boxed") :]
         if own:
@@ -156,7 +173,7 @@ def critique(r: Rng) -> list[Turn]:
     """Own feedback, then a new answer; in one conversation, or in one message."""
     found, seed = problem(r)
     bad = _wrong(found, seed, r) if r.chance(50) else None
-    text = bad or solution(found)
+    text = bad or answer(r, found, "")
     said = (
         r.pick(
             ("One of the steps looks wrong. Do the numbers again.", "There is a slip in a step.")
@@ -197,7 +214,7 @@ def judge(r: Rng) -> list[Turn]:
     question = ask(r, found.question, p.INSTRUCTIONS, p.FORMATS)
     if bad is None:
         return olympiad(r)
-    good = solution(found)
+    good = answer(r, found, "")
     if r.chance(50):  # heartloop's own wordings
         if r.chance(50):
             right = r.chance(50)
@@ -427,7 +444,7 @@ def drill(r: Rng) -> list[Turn]:
         body = found.question
         if r.chance(30):
             body = f"{body}{r.pick((' ', chr(10) * 2))}{r.pick(p.FORMATS)}"
-        turns += [("user", body, False), ("assistant", solution(found), True)]
+        turns += [("user", body, False), ("assistant", answer(r, found, body), True)]
     return turns
 
 
@@ -437,10 +454,19 @@ CLOSED = ("antonyms",)
 """Tasks over a closed list that can only be known by heart: their test items are trained on."""
 
 
+def _spelling(r: Rng) -> tuple[str, str]:
+    """One letter of a word, from the third on: a word is a token or two, its letters hidden."""
+    word = lang._pool(r)
+    k = min(len(word), r.between(3, 9))
+    return f"Instruction: Write letter number {k} of the word.\n\nInput: {word}\nOutput:", word[
+        k - 1
+    ]
+
+
 def _item(r: Rng) -> tuple[str, str]:
     """A small task as heartloop's task cards put it, and its answer."""
     kind = r.below(100)
-    if kind < 28:
+    if kind < 40:
         name = r.pick(tuple(lang.BIGBENCH))
         while True:
             row = lang.BIGBENCH[name][1](r)
@@ -460,7 +486,9 @@ def _item(r: Rng) -> tuple[str, str]:
             "question or its options write it.\nA:",
             f"({'ABCDEFG'[options.index(right)]})",
         )
-    if kind < 75:
+    if kind < 78:
+        if r.chance(12):
+            return _spelling(r)
         name = r.pick((*lang.INDUCTION, *HARD, *HARD, *HARD))
         instruction, draw = lang.INDUCTION[name]
         while True:
@@ -499,63 +527,69 @@ MISTAKES: list[dict[str, Any]] = []
 def own_answer(r: Rng) -> list[Turn]:
     """Pocket's own earlier answer, right or wrong, feedback, and the right solution."""
     wanted = r.chance(60)  # wrong ones
-    while True:
+    for _ in range(200):
         record = r.pick(MISTAKES)
-        if record["right"] != wanted:
+        # Answers at once are mostly wrong: the worked-out mistakes teach more.
+        hurried = record["said"].startswith("The answer is") and r.chance(60)
+        if record["right"] != wanted and not hurried:
             break
+    else:  # a checkpoint that is never right, or never wrong
+        return olympiad(r)
     turns = [*_system(r), ("user", record["question"], False)]
     turns.append(("assistant", record["said"], False))
     turns.append(("user", p.feedback(r, not record["right"]), False))
     if r.chance(20):  # the same mistake again, and told again
         turns.append(("assistant", record["said"], False))
         turns.append(("user", p.feedback(r, not record["right"]), False))
-    return [*turns, ("assistant", record["truth"], True)]
+    found = make(maths.FAMILIES[record["family"]], record["seed"])
+    return [*turns, ("assistant", answer(r, found, turns[-1][1]), True)]
 
 
 PHASES = {
     "skills": (
-        60,
+        50,
         (
-            (olympiad, 66),
-            (synthesis, 8),
-            (critique, 4),
-            (judge, 3),
-            (choice, 5),
-            (exact, 4),
-            (induction, 4),
+            (olympiad, 52),
+            (synthesis, 7),
+            (critique, 3),
+            (judge, 4),
+            (choice, 7),
+            (exact, 3),
+            (induction, 3),
             (facts, 3),
             (support_turn, 3),
+            (quick, 15),
         ),
     ),
     "conversation": (
         15,
         (
-            (olympiad, 42),
+            (olympiad, 40),
             (synthesis, 7),
             (critique, 3),
             (judge, 3),
-            (choice, 4),
+            (choice, 8),
             (exact, 2),
             (induction, 3),
             (facts, 2),
             (support_turn, 4),
-            (quick, 30),
+            (quick, 28),
         ),
     ),
     "feedback": (
         5,
         (
-            (own_answer, 42),
-            (olympiad, 8),
+            (own_answer, 34),
+            (olympiad, 20),
             (synthesis, 6),
             (critique, 3),
             (judge, 3),
-            (choice, 4),
+            (choice, 8),
             (exact, 2),
             (induction, 3),
             (facts, 1),
             (support_turn, 4),
-            (quick, 24),
+            (quick, 16),
         ),
     ),
 }

@@ -1,17 +1,19 @@
-"""Trains pocket from nothing on generated conversations, on a CPU.
+"""Trains pocket from nothing on generated conversations, on one CPU thread: the whole recipe.
 
-    python tools/pocket/train.py --out FOLDER [--minutes 75] [--threads 1] [--seed 0]
+    python tools/pocket/train.py --out FOLDER [--seed 0]
 
 The folder becomes a Hugging Face checkpoint, rewritten every few minutes, with ``loss.jsonl``
-beside it (step, seconds, tokens seen, mean loss a token since the last line).
+beside it (phase, step, seconds, tokens seen, mean loss a token since the last line) and, before
+the last phase, ``mistakes.jsonl``. Schedule and phases follow the tokens seen, never the clock, so
+that a slow machine trains the same model, only later.
 """
 
 from __future__ import annotations
 
 import argparse
+import asyncio
 import json
 import math
-import shutil
 import sys
 import time
 from collections.abc import Iterator
@@ -19,15 +21,18 @@ from pathlib import Path
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
+import mistakes  # noqa: E402
 import stream  # noqa: E402
 import tokens  # noqa: E402
 import torch  # noqa: E402
 import torch.nn.functional as F  # noqa: E402
-from network import Network, Shape, load, save  # noqa: E402
+from network import Network, Shape, save  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
 BUCKET = 512
 """Conversations that are sorted by length together, so that a batch holds little padding."""
+PLAN = (("skills", 0.35), ("conversation", 0.30), ("feedback", 0.35))
+"""The phases of the training and the share of all tokens that each of them gets."""
 
 
 def encode(tokenizer: Tokenizer, turns: list[stream.Turn]) -> tuple[list[int], list[bool]]:
@@ -42,9 +47,9 @@ def encode(tokenizer: Tokenizer, turns: list[stream.Turn]) -> tuple[list[int], l
 
 
 def batches(
-    tokenizer: Tokenizer, seed: int, budget: int, context: int, phase: str
-) -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
-    """Endless batches (ids, labels) of about ``budget`` tokens; labels are -1 where not counted."""
+    tokenizer: Tokenizer, seed: str, budget: int, context: int, phase: str
+) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
+    """Endless batches (inputs, next tokens, counted) of about ``budget`` tokens."""
     order = stream.Rng(f"order/{seed}")
     number = 0
     while True:
@@ -61,44 +66,30 @@ def batches(
         for group in order.shuffled(groups):
             length = max(len(row[0]) for row in group)
             ids = torch.zeros(len(group), length, dtype=torch.long)
-            labels = torch.full((len(group), length), -1, dtype=torch.long)
+            counted = torch.zeros(len(group), length, dtype=torch.bool)
             for i, (row, counts) in enumerate(group):
                 ids[i, : len(row)] = torch.tensor(row)
-                labels[i, : len(row)] = torch.where(
-                    torch.tensor(counts), ids[i, : len(row)], torch.tensor(-1)
-                )
-            yield ids[:, :-1], labels[:, 1:]
+                counted[i, : len(row)] = torch.tensor(counts)
+            yield ids[:, :-1], ids[:, 1:], counted[:, 1:]
 
 
 def main() -> None:
     """Runs the training."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--minutes", type=float, default=75)
-    parser.add_argument("--steps", type=int, default=10**9)
-    parser.add_argument("--threads", type=int, default=1)
-    parser.add_argument("--budget", type=int, default=4096)
-    parser.add_argument("--lr", type=float, default=2.5e-3)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--phase", choices=list(stream.PHASES), default="skills")
-    parser.add_argument("--mistakes", type=Path, help="what mistakes.py wrote; phase feedback")
-    parser.add_argument("--init", type=Path, help="folder of a checkpoint to go on from")
-    parser.add_argument("--save-every", type=float, default=4, help="minutes")
+    parser.add_argument("--tokens", type=float, default=26e6, help="how many are shown in all")
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--budget", type=int, default=4096, help="tokens of a batch")
+    parser.add_argument("--lr", type=float, default=2.5e-3)
     arguments = parser.parse_args()
-    if arguments.mistakes:
-        stream.MISTAKES += map(json.loads, arguments.mistakes.read_text().splitlines())
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
-    if arguments.init:
-        arguments.out.mkdir(parents=True, exist_ok=True)
-        for name in ("tokenizer.json", "tokenizer_config.json"):
-            shutil.copy(arguments.init / name, arguments.out / name)
-    if not (arguments.out / "tokenizer.json").exists():
-        tokens.train(arguments.out)
-    tokenizer = Tokenizer.from_file(str(arguments.out / "tokenizer.json"))
+    out = arguments.out
+    if not (out / "tokenizer.json").exists():
+        tokens.train(out)
+    tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     network = Network(Shape(vocabulary=tokens.VOCABULARY))
-    if arguments.init:
-        load(network, arguments.init)
     matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
     others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
     # Muon (Jordan et al. 2024) for the matrices, AdamW for embeddings and norms.
@@ -108,50 +99,54 @@ def main() -> None:
         ),
         torch.optim.AdamW(others, lr=arguments.lr, betas=(0.9, 0.98), weight_decay=0.0),
     ]
-    log = (arguments.out / "loss.jsonl").open("w")
-    start = saved = time.monotonic()
-    seen, total, count = 0, 0.0, 0
-    source = batches(
-        tokenizer, arguments.seed, arguments.budget, network.s.context, arguments.phase
-    )
     hidden = torch.compile(network.hidden, dynamic=True)
-    for step, (ids, labels) in enumerate(source):
-        elapsed = time.monotonic() - start
-        done = max(elapsed / (60 * arguments.minutes), step / arguments.steps)
-        scale = min(1.0, (step + 1) / 150) * (
-            0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * min(done, 1)))
+    log = (out / "loss.jsonl").open("w")
+    start = time.monotonic()
+    step = seen = count = 0
+    total, end = 0.0, 0.0
+    for phase, share in PLAN:
+        end += share * arguments.tokens
+        if phase == "feedback":
+            save(network, out)
+            asyncio.run(mistakes.collect(out, out / "mistakes.jsonl", mistakes.PROBLEMS))
+            stream.MISTAKES += map(json.loads, (out / "mistakes.jsonl").read_text().splitlines())
+        source = batches(
+            tokenizer, f"{arguments.seed}/{phase}", arguments.budget, network.s.context, phase
         )
-        for optimizer in optimizers:
-            for group in optimizer.param_groups:
-                group["lr"] = arguments.lr * scale
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            states = hidden(ids)
-            chosen = labels >= 0
-            logits = states[chosen] @ network.embed.weight.T
-        loss = F.cross_entropy(logits.float(), labels[chosen])
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
-        for optimizer in optimizers:
-            optimizer.step()
-            optimizer.zero_grad(set_to_none=True)
-        seen += ids.numel()
-        total += loss.item() * int(chosen.sum())
-        count += int(chosen.sum())
-        if step % 50 == 49 or done >= 1:
-            line = {
-                "step": step + 1,
-                "seconds": round(elapsed, 1),
-                "tokens": seen,
-                "loss": round(total / max(count, 1), 4),
-            }
-            log.write(json.dumps(line) + "\n")
-            log.flush()
-            total, count = 0.0, 0
-        if time.monotonic() - saved > 60 * arguments.save_every or done >= 1:
-            save(network, arguments.out)
-            saved = time.monotonic()
-        if done >= 1:
-            break
+        while seen < end:
+            ids, following, counted = next(source)
+            step += 1
+            scale = min(1.0, step / 150) * (
+                0.02 + 0.49 * (1 + math.cos(math.pi * seen / arguments.tokens))
+            )
+            for optimizer in optimizers:
+                for group in optimizer.param_groups:
+                    group["lr"] = arguments.lr * scale
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = hidden(ids)[counted] @ network.embed.weight.T
+            loss = F.cross_entropy(logits.float(), following[counted])
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(network.parameters(), 1.0)
+            for optimizer in optimizers:
+                optimizer.step()
+                optimizer.zero_grad(set_to_none=True)
+            seen += ids.numel()
+            total += loss.item() * len(logits)
+            count += len(logits)
+            if step % 50 == 0:
+                line = {
+                    "phase": phase,
+                    "step": step,
+                    "seconds": round(time.monotonic() - start, 1),
+                    "tokens": seen,
+                    "loss": round(total / count, 4),
+                }
+                log.write(json.dumps(line) + "\n")
+                log.flush()
+                total, count = 0.0, 0
+            if step % 500 == 0:
+                save(network, out)
+    save(network, out)
 
 
 if __name__ == "__main__":
