@@ -4,40 +4,17 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from collections import deque
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-
 from heartloop.errors import CallError, UsageError
-from heartloop.models import ModelOptions
-from heartloop.models.pocket._engine import choose
-from heartloop.types import Completion, Request, Usage
+from heartloop.models import ModelOptions, generation
+from heartloop.models.generation import Job, choose
+from heartloop.types import Completion, Request
 
 BATCH = 32
 GATHER_SECONDS = 0.01  # how long a batch waits for more requests before it starts
-
-
-@dataclass
-class _Job:
-    """One generation: what ``choose`` draws from, and what came of it."""
-
-    prompt: list[int]
-    limit: int
-    temperature: float
-    top_p: float
-    stop: tuple[str, ...]
-    rng: np.random.Generator
-    done: Callable[[_Job], None]
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    finish: str = ""
-    text: str = ""
-    cancelled: bool = False
-    error: BaseException | None = None
 
 
 class HFModel:
@@ -87,7 +64,7 @@ class HFModel:
         ends = ends if ends is not None else self._tokenizer.eos_token_id
         self._ends = set(ends if isinstance(ends, list) else [ends])
         self._wake = threading.Condition()
-        self._waiting: deque[_Job] = deque()
+        self._waiting: deque[Job] = deque()
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -98,7 +75,6 @@ class HFModel:
             CallError: the conversation is longer than the model's context, the chat template
                 refuses it, the model was closed, or generation failed.
         """
-        started = time.time()
         s = request.sampling
         turns = [{"role": m.role, "content": m.content} for m in request.messages]
         ask: dict[str, bool] = (
@@ -111,57 +87,17 @@ class HFModel:
         except Exception as error:  # jinja's errors, and whatever a template raises
             raise CallError(f"{self.name}: chat template: {error}", kind="http_400") from error
         prompt = list(encoded["input_ids"] if isinstance(encoded, Mapping) else encoded)
-        room = self._context - len(prompt)
-        if room < 1 or not prompt:
+        if not prompt or len(prompt) >= self._context:
             raise CallError(
                 f"{self.name}: {len(prompt)} prompt tokens do not fit {self._context}",
                 kind="context_length",
             )
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[_Job] = loop.create_future()
-
-        def deliver(job: _Job) -> None:
-            if not future.done():
-                future.set_result(job)
-
-        def done(job: _Job) -> None:
-            try:
-                loop.call_soon_threadsafe(deliver, job)
-            except RuntimeError:  # the caller's loop is gone, and nobody waits any more
-                pass
-
-        job = _Job(
-            prompt=prompt,
-            limit=max(1, room if s.max_tokens is None else min(s.max_tokens, room)),
-            temperature=1.0 if s.temperature is None else float(s.temperature),
-            top_p=1.0 if s.top_p is None else float(s.top_p),
-            stop=tuple(text for text in s.stop if text),
-            rng=np.random.Generator(np.random.PCG64(request.seed)),
-            done=done,
-        )
-        with self._wake:
-            if self._closed:
-                raise CallError(f"{self.name}: the model is closed", kind="connection")
-            self._waiting.append(job)
-            if self._thread is None:
-                self._thread = threading.Thread(target=self._work, name="heartloop-hf", daemon=True)
-                self._thread.start()
-            self._wake.notify()
-        try:
-            await future
-        except asyncio.CancelledError:
-            job.cancelled = True
-            raise
-        if job.error is not None:
-            raise CallError(f"{self.name}: {job.error}", kind="bad_response") from job.error
-        return Completion(
-            text=job.text,
-            finish_reason=job.finish,
-            usage=Usage(prompt=len(prompt), completion=len(job.tokens)),
-            logprob=float(np.mean(job.logprobs)) if s.logprobs else None,
-            logprob_tokens=len(job.logprobs) if s.logprobs else 0,
-            started=started,
-            finished=time.time(),
+        return await generation.complete(
+            request,
+            prompt,
+            context=self._context,
+            submit=self._submit,
+            name=self.name,
             endpoint=self._device,
         )
 
@@ -174,6 +110,16 @@ class HFModel:
         if thread is not None:
             await asyncio.get_running_loop().run_in_executor(None, thread.join)
         self._model = None
+
+    def _submit(self, job: Job) -> None:
+        with self._wake:
+            if self._closed:
+                raise RuntimeError("the model is closed")
+            self._waiting.append(job)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._work, name="heartloop-hf", daemon=True)
+                self._thread.start()
+            self._wake.notify()
 
     def _work(self) -> None:
         while True:
@@ -205,7 +151,7 @@ class HFModel:
                         job.error = error
                         job.done(job)
 
-    def _generate(self, jobs: list[_Job]) -> None:
+    def _generate(self, jobs: list[Job]) -> None:
         """Generates for all jobs at once, prompts padded on the left; delivers each as it ends."""
         torch = self._torch
         longest = max(len(job.prompt) for job in jobs)
@@ -231,34 +177,18 @@ class HFModel:
             scores = out.logits[:, -1].float().cpu().numpy()
             tokens, logprobs = choose(scores, jobs)
             for i in sorted(running):
-                if jobs[i].cancelled or self._take(jobs[i], int(tokens[i]), float(logprobs[i])):
+                job = jobs[i]
+                if job.cancelled:
                     running.discard(i)
+                elif job.take(int(tokens[i]), float(logprobs[i]), self._ends, self._text):
+                    running.discard(i)
+                    job.done(job)
             ids = torch.from_numpy(tokens)[:, None].to(self._device)
             mask = torch.cat([mask, mask.new_ones(len(jobs), 1)], 1)
             positions = positions[:, -1:] + 1
         for i in running:  # closed in the middle
             jobs[i].error = RuntimeError("the model is closed")
             jobs[i].done(jobs[i])
-
-    def _take(self, job: _Job, token: int, logprob: float) -> bool:
-        """Adds a token to a job; delivers it and returns True when that ends it."""
-        job.tokens.append(token)
-        job.logprobs.append(logprob)
-        if token in self._ends:
-            job.finish = "stop"
-        elif job.stop:
-            text = self._text(job.tokens)
-            places = [at for at in (text.find(s) for s in job.stop) if at >= 0]
-            if places:
-                job.text, job.finish = text[: min(places)], "stop"
-                job.done(job)
-                return True
-        if not job.finish and len(job.tokens) >= job.limit:
-            job.finish = "length"
-        if job.finish:
-            job.text = self._text(job.tokens)
-            job.done(job)
-        return bool(job.finish)
 
     def _text(self, tokens: list[int]) -> str:
         text: str = self._tokenizer.decode(tokens, skip_special_tokens=True)

@@ -10,8 +10,8 @@ import pytest
 from heartloop import practice
 from heartloop.errors import CallError
 from heartloop.models import make_model
+from heartloop.models.generation import choose
 from heartloop.models.pocket import PocketModel
-from heartloop.models.pocket._engine import choose
 from heartloop.types import Address, Message, Request, Sampling
 
 ADDRESS = Address("olympiad", "1", "pocket", 0, 0)

@@ -144,6 +144,7 @@ async def olympiad(model: PocketModel, rows: list[dict[str, Any]], draws: int) -
         "right, worked out": share([g for t, g in marked if not at_once(t)]),
         "tokens_an_answer": sum(c.usage.completion for c in first) / n,
         "families": {f: share(marks) for f, marks in families.items()},
+        "right by question": [sum(marks) for marks in good],
     }
     every = [(i, d) for i in range(len(rows)) for d in range(draws)]
     for name, line in FEEDBACK.items():

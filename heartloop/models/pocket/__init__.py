@@ -7,7 +7,6 @@ real language model: its reactions to feedback come from the generator of its tr
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -16,10 +15,11 @@ from pathlib import Path
 import numpy as np
 
 from heartloop.errors import CallError
+from heartloop.models import generation
 from heartloop.models.pocket import _network
-from heartloop.models.pocket._engine import Engine, Job
+from heartloop.models.pocket._engine import Engine
 from heartloop.models.pocket._tokenizer import Tokenizer
-from heartloop.types import Completion, Message, Request, Usage
+from heartloop.types import Completion, Message, Request
 
 CHECKPOINT = Path(__file__).parent / "checkpoint"
 """The Hugging Face checkpoint folder inside the package; transformers and vLLM load it as it is."""
@@ -88,54 +88,18 @@ class PocketModel:
         """
         if not request.messages:
             raise CallError("pocket: a request without messages", kind="http_400")
-        started = time.time()
         s = request.sampling
         prompt = self.prompt_ids(
             request.messages,
             reserve=s.max_tokens or 512,
             continue_final=s.continue_final_message,
         )
-        room = self._weights.context - len(prompt)
-        loop = asyncio.get_running_loop()
-        future: asyncio.Future[Job] = loop.create_future()
-
-        def deliver(job: Job) -> None:
-            if not future.done():
-                future.set_result(job)
-
-        def done(job: Job) -> None:
-            try:
-                loop.call_soon_threadsafe(deliver, job)
-            except RuntimeError:  # the caller's loop is gone, and nobody waits any more
-                pass
-
-        job = Job(
-            prompt=prompt,
-            limit=max(1, room if s.max_tokens is None else min(s.max_tokens, room)),
-            temperature=1.0 if s.temperature is None else float(s.temperature),
-            top_p=1.0 if s.top_p is None else float(s.top_p),
-            stop=tuple(text for text in s.stop if text),
-            rng=np.random.Generator(np.random.PCG64(request.seed)),
-            done=done,
-        )
-        try:
-            self._engine.submit(job)
-            await future
-        except RuntimeError as error:
-            raise CallError(f"pocket: {error}", kind="connection") from error
-        except asyncio.CancelledError:
-            job.cancelled = True
-            raise
-        if job.error is not None:
-            raise CallError(f"pocket: {job.error}", kind="bad_response") from job.error
-        return Completion(
-            text=job.text,
-            finish_reason=job.finish,
-            usage=Usage(prompt=len(prompt), completion=len(job.tokens), cached=job.cached),
-            logprob=float(np.mean(job.logprobs)) if s.logprobs else None,
-            logprob_tokens=len(job.logprobs) if s.logprobs else 0,
-            started=started,
-            finished=time.time(),
+        return await generation.complete(
+            request,
+            prompt,
+            context=self._weights.context,
+            submit=self._engine.submit,
+            name="pocket",
             endpoint="pocket",
         )
 

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict, deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from heartloop.models.generation import Job, choose
 from heartloop.models.pocket import _network as net
 from heartloop.models.pocket._blas import use_one_thread
 from heartloop.models.pocket._tokenizer import END, Tokenizer
@@ -21,100 +19,6 @@ CACHE_TOKENS = 40_960
 """Room for keys and values of running sequences (2.5 KB a token: 105 MB)."""
 KEPT_TOKENS = 16_384
 """Tokens of finished sequences whose keys and values are kept for reuse (42 MB)."""
-
-
-@dataclass
-class Job:
-    """One generation on its way.
-
-    Attributes:
-        prompt: token ids, at least one.
-        limit: new tokens at most.
-        temperature: 0 takes the likeliest token.
-        top_p: nucleus; 1 keeps everything.
-        stop: strings that end the text; none of them is part of it.
-        rng: the job's own random numbers, so that its draw does not depend on the batch.
-        done: called once, from the worker thread, with the job.
-        tokens: what came out, the end token included.
-        logprobs: log-probability of each of them at temperature 1.
-        cached: prompt tokens that needed no reading.
-        finish: ``stop`` or ``length``; ``""`` while it runs.
-        text: the decoded answer, cut at a stop string.
-        cancelled: set by the caller; the worker drops the job at the next step.
-        error: what went wrong in the worker, or None.
-    """
-
-    prompt: list[int]
-    limit: int
-    temperature: float
-    top_p: float
-    stop: tuple[str, ...]
-    rng: np.random.Generator
-    done: Callable[[Job], None]
-    tokens: list[int] = field(default_factory=list)
-    logprobs: list[float] = field(default_factory=list)
-    cached: int = 0
-    finish: str = ""
-    text: str = ""
-    cancelled: bool = False
-    error: BaseException | None = None
-
-    @property
-    def length(self) -> int:
-        """Tokens that the cache holds for the job: all but the newest one."""
-        return len(self.prompt) + len(self.tokens) - 1
-
-
-class Draw(Protocol):
-    """What :func:`choose` needs to know of a generation."""
-
-    @property
-    def temperature(self) -> float:
-        """0 takes the likeliest token."""
-        ...
-
-    @property
-    def top_p(self) -> float:
-        """Nucleus; 1 keeps everything."""
-        ...
-
-    @property
-    def rng(self) -> np.random.Generator:
-        """The generation's own random numbers."""
-        ...
-
-
-def choose(
-    scores: net.Array, jobs: Sequence[Draw]
-) -> tuple[NDArray[np.int64], NDArray[np.float64]]:
-    """Draws the next token of each job.
-
-    Args:
-        scores: (jobs, vocabulary) logits.
-        jobs: their temperature, nucleus and random numbers are used.
-
-    Returns:
-        Tokens (jobs,) and their log-probabilities at temperature 1 (jobs,), in nats.
-    """
-    wide = scores.astype(np.float64)
-    wide -= wide.max(1, keepdims=True)
-    total = np.log(np.exp(wide).sum(1))
-    tokens = wide.argmax(1)
-    for i, job in enumerate(jobs):
-        if job.temperature <= 0:
-            continue
-        p = np.exp(wide[i] / job.temperature)
-        if job.top_p < 1:
-            order = np.argsort(-p, kind="stable")
-            mass = np.cumsum(p[order]) / p.sum()
-            keep = order[: int(np.searchsorted(mass, job.top_p)) + 1]
-            cut = np.zeros_like(p)
-            cut[keep] = p[keep]
-            p = cut
-        mass = np.cumsum(p)
-        at = int(np.searchsorted(mass, job.rng.random() * mass[-1], side="right"))
-        tokens[i] = min(at, len(mass) - 1)
-    return tokens, wide[np.arange(len(jobs)), tokens] - total
 
 
 class Prefixes:
@@ -261,7 +165,7 @@ class Engine:
             at += len(part)
         self._running.append(job)
         tokens, logprobs = choose(net.logits(self._weights, states[-1:]), [job])
-        if self._take(job, int(tokens[0]), float(logprobs[0])):
+        if job.take(int(tokens[0]), float(logprobs[0]), (END,), self._tokenizer.decode):
             self._leave(row)
 
     def _step(self) -> None:
@@ -276,28 +180,10 @@ class Engine:
         ended = [
             row
             for row, job in enumerate(self._running)
-            if self._take(job, int(chosen[row]), float(logprobs[row]))
+            if job.take(int(chosen[row]), float(logprobs[row]), (END,), self._tokenizer.decode)
         ]
         for row in reversed(ended):
             self._leave(row)
-
-    def _take(self, job: Job, token: int, logprob: float) -> bool:
-        """Adds a token to a job; True when that ends it."""
-        job.tokens.append(token)
-        job.logprobs.append(logprob)
-        if token == END:
-            job.finish = "stop"
-        elif job.stop:
-            text = self._tokenizer.decode(job.tokens)
-            places = [at for at in (text.find(s) for s in job.stop) if at >= 0]
-            if places:
-                job.text, job.finish = text[: min(places)], "stop"
-                return True
-        if not job.finish and len(job.tokens) >= job.limit:
-            job.finish = "length"
-        if job.finish:
-            job.text = self._tokenizer.decode(job.tokens)
-        return bool(job.finish)
 
     def _leave(self, row: int) -> None:
         """Takes a finished job out; the last row moves into its place."""
