@@ -112,16 +112,6 @@ def _named(network: Network) -> dict[str, nn.Parameter]:
     return tensors
 
 
-def load(network: Network, folder: Path) -> None:
-    """Reads the weights of a saved checkpoint."""
-    from safetensors.torch import load_file
-
-    saved = load_file(folder / "model.safetensors")
-    with torch.no_grad():
-        for name, p in _named(network).items():
-            p.copy_(saved[name])
-
-
 def save(network: Network, folder: Path) -> None:
     """Writes ``config.json``, ``generation_config.json`` and ``model.safetensors`` (bfloat16)."""
     from safetensors.torch import save_file

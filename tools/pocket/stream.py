@@ -29,8 +29,12 @@ HELD_OUT = {
     for text in (problem.key, problem.question)
 }
 """Keys and texts of the test problems, and of as many others on which choices are made."""
-HURRY = 33
-"""Percent of answers that are given at once, without steps, where nothing asks for care."""
+HURRIES = {"skills": 33, "conversation": 33, "feedback": 33, "verdict": 45}
+HURRY = HURRIES["skills"]
+"""Percent of answers that are given at once, without steps, where nothing asks for care.
+
+The training sets it at the start of each phase, as it fills :data:`MISTAKES`.
+"""
 HELD_OUT_TEXTS = {_identity(row) for row in rows("bigbench")} | {
     f"{row['task']}:{row['input']}" for row in rows("instruction_induction")
 }
@@ -590,6 +594,22 @@ PHASES = {
             (facts, 1),
             (support_turn, 4),
             (quick, 16),
+        ),
+    ),
+    "verdict": (
+        5,
+        (
+            (own_answer, 45),
+            (olympiad, 20),
+            (synthesis, 6),
+            (critique, 3),
+            (judge, 2),
+            (choice, 5),
+            (exact, 2),
+            (induction, 2),
+            (facts, 1),
+            (support_turn, 3),
+            (quick, 11),
         ),
     ),
 }

@@ -3,9 +3,9 @@
     python tools/pocket/train.py --out FOLDER [--seed 0]
 
 The folder becomes a Hugging Face checkpoint, rewritten every few minutes, with ``loss.jsonl``
-beside it (phase, step, seconds, tokens seen, mean loss a token since the last line) and, before
-the last phase, ``mistakes.jsonl``. Schedule and phases follow the tokens seen, never the clock, so
-that a slow machine trains the same model, only later.
+beside it (phase, step, seconds, tokens seen, mean loss a token since the last line) and, from the
+third phase on, ``mistakes.jsonl``. Schedule and phases follow the tokens seen, never the clock,
+so that a slow machine trains the same model, only later.
 """
 
 from __future__ import annotations
@@ -31,8 +31,12 @@ from tokenizers import Tokenizer  # noqa: E402
 
 BUCKET = 512
 """Conversations that are sorted by length together, so that a batch holds little padding."""
-PLAN = (("skills", 0.35), ("conversation", 0.30), ("feedback", 0.35))
-"""The phases of the training and the share of all tokens that each of them gets."""
+PLAN = (("skills", 9.1e6), ("conversation", 7.8e6), ("feedback", 9.1e6), ("verdict", 2.6e6))
+"""The phases of the training and the tokens of each, padding counted."""
+LAST = PLAN[-1][1]
+MAIN = sum(tokens for _, tokens in PLAN) - LAST
+RATE, LAST_RATE = 2.5e-3, 8e-4
+"""Highest learning rates: of the first three phases, and of the last one."""
 
 
 def encode(tokenizer: Tokenizer, turns: list[stream.Turn]) -> tuple[list[int], list[bool]]:
@@ -73,15 +77,19 @@ def batches(
             yield ids[:, :-1], ids[:, 1:], counted[:, 1:]
 
 
+def rate(seen: float, step: int) -> float:
+    """Learning rate after so many tokens and steps: a warm-up and two cosines."""
+    done, top = (seen / MAIN, RATE) if seen < MAIN else ((seen - MAIN) / LAST, LAST_RATE)
+    return top * min(1.0, step / 150) * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, done))))
+
+
 def main() -> None:
     """Runs the training."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--tokens", type=float, default=26e6, help="how many are shown in all")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--budget", type=int, default=4096, help="tokens of a batch")
-    parser.add_argument("--lr", type=float, default=2.5e-3)
     arguments = parser.parse_args()
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
@@ -94,10 +102,8 @@ def main() -> None:
     others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
     # Muon (Jordan et al. 2024) for the matrices, AdamW for embeddings and norms.
     optimizers = [
-        torch.optim.Muon(
-            matrices, lr=arguments.lr, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"
-        ),
-        torch.optim.AdamW(others, lr=arguments.lr, betas=(0.9, 0.98), weight_decay=0.0),
+        torch.optim.Muon(matrices, lr=RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0),
     ]
     hidden = torch.compile(network.hidden, dynamic=True)
     log = (out / "loss.jsonl").open("w")
@@ -105,23 +111,22 @@ def main() -> None:
     step = seen = count = 0
     total, end = 0.0, 0.0
     for phase, share in PLAN:
-        end += share * arguments.tokens
-        if phase == "feedback":
+        end += share
+        if phase in ("feedback", "verdict"):
             save(network, out)
             asyncio.run(mistakes.collect(out, out / "mistakes.jsonl", mistakes.PROBLEMS))
-            stream.MISTAKES += map(json.loads, (out / "mistakes.jsonl").read_text().splitlines())
+            records = (out / "mistakes.jsonl").read_text().splitlines()
+            stream.MISTAKES[:] = map(json.loads, records)
+        stream.HURRY = stream.HURRIES[phase]
         source = batches(
             tokenizer, f"{arguments.seed}/{phase}", arguments.budget, network.s.context, phase
         )
         while seen < end:
             ids, following, counted = next(source)
             step += 1
-            scale = min(1.0, step / 150) * (
-                0.02 + 0.49 * (1 + math.cos(math.pi * seen / arguments.tokens))
-            )
             for optimizer in optimizers:
                 for group in optimizer.param_groups:
-                    group["lr"] = arguments.lr * scale
+                    group["lr"] = rate(seen, step)
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 logits = hidden(ids)[counted] @ network.embed.weight.T
             loss = F.cross_entropy(logits.float(), following[counted])
