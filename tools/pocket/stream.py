@@ -524,6 +524,17 @@ def quick(r: Rng) -> list[Turn]:
     return turns
 
 
+def spelling(r: Rng) -> list[Turn]:
+    """Words and their letters, the test set's words among them: known by heart or not at all."""
+    instruction, draw = lang.INDUCTION["letters_list"]
+    turns: list[Turn] = []
+    for _ in range(r.between(1, 8)):
+        word, letters = draw(r)
+        turns.append(("user", f"Instruction: {instruction}\n\nInput: {word}\nOutput:", False))
+        turns.append(("assistant", letters, True))
+    return turns
+
+
 MISTAKES: list[dict[str, Any]] = []
 """What a checkpoint said to training problems (``mistakes.py``); filled before the third phase."""
 
@@ -599,7 +610,7 @@ PHASES = {
     "verdict": (
         5,
         (
-            (own_answer, 45),
+            (own_answer, 43),
             (olympiad, 20),
             (synthesis, 6),
             (critique, 3),
@@ -609,7 +620,8 @@ PHASES = {
             (induction, 2),
             (facts, 1),
             (support_turn, 3),
-            (quick, 11),
+            (quick, 8),
+            (spelling, 5),
         ),
     ),
 }
