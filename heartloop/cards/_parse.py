@@ -76,16 +76,25 @@ def parse(raw: bytes, name: str) -> Field:
 
 def _refuse_depth(text: str, name: str) -> None:
     """Refuse deep nesting on the flat stream of events: building the tree would end in a crash."""
+
+    def too_deep(mark: Any) -> CardError:
+        line = mark.line + 1 if mark is not None else 1
+        return CardError(f"{name}:{line}: nested more than {_MAX_DEPTH} deep; flatten it")
+
     depth = 0
-    for event in yaml.parse(text, Loader=_Loader):
-        if isinstance(event, yaml.CollectionStartEvent):
-            depth += 1
-            if depth > _MAX_DEPTH:
-                mark = event.start_mark
-                line = mark.line + 1 if mark is not None else 1
-                raise CardError(f"{name}:{line}: nested more than {_MAX_DEPTH} deep; flatten it")
-        elif isinstance(event, yaml.CollectionEndEvent):
-            depth -= 1
+    try:
+        for event in yaml.parse(text, Loader=_Loader):
+            if isinstance(event, yaml.CollectionStartEvent):
+                depth += 1
+                if depth > _MAX_DEPTH:
+                    raise too_deep(event.start_mark)
+            elif isinstance(event, yaml.CollectionEndEvent):
+                depth -= 1
+    except yaml.MarkedYAMLError as error:
+        # PyYAML 6.0.4 has a limit of its own (1,000), which it meets while it looks ahead.
+        if "nesting depth" in (error.problem or ""):
+            raise too_deep(error.problem_mark) from error
+        raise
 
 
 class _Converter:
