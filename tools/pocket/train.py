@@ -83,6 +83,16 @@ def rate(seen: float, step: int) -> float:
     return top * min(1.0, step / 150) * (0.02 + 0.49 * (1 + math.cos(math.pi * min(1.0, done))))
 
 
+def optimizers_of(network: Network) -> list[torch.optim.Optimizer]:
+    """Muon (Jordan et al. 2024) for the matrices, AdamW for embeddings and norms."""
+    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
+    others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
+    return [
+        torch.optim.Muon(matrices, lr=RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
+        torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0),
+    ]
+
+
 def main() -> None:
     """Runs the training."""
     parser = argparse.ArgumentParser()
@@ -98,13 +108,7 @@ def main() -> None:
         tokens.train(out)
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
     network = Network(Shape(vocabulary=tokens.VOCABULARY))
-    matrices = [p for n, p in network.named_parameters() if p.ndim == 2 and "embed" not in n]
-    others = [p for n, p in network.named_parameters() if p.ndim != 2 or "embed" in n]
-    # Muon (Jordan et al. 2024) for the matrices, AdamW for embeddings and norms.
-    optimizers = [
-        torch.optim.Muon(matrices, lr=RATE, weight_decay=0.05, adjust_lr_fn="match_rms_adamw"),
-        torch.optim.AdamW(others, lr=RATE, betas=(0.9, 0.98), weight_decay=0.0),
-    ]
+    optimizers = optimizers_of(network)
     hidden = torch.compile(network.hidden, dynamic=True)
     log = (out / "loss.jsonl").open("w")
     start = time.monotonic()
@@ -117,6 +121,10 @@ def main() -> None:
             asyncio.run(mistakes.collect(out, out / "mistakes.jsonl", mistakes.PROBLEMS))
             records = (out / "mistakes.jsonl").read_text().splitlines()
             stream.MISTAKES[:] = map(json.loads, records)
+        if phase == "verdict":  # goes on from the weights as they are saved
+            for p in network.parameters():
+                p.data.copy_(p.data.bfloat16())
+            optimizers = optimizers_of(network)
         stream.HURRY = stream.HURRIES[phase]
         source = batches(
             tokenizer, f"{arguments.seed}/{phase}", arguments.budget, network.s.context, phase
