@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import shlex
 import sys
 import threading
 import time
@@ -257,10 +258,29 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
     else:
         click.echo(f"report: heartloop report {folder.path}")
     if summary["models"] == ["pocket"]:
-        click.echo(
-            "next:   heartloop run --task olympiad --rounds 5 --model server/NAME "
-            "--base-url http://HOST:8000/v1 --data DIR"
-        )
+        sessions = folder.manifest.get("sessions") or [{}]
+        click.echo(f"next:   {on_a_real_model(sessions[0].get('command') or '')}")
+
+
+def on_a_real_model(command: str) -> str:
+    """The user's own ``heartloop run`` line with a server's model in place of pocket."""
+    try:
+        words = shlex.split(command)
+    except ValueError:  # a quote left open
+        words = []
+    if words[:2] != ["heartloop", "run"]:
+        words = ["heartloop", "run", "--task", "olympiad", "--rounds", "5"]
+    kept: list[str] = []
+    skip = False
+    for word in words:
+        if skip or word == "--practice":
+            skip = False
+        elif word in ("--model", "--name"):
+            skip = True
+        elif not word.startswith(("--model=", "--name=")):
+            kept.append(word)
+    data = "" if any(word.startswith("--data") for word in kept) else " --data DIR"
+    return f"{shlex.join(kept)} --model server/NAME --base-url http://HOST:8000/v1{data}"
 
 
 def _conclude(folder: Any) -> None:
