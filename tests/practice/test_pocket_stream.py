@@ -26,6 +26,13 @@ def stream():
 
 
 @pytest.fixture(scope="module")
+def problems(stream):
+    import problems
+
+    return problems
+
+
+@pytest.fixture(scope="module")
 def turns(stream):
     kinds = ("skills", "conversation")  # the third phase needs a checkpoint's own answers
     return [stream.conversation(f"test/{i}", kinds[i % len(kinds)]) for i in range(3000)]
@@ -50,9 +57,9 @@ def test_no_published_stimulus_is_trained_on(turns):
             assert stimulus.text not in said or len(stimulus.text.split()) < 4
 
 
-def test_only_right_answers_count_in_the_loss(stream):
+def test_only_right_answers_count_in_the_loss(problems):
     for i in range(400):
-        conversation = stream.olympiad(Rng(f"loss/{i}"))
+        conversation = problems.olympiad(problems.Draws(f"loss/{i}"))
         counted = {text for role, text, counted in conversation if counted}
         boxes = {match for text in counted for match in re.findall(r"boxed\{(.*)\}\$", text)}
         assert len(boxes) == 1
@@ -60,12 +67,12 @@ def test_only_right_answers_count_in_the_loss(stream):
         assert not any(counted for role, _, counted in conversation if role != "assistant")
 
 
-def test_told_wrong_or_asked_for_steps_the_answer_is_worked_out(stream):
+def test_told_wrong_or_asked_for_steps_the_answer_is_worked_out(problems):
     import phrases
 
     worked = at_once = 0
     for i in range(2000):
-        conversation = stream.olympiad(Rng(f"care/{i}"))
+        conversation = problems.olympiad(problems.Draws(f"care/{i}"))
         for (_, asked, _), (role, text, counted) in zip(
             conversation, conversation[1:], strict=False
         ):
@@ -80,25 +87,25 @@ def test_told_wrong_or_asked_for_steps_the_answer_is_worked_out(stream):
     assert worked > 500 and at_once > 500
 
 
-def test_phrases_say_nothing_about_how_the_answer_is_given(stream):
+def test_phrases_say_nothing_about_how_the_answer_is_given(problems):
     """Answers at once are as frequent with a phrase of feeling as without."""
     import phrases
 
     counts = {True: [0, 0], False: [0, 0]}
     for i in range(6000):
-        r = Rng(f"phrase/{i}")
-        found, _ = stream.problem(r)
+        r = problems.Draws(f"phrase/{i}")
+        found, _ = problems.problem(r)
         felt = r.chance(50)
         asked = f"{found.question} {phrases.affect(r)}" if felt else found.question
-        counts[felt][0] += stream.answer(r, found, asked) == stream.maths.boxed(found)
+        counts[felt][0] += problems.answer(r, found, asked) == problems.maths.boxed(found)
         counts[felt][1] += 1
     for hurried, n in counts.values():
-        assert abs(hurried / n - stream.HURRY / 100) < 0.03
+        assert abs(hurried / n - problems.HURRY / 100) < 0.03
 
 
-def test_no_development_problem_is_trained_on(stream, turns):
+def test_no_development_problem_is_trained_on(problems, turns):
     asked = "\n".join(text for conversation in turns for _, text, _ in conversation)
-    development = stream.maths.held_out("dev")
+    development = problems.maths.held_out("dev")
     assert not any(problem.question in asked for problem in development)
     tested = {row["question"] for row in practice.rows("olympiad")}
     assert sum(problem.question in tested for problem in development) < len(development) / 5

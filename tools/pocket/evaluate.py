@@ -17,9 +17,10 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
-sys.path[:0] = [str(Path(__file__).resolve().parents[2])]
+sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 import numpy as np  # noqa: E402
+from problems import at_once  # noqa: E402
 
 from heartloop import practice  # noqa: E402
 from heartloop.analysis.paired import resample_sums  # noqa: E402
@@ -88,7 +89,7 @@ def prompt(row: dict[str, Any]) -> str:
     return f"{INSTRUCTION}\n\n{row['question']}\n\n{FORMAT}"
 
 
-def problems(seed: str) -> list[dict[str, Any]]:
+def asked_problems(seed: str) -> list[dict[str, Any]]:
     """The test set, or the development set: as many other problems, which choices are made on."""
     if seed == "test":
         return practice.rows("olympiad")
@@ -108,11 +109,6 @@ FEEDBACK = {
     "check": f"{wordings.CHECK_AGAIN}\n\n{wordings.REFLECT}",
 }
 """What is said after the first answer: heartloop's own loop in both modes, and two variations."""
-
-
-def at_once(text: str) -> bool:
-    """Whether an answer shows no working before its box."""
-    return text.strip().startswith("The answer is")
 
 
 async def olympiad(model: PocketModel, rows: list[dict[str, Any]], draws: int) -> dict[str, Any]:
@@ -253,8 +249,10 @@ async def small_sets(model: PocketModel) -> dict[str, Any]:
 
 async def evaluate(arguments: argparse.Namespace) -> None:
     """Evaluates and writes the figures."""
+    if arguments.checkpoint and not (arguments.checkpoint / "model.safetensors").exists():
+        raise SystemExit(f"--checkpoint {arguments.checkpoint}: no model.safetensors there")
     model = PocketModel(arguments.checkpoint)
-    rows = problems("dev" if arguments.dev else "test")
+    rows = asked_problems("dev" if arguments.dev else "test")
     result = {"olympiad": await olympiad(model, rows, arguments.draws)}
     if not arguments.dev:
         result |= await small_sets(model)

@@ -17,23 +17,24 @@ from pathlib import Path
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
 import phrases  # noqa: E402
-import stream  # noqa: E402
+import problems  # noqa: E402
 from evaluate import ask, boxed, canonical  # noqa: E402
 
 from heartloop.models.pocket import PocketModel  # noqa: E402
+from heartloop.practice._random import Rng  # noqa: E402
 
 PROBLEMS = 8000
 """How many are asked."""
 
 
-async def collect(checkpoint: Path, out: Path, problems: int) -> None:
+async def collect(checkpoint: Path, out: Path, count: int) -> None:
     """Draws one answer to each problem at T = 0.9 and writes prompt, answer, truth."""
     model = PocketModel(checkpoint)
     asked = []
-    for i in range(problems):
-        r = stream.Rng(f"mistakes/{i}")
-        found, seed = stream.problem(r)
-        text = stream.ask(r, found.question, phrases.INSTRUCTIONS, phrases.FORMATS)
+    for i in range(count):
+        r = Rng(f"mistakes/{i}")
+        found, seed = problems.problem(r)
+        text = problems.ask(r, found.question, phrases.INSTRUCTIONS, phrases.FORMATS)
         asked.append((text, found, seed))
     answers = await asyncio.gather(
         *(

@@ -7,6 +7,7 @@ With two files the second is a re-training: every figure stands beside the first
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 from pathlib import Path
@@ -14,6 +15,7 @@ from typing import Any
 
 sys.path[:0] = [str(Path(__file__).resolve().parent), str(Path(__file__).resolve().parents[2])]
 
+from click import echo  # noqa: E402
 from evaluate import bootstrap, mean  # noqa: E402
 
 HEADLINES = (
@@ -35,12 +37,12 @@ def percent(value: float | list[float]) -> str:
 
 def row(*cells: str) -> None:
     """Prints one line of a table."""
-    print("| " + " | ".join(cells) + " |")
+    echo("| " + " | ".join(cells) + " |")
 
 
 def head(*cells: str) -> None:
     """Prints the head of a table."""
-    print()
+    echo()
     row(*cells)
     row(*("---" for _ in cells))
 
@@ -58,7 +60,7 @@ def tables(found: list[dict[str, Any]]) -> None:
         draws = maths[0]["draws"]
         pairs = [(i, (y - x) / draws) for i, (x, y) in enumerate(zip(a, b, strict=True))]
         low, high = bootstrap(pairs)
-        print(
+        echo(
             f"\nre-trained minus this one, single answers: {100 * mean(d for _, d in pairs):+.1f} "
             f"points [{100 * low:+.1f}, {100 * high:+.1f}]"
         )
@@ -70,7 +72,7 @@ def tables(found: list[dict[str, Any]]) -> None:
         "same, fresh draw", "at once",
     )  # fmt: skip
     for one, name in zip(maths, names, strict=True):
-        print(f"*{name}*")
+        echo(f"*{name}*")
         for key, cell in one.items():
             if not key.startswith("after "):
                 continue
@@ -95,4 +97,6 @@ def tables(found: list[dict[str, Any]]) -> None:
 
 
 if __name__ == "__main__":
-    tables([json.loads(Path(name).read_text()) for name in sys.argv[1:]])
+    parser = argparse.ArgumentParser()
+    parser.add_argument("files", type=argparse.FileType(), nargs="+", help="one or two")
+    tables([json.load(file) for file in parser.parse_args().files[:2]])

@@ -29,6 +29,8 @@ import torch.nn.functional as F  # noqa: E402
 from network import Network, Shape, save  # noqa: E402
 from tokenizers import Tokenizer  # noqa: E402
 
+from heartloop.practice._random import Rng  # noqa: E402
+
 BUCKET = 512
 """Conversations that are sorted by length together, so that a batch holds little padding."""
 PLAN = (("skills", 9.1e6), ("conversation", 7.8e6), ("feedback", 9.1e6), ("verdict", 2.6e6))
@@ -54,7 +56,7 @@ def batches(
     tokenizer: Tokenizer, seed: str, budget: int, context: int, phase: str
 ) -> Iterator[tuple[torch.Tensor, torch.Tensor, torch.Tensor]]:
     """Endless batches (inputs, next tokens, counted) of about ``budget`` tokens."""
-    order = stream.Rng(f"order/{seed}")
+    order = Rng(f"order/{seed}")
     number = 0
     while True:
         rows = []
@@ -104,6 +106,8 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     torch.manual_seed(arguments.seed)
     out = arguments.out
+    if (out / "model.safetensors").exists():
+        parser.error(f"--out {out}: holds a checkpoint already; choose another folder")
     if not (out / "tokenizer.json").exists():
         tokens.train(out)
     tokenizer = Tokenizer.from_file(str(out / "tokenizer.json"))
@@ -125,7 +129,6 @@ def main() -> None:
             for p in network.parameters():
                 p.data.copy_(p.data.bfloat16())
             optimizers = optimizers_of(network)
-        stream.HURRY = stream.HURRIES[phase]
         source = batches(
             tokenizer, f"{arguments.seed}/{phase}", arguments.budget, network.s.context, phase
         )
