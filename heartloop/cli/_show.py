@@ -257,7 +257,7 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
         click.echo(f"report: {report}")
     else:
         click.echo(f"report: heartloop report {folder.path}")
-    if summary["models"] == ["pocket"]:
+    if summary["models"] == ["pocket"] and not summary["stopped"]:
         sessions = folder.manifest.get("sessions") or [{}]
         click.echo(f"next:   {on_a_real_model(sessions[0].get('command') or '')}")
 

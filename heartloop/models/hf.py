@@ -47,7 +47,7 @@ class HFModel:
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(path)
             model: Any = AutoModelForCausalLM.from_pretrained(path, dtype="auto")
-        except (OSError, ValueError) as error:
+        except Exception as error:  # a damaged file ends in errors of safetensors', json's, torch's
             first = (str(error).strip().splitlines() or ["it cannot be loaded"])[0]
             raise UsageError(f"--model {spec}: {first}") from error
         if not self._tokenizer.chat_template:

@@ -1,6 +1,7 @@
 """``hf/…``: the shipped checkpoint in transformers says what it says in numpy."""
 
 import asyncio
+import shutil
 
 import pytest
 
@@ -80,6 +81,17 @@ def test_no_such_model_is_a_usage_error(tmp_path):
 
     with pytest.raises(UsageError, match="hf/"):
         HFModel(f"hf/{tmp_path}/none", f"{tmp_path}/none", ModelOptions())
+
+
+@pytest.mark.parametrize("name", ["model.safetensors", "config.json", "tokenizer.json"])
+def test_a_damaged_checkpoint_is_a_usage_error(tmp_path, name):
+    from heartloop.models.hf import HFModel
+
+    shutil.copytree(CHECKPOINT, tmp_path / "model")
+    broken = tmp_path / "model" / name
+    broken.write_bytes(broken.read_bytes()[:300])
+    with pytest.raises(UsageError, match="hf/broken"):
+        HFModel("hf/broken", str(tmp_path / "model"), ModelOptions(device="cpu"))
 
 
 def test_a_closed_model_says_so():
