@@ -266,14 +266,16 @@ class Completion:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """The judgement of one answer text.
+    """One reading of one answer text.
 
     Attributes:
         outcome: ``correct``, ``incorrect`` or ``unscored`` (``error`` is for calls).
         reason: why unscored; None otherwise.
-        answer: what was extracted, or None.
+        answer: what was read, or None.
         score: in [0, 1] for metrics with partial credit (F1), else 1.0, 0.0 or None.
         detail: one line a person can read: what was compared, and how.
+        span: where the answer stands in the visible text, start and end in characters, where
+            the reader knows it.
     """
 
     outcome: Outcome
@@ -281,14 +283,29 @@ class Verdict:
     answer: str | None = None
     score: float | None = None
     detail: str = ""
+    span: tuple[int, int] | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Graded:
-    """Both readings of one answer: the strict chain decides, the lenient one is shown beside."""
+    """Score, content and form of one answer.
 
-    strict: Verdict
-    lenient: Verdict
+    Attributes:
+        own: the task's own metric, by the benchmark's published rule; it decides (``score``).
+        content: the same metric on the span that a tolerant, documented reader finds.
+        form: whether the form that was asked for was kept; defined where content is right, None
+            elsewhere and for tasks without a form (log-likelihood, judged).
+    """
+
+    own: Verdict
+    content: Verdict
+    form: bool | None = None
+
+
+def graded(own: Verdict, content: Verdict) -> Graded:
+    """Both readings; the form was kept where a right content also satisfies the own metric."""
+    form = own.outcome == "correct" if content.outcome == "correct" else None
+    return Graded(own, content, form)
 
 
 @dataclass(frozen=True, slots=True)
@@ -333,6 +350,92 @@ class Trace:
     usage: Usage = Usage()
     cost: float | None = None
     notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+# --- What a run is, and what it may say --------------------------------------------------
+
+
+State = Literal["whole", "partial", "killed", "running", "damaged"]
+"""``whole``: every unit has its verdict. ``partial``: stopped in order (a cap, an interrupt).
+``killed``: it ended without a word. ``running``: a process holds its lock. ``damaged``: a file of
+it cannot be read; ``heartloop repair`` says what can be had back."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunState:
+    """What a run is, computed from journal, manifest and lock, never from its summary.
+
+    Attributes:
+        state: see `State`.
+        done, total: units with all their verdicts, and planned (question x arm x model x seed).
+        why: why it is not whole, in words for a headline; empty for a whole run.
+    """
+
+    state: State
+    done: int
+    total: int
+    why: str = ""
+
+    @property
+    def whole(self) -> bool:
+        """Whether every planned unit has its verdict."""
+        return self.state == "whole"
+
+
+ClaimKind = Literal["stimuli", "loop", "arms", "search", "bias"]
+"""What a claim is about: stimuli in one turn; a loop; two named arms or imported results; the
+held-out half of a search; preference bias."""
+
+
+@dataclass(frozen=True, slots=True)
+class Contrast:
+    """One planned comparison: an arm minus a control, on the task's primary metric.
+
+    Attributes:
+        family: contrasts of one family share their error rate (Holm): ``works`` (stimulus against
+            none and its own placebo), ``plain`` (against none alone), ``equivalence``, ``loop``,
+            ``arms``.
+        name: what the contrast isolates, in one word or two: ``feeling``, ``the loop``.
+        arm: the arm's name.
+        controls: names of the control arms; several are averaged, taken as fixed.
+    """
+
+    family: str
+    name: str
+    arm: str
+    controls: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a run may say: fixed and hashed before its first call.
+
+    Attributes:
+        kind: see `ClaimKind`.
+        treatments: names of the arms a word may be said of.
+        controls: for each treatment, role -> names of its control arms (``none``, ``placebo``,
+            ``demand-only`` ...).
+        metric: task -> its one primary metric.
+        margin: half width of equivalence, on the metric's scale of 0 to 1.
+        level: family-wise error rate.
+        contrasts: all planned comparisons, in the order in which they are said.
+        primary: the one arm that ``--stop-when decided`` watches, or None.
+        confirms: sha256 of the claim that this one was taken from (``--claim-from``), or None.
+        fixed: False where the claim was rebuilt from the arms: "not fixed beforehand".
+        sha256: hash of everything above but ``fixed``.
+    """
+
+    kind: ClaimKind
+    treatments: tuple[str, ...]
+    controls: Mapping[str, Mapping[str, tuple[str, ...]]]
+    metric: Mapping[str, str]
+    margin: float
+    level: float
+    contrasts: tuple[Contrast, ...]
+    primary: str | None = None
+    confirms: str | None = None
+    fixed: bool = True
+    sha256: str = ""
 
 
 # --- The contracts between rooms ---------------------------------------------------------

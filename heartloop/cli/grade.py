@@ -135,7 +135,7 @@ def _print(summary: dict[str, Any]) -> None:
         click.echo(f"            {summary['accuracy_of_scored']:.6f} of scored")
     click.echo(f"score       {summary['score']:.6f}")
     click.echo(f"normalised  {summary['normalised']:.4f} (0 is {summary['low']:.4f}, 100 is 1)")
-    click.echo(f"lenient     {summary['lenient_accuracy']:.6f}, {summary['flips']} verdicts differ")
+    click.echo(f"content     {summary['content_accuracy']:.6f}, {summary['flips']} verdicts differ")
     click.echo(
         f"outcomes    correct {outcomes['correct']}, incorrect {outcomes['incorrect']}, "
         f"unscored {outcomes['unscored']}" + (f" ({reasons})" if reasons else "")

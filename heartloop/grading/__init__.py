@@ -6,15 +6,15 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heartloop.grading.grader import Grader, open_grader
+    from heartloop.grading.maths.pool import MathPool
     from heartloop.grading.pairs import grade_pairs
-    from heartloop.grading.pool import MathPool
 
 __all__ = ["Grader", "MathPool", "grade_pairs", "open_grader"]
 
 _HOMES = {
     "Grader": "grader",
     "open_grader": "grader",
-    "MathPool": "pool",
+    "MathPool": "maths.pool",
     "grade_pairs": "pairs",
 }
 

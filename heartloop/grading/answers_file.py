@@ -34,7 +34,7 @@ async def grade_answers(
 
     Returns:
         For every row ``index``, ``id``, the strict verdict (``verdict``, ``reason``, ``answer``,
-        ``score``, ``detail``) and the lenient one under ``lenient``.
+        ``score``, ``detail``) and the content one under ``content``.
 
     Raises:
         DataError: a row names no question of the task, or has no answer.
@@ -90,7 +90,7 @@ def _question(
 
 
 def _record(question: Question, graded: Graded) -> dict[str, Any]:
-    strict, lenient = graded.strict, graded.lenient
+    strict, content = graded.own, graded.content
     return {
         "index": question.index,
         "id": question.id,
@@ -99,12 +99,12 @@ def _record(question: Question, graded: Graded) -> dict[str, Any]:
         "answer": strict.answer,
         "score": strict.score,
         "detail": strict.detail,
-        "lenient": {
-            "verdict": lenient.outcome,
-            "reason": lenient.reason,
-            "answer": lenient.answer,
-            "score": lenient.score,
-            "detail": lenient.detail,
+        "content": {
+            "verdict": content.outcome,
+            "reason": content.reason,
+            "answer": content.answer,
+            "score": content.score,
+            "detail": content.detail,
         },
     }
 
@@ -122,7 +122,7 @@ def summary_of(
     Returns:
         ``n``, ``accuracy`` (correct of all, in 0..1), ``accuracy_of_scored``, ``score`` (mean
         score of all), ``normalised`` (``100·(score − low)/(1 − low)``), ``low``, ``outcomes``,
-        ``reasons`` (of unscored), ``lenient_accuracy``, ``flips`` and ``warnings``.
+        ``reasons`` (of unscored), ``content_accuracy``, ``flips`` and ``warnings``.
     """
     n = len(records)
     outcomes = Counter(record["verdict"] for record in records)
@@ -130,9 +130,9 @@ def summary_of(
     correct = outcomes["correct"]
     scored = n - outcomes["unscored"]
     score = sum(_worth(record) for record in records) / n if n else 0.0
-    lenient = sum(record["lenient"]["verdict"] == "correct" for record in records)
+    content = sum(record["content"]["verdict"] == "correct" for record in records)
     flips = sum(
-        (record["verdict"] == "correct") != (record["lenient"]["verdict"] == "correct")
+        (record["verdict"] == "correct") != (record["content"]["verdict"] == "correct")
         for record in records
     )
     normalised = 100 * (score - low) / (1 - low) if low < 1 else 0.0
@@ -144,7 +144,7 @@ def summary_of(
     if n and outcomes["unscored"] / n > 0.05:
         warnings.append(f"{outcomes['unscored'] / n:.1%} of the answers could not be scored")
     if n and flips / n > 0.02:
-        warnings.append(f"{flips} verdicts differ between the strict and the lenient reading")
+        warnings.append(f"{flips} verdicts differ between the strict and the content reading")
     if expected is not None and n != expected:
         warnings.append(f"{n} answers to {expected} questions")
     return {
@@ -156,7 +156,7 @@ def summary_of(
         "low": low,
         "outcomes": {name: outcomes[name] for name in ("correct", "incorrect", "unscored")},
         "reasons": dict(reasons),
-        "lenient_accuracy": lenient / n if n else None,
+        "content_accuracy": content / n if n else None,
         "flips": flips,
         "warnings": warnings,
     }

@@ -87,7 +87,7 @@ async def _score(
     for question, text in zip(questions, texts, strict=True):
         gold = golds[question.id]
         try:
-            verdict = (await grader.grade(question, gold, Completion(text))).strict
+            verdict = (await grader.grade(question, gold, Completion(text))).own
             if verdict.reason == "unparsed":
                 verdict = await grader.grade_answer(question, gold, text)
         except CardError:

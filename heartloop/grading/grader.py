@@ -13,8 +13,8 @@ from heartloop.grading import extract as ex
 from heartloop.grading.comparators import COMPARATORS, Judgement
 from heartloop.grading.judge import JudgeSpec, judge_answer, judge_spec
 from heartloop.grading.math import compare_maths
-from heartloop.grading.pool import MathPool
-from heartloop.types import Completion, Gold, Graded, Question, Verdict
+from heartloop.grading.maths.pool import MathPool
+from heartloop.types import Completion, Gold, Graded, Question, Verdict, graded
 
 JudgeAsk = Callable[..., Awaitable[Completion]]
 """``judge_ask(messages, **sampling) -> Completion``: how a judge model is asked."""
@@ -130,17 +130,17 @@ class Grader:
         found = ex.run_chain(self.strict, text, context)
         strict = await self._verdict(self.strict, found, text, completion, gold, params, question)
         if self.lenient == self.strict:
-            return Graded(strict, strict)
+            return graded(strict, strict)
         if self.lenient[: len(self.strict)] == self.strict:  # the steps it shares ran already
             found = found or ex.run_chain(self.lenient[len(self.strict) :], text, context)
         else:
             found = ex.run_chain(self.lenient, text, context)
         lenient = await self._verdict(self.lenient, found, text, completion, gold, params, question)
-        return Graded(strict, lenient)
+        return graded(strict, lenient)
 
     async def check(self, question: Question, gold: Gold, completion: Completion) -> bool:
         """Whether the strict verdict is ``correct``: all that oracle mode may know."""
-        return (await self.grade(question, gold, completion)).strict.outcome == "correct"
+        return (await self.grade(question, gold, completion)).own.outcome == "correct"
 
     async def grade_answer(self, question: Question | None, gold: Gold, answer: str) -> Verdict:
         """Judge an answer that was extracted elsewhere (no chain is run)."""

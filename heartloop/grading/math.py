@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from heartloop.grading.caps import MAX_LENGTH
 from heartloop.grading.comparators import Judgement
-from heartloop.grading.fast import decide
-from heartloop.grading.reduce import reductions
+from heartloop.grading.maths.caps import MAX_LENGTH
+from heartloop.grading.maths.fast import decide
+from heartloop.grading.maths.reduce import reductions
 from heartloop.types import Gold, Question
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from typing import Any
 from heartloop.errors import DataError
 from heartloop.grading import extract as ex
 from heartloop.grading.grader import Grader, open_grader
-from heartloop.grading.reduce import needs_formula
+from heartloop.grading.maths.reduce import needs_formula
 from heartloop.types import Completion, Gold, Question, Verdict
 
 _LONG = 200  # a gold longer than this is a worked solution whose answer is extracted
@@ -91,16 +91,16 @@ async def grade_pair(grader: Grader, row: Mapping[str, Any], line: int = 1) -> d
 
 
 async def _response(grader: Grader, question: Question, gold: Gold, prediction: str) -> Verdict:
-    """The strict chain decides; a short text without any mark is an answer, else the lenient."""
+    """The strict chain decides; a short text without any mark is an answer, else the content."""
     gold = _short_gold(grader, gold)
     graded = await grader.grade(question, gold, Completion(prediction))
-    if graded.strict.reason != "unparsed":
-        return graded.strict
+    if graded.own.reason != "unparsed":
+        return graded.own
     if len(prediction) <= _LONG:
         whole = await grader.grade_answer(question, gold, prediction)
         if whole.outcome == "correct":
             return whole
-    return graded.lenient if graded.lenient.outcome != "unscored" else graded.strict
+    return graded.content if graded.content.outcome != "unscored" else graded.own
 
 
 async def _answer(grader: Grader, question: Question, gold: Gold, prediction: str) -> Verdict:

@@ -116,7 +116,7 @@ def _score(graded: Graded | None) -> float | None:
     """A candidate's score: partial credit where the metric gives it; unscored answers count 0."""
     if graded is None:
         return None
-    strict = graded.strict
+    strict = graded.own
     if strict.score is not None:
         return float(strict.score)
     return 1.0 if strict.outcome == "correct" else 0.0

@@ -151,7 +151,7 @@ def _single(arm: Entry, controls: Sequence[Entry], result: Study) -> str:
     if len(result.rows) > 1:
         text += f" (verdicts by Holm over {len(result.rows)} comparisons)"
     if row.flips or (other is not None and other.flips):
-        text += "; strict and lenient grading disagree about this"
+        text += "; own metric and content disagree about this"
     return text
 
 
@@ -223,7 +223,7 @@ def _several(treatments: Sequence[Entry], controls: Sequence[Entry], result: Stu
             f"{span(b.cross_fitted.low, b.cross_fitted.high)} on others (cross-fitted, 95 % CI)"
         )
     if any(r.flips for r in rows):
-        text += "; strict and lenient grading disagree about some of this"
+        text += "; own metric and content disagree about some of this"
     return text
 
 

@@ -24,8 +24,8 @@ COLUMNS: dict[str, str] = {
     "method": "method of the arm",
     "mode": "`oracle` or `verifier-free`",
     "stimuli": "names of the arm's stimuli, joined by +",
-    "lenient_outcome": "and lenient_reason, lenient_answer, lenient_score, lenient_detail: "
-    "the lenient reading",
+    "content_outcome": "and content_reason, content_answer, content_score, content_detail: "
+    "the content reading",
     "tokens_prompt": "and tokens_completion, tokens_reasoning, tokens_cached: of this call",
     "usage_prompt": "and usage_completion, usage_reasoning, usage_cached: of the trace so far",
     "prompt": "with --texts: the whole conversation that was sent, as JSON",
@@ -38,8 +38,8 @@ TYPES: dict[str, str] = {
     "run": TEXT, "task": TEXT, "question": TEXT, "index": WHOLE, "cluster": TEXT, "model": TEXT,
     "seed": WHOLE, "arm": TEXT, "role": TEXT, "method": TEXT, "mode": TEXT, "stimuli": TEXT,
     "round": WHOLE, "draw": WHOLE, "purpose": TEXT, "key": TEXT, "cue": TEXT, "outcome": TEXT,
-    "reason": TEXT, "answer": TEXT, "score": REAL, "detail": TEXT, "lenient_outcome": TEXT,
-    "lenient_reason": TEXT, "lenient_answer": TEXT, "lenient_score": REAL, "lenient_detail": TEXT,
+    "reason": TEXT, "answer": TEXT, "score": REAL, "detail": TEXT, "content_outcome": TEXT,
+    "content_reason": TEXT, "content_answer": TEXT, "content_score": REAL, "content_detail": TEXT,
     "selected": FLAG, "last": FLAG, "finish_reason": TEXT, "tokens_prompt": WHOLE,
     "tokens_completion": WHOLE, "tokens_reasoning": WHOLE, "tokens_cached": WHOLE, "calls": WHOLE,
     "usage_prompt": WHOLE, "usage_completion": WHOLE, "usage_reasoning": WHOLE,

@@ -46,7 +46,7 @@ def results_section(found: Sequence[Entry]) -> str:
     strong = []
     for i, entry in enumerate(found):
         a = accuracy(stack(entry, "outcomes"), clusters(entry))
-        soft = accuracy(stack(entry, "lenient"), clusters(entry))
+        soft = accuracy(stack(entry, "content"), clusters(entry))
         n = max(1, a.total)
         caps, tries = stack(entry, "cap_hits").sum(), max(1, stack(entry, "attempts").sum())
         rows.append([
@@ -58,7 +58,7 @@ def results_section(found: Sequence[Entry]) -> str:
         ])  # fmt: skip
         if is_treatment(entry):
             strong.append(i)
-    heads = ["arm", "role", "questions", "of all %", "95 % CI", "of scored %", "lenient %",
+    heads = ["arm", "role", "questions", "of all %", "95 % CI", "of scored %", "content %",
              "unscored %", "error %", "cap hits %",
               "calls/question", "tokens/question"]  # fmt: skip
     return table(heads, rows, strong=strong)

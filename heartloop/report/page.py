@@ -270,7 +270,7 @@ FILTERS = (
     '<option value="u">unscored</option><option value="e">error</option></select></label>'
     '<label>flip or disagreement<select id="f-flip"><option value="">any</option>'
     '<option value="gain">wrong → right</option><option value="loss">right → wrong</option>'
-    '<option value="disagree">strict ≠ lenient</option></select></label>'
+    '<option value="disagree">strict ≠ content</option></select></label>'
     '<label>text or question id<input id="f-text" type="search" size="28" autocomplete="off">'
     "</label>"
     '<label>texts in this page<input id="f-has" type="checkbox"></label></form>'

@@ -41,7 +41,7 @@ class Row:
     Attributes:
         arm, control: labels; ``arm_role``, ``control_role``, ``model``, ``control_model``.
         comparison: of all, strict reading.
-        lenient_difference, lenient_p: the same under the lenient reading.
+        content_difference, content_p: the same under the content reading.
         flips: the conclusion (better, worse or neither at the level) differs between readings.
         tokens_arm, tokens_control: mean tokens a question and seed; ``calls_*`` likewise.
         equal_tokens: the equal-token reading, where both ask more than once.
@@ -55,8 +55,8 @@ class Row:
     model: str
     control_model: str
     comparison: Comparison
-    lenient_difference: float
-    lenient_p: float
+    content_difference: float
+    content_p: float
     flips: bool
     tokens_arm: float
     tokens_control: float

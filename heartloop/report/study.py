@@ -180,7 +180,7 @@ def _row(
         "draws": draws,
     }
     main = compare_arms(*codes, tasks=aligned.task_labels, **options)
-    soft = compare_arms(*(aligned.stack(i, "lenient") for i in (0, 1)), **{**options, "draws": 100})
+    soft = compare_arms(*(aligned.stack(i, "content") for i in (0, 1)), **{**options, "draws": 100})
     shared = (codes[0] != ABSENT) & (codes[1] != ABSENT)
     used = [
         [float(aligned.stack(i, what)[shared].mean()) for i in (0, 1)]
@@ -197,8 +197,8 @@ def _row(
         model=pair.arm.model,
         control_model=pair.control.model,
         comparison=main,
-        lenient_difference=soft.difference,
-        lenient_p=soft.p,
+        content_difference=soft.difference,
+        content_p=soft.p,
         flips=_reading(main, level) != _reading(soft, level),
         tokens_arm=used[0][0],
         tokens_control=used[0][1],

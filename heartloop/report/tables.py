@@ -63,7 +63,7 @@ def render(study: Study, markdown: bool = False) -> str:
     heads = ["arm − control", "pairs", "b/c", "McNemar exact", "mid-p", "permutation", "mid-p",
              "bootstrap CI", "h"]  # fmt: skip
     blocks.append(make(heads, [_tests(r) for r in rows]))
-    heads = ["arm − control", "of scored", f"{level} CI", "p", "lenient", "p", "unscored %",
+    heads = ["arm − control", "of scored", f"{level} CI", "p", "content", "p", "unscored %",
              "error %", "tokens/question", "calls/question"]  # fmt: skip
     blocks.append(make(heads, [_readings(r) for r in rows]))
     blocks += _equal(study, make)
@@ -86,9 +86,9 @@ def render(study: Study, markdown: bool = False) -> str:
     blocks.append(_legend(study))
     warnings = [f"{r.arm} − {r.control}: {n}" for r in rows for n in r.notes]
     warnings += [
-        f"{r.arm} − {r.control}: strict and lenient grading lead to different conclusions "
-        f"({points(r.comparison.difference)}, p {p_value(r.comparison.p)}; lenient "
-        f"{points(r.lenient_difference)}, p {p_value(r.lenient_p)})"
+        f"{r.arm} − {r.control}: own metric and content lead to different conclusions "
+        f"({points(r.comparison.difference)}, p {p_value(r.comparison.p)}; content "
+        f"{points(r.content_difference)}, p {p_value(r.content_p)})"
         for r in rows
         if r.flips
     ]
@@ -143,7 +143,7 @@ def _readings(row: Row) -> list[str]:
     c, s = row.comparison, row.comparison.of_scored
     return [
         _name(row), points(s.difference), span(s.low, s.high) if s.pairs else "–",
-        p_value(s.p) if s.pairs else "–", points(row.lenient_difference), p_value(row.lenient_p),
+        p_value(s.p) if s.pairs else "–", points(row.content_difference), p_value(row.content_p),
         f"{points(c.a.unscored_rate, False)} / {points(c.b.unscored_rate, False)}",
         f"{points(c.a.error_rate, False)} / {points(c.b.error_rate, False)}",
         f"{row.tokens_arm:,.0f} / {row.tokens_control:,.0f}",

@@ -49,7 +49,7 @@ class _Index:
     question: list[str]
     seed: list[int]
     path: list[str]
-    lenient: list[str]
+    content: list[str]
     picked: list[int]
     text: list[int]
     place: list[tuple[int, int, int]]
@@ -162,7 +162,7 @@ def _add(
     index.question.append(first["question"])
     index.seed.append(first["seed"])
     index.path.append("".join(LETTER[line["outcome"]] for line in trace))
-    index.lenient.append("".join(LETTER[line["lenient"]["outcome"]] for line in trace))
+    index.content.append("".join(LETTER[line["content"]["outcome"]] for line in trace))
     picked = next((i for i, line in enumerate(trace) if line["selected"]), len(trace) - 1)
     index.picked.append(picked)
     index.text.append(-1)
@@ -182,9 +182,9 @@ def _index_json(
             "question": index.question,
             "seed": index.seed if any(index.seed) else [],
             "path": index.path,
-            "lenient": [
+            "content": [
                 "" if soft == strict else soft
-                for soft, strict in zip(index.lenient, index.path, strict=True)
+                for soft, strict in zip(index.content, index.path, strict=True)
             ],
             "picked": index.picked,
             "text": index.text,
@@ -221,7 +221,7 @@ def _order(index: _Index, seed: int) -> list[list[int]]:
     items = list(groups.values())
     random.Random(seed).shuffle(items)
     for order, group in enumerate(items):
-        pattern = tuple((index.arm[i], index.path[i], index.lenient[i]) for i in group)
+        pattern = tuple((index.arm[i], index.path[i], index.content[i]) for i in group)
         rank = seen[pattern] = seen.get(pattern, -1) + 1
         ranked.append((rank, order, group))
     ranked.sort(key=lambda item: item[:2])
@@ -250,7 +250,7 @@ def _transcript(trace: Sequence[Mapping[str, Any]], journal: Journal) -> list[di
             "fin": line["finish_reason"] or "",
             "tok": line["tokens"]["prompt"] + line["tokens"]["completion"],
         }
-        soft = line["lenient"]
+        soft = line["content"]
         if (soft["outcome"], soft["answer"]) != (line["outcome"], line["answer"]):
             step["lo"], step["lwhy"] = LETTER[soft["outcome"]], soft["reason"] or ""
             step["la"], step["ldet"] = _cut(soft["answer"]), _cut(soft["detail"])

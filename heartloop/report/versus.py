@@ -39,7 +39,7 @@ def forest_section(study: Study) -> str:
     )
     heads = [
         "arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p Holm", "verdict",
-        "p", "p BH", "exact p", "TOST p", "Cohen's h", "of scored", "lenient",
+        "p", "p BH", "exact p", "TOST p", "Cohen's h", "of scored", "content",
     ]  # fmt: skip
     lines = [
         [
@@ -50,7 +50,7 @@ def forest_section(study: Study) -> str:
             p_value(r.comparison.p_holm), r.comparison.verdict + (" ⚑" if r.flips else ""),
             p_value(r.comparison.p), p_value(r.comparison.p_bh), p_value(r.comparison.p_exact),
             p_value(r.comparison.equivalence.p), f"{r.comparison.cohens_h:+.2f}",
-            points(r.comparison.of_scored.difference), points(r.lenient_difference),
+            points(r.comparison.of_scored.difference), points(r.content_difference),
         ]
         for r in rows
     ]  # fmt: skip
@@ -63,7 +63,7 @@ def forest_section(study: Study) -> str:
     )
     parts = [figure(plot, caption), data]
     if any(r.flips for r in rows):
-        parts.append(note("⚑ strict and lenient grading lead to different conclusions."))
+        parts.append(note("⚑ own metric and content lead to different conclusions."))
     for best in study.best:
         b = best.best
         parts.append(

@@ -163,7 +163,7 @@ async def _rate_one(
     task, name, seed = key
     judged.set((task, name, seed, 0, 0))
     graded = await grader.grade(questions[task, name], data[task].golds[name], Completion(text))
-    return ratings_of(graded.strict.detail)
+    return ratings_of(graded.own.detail)
 
 
 def ratings_of(detail: str) -> dict[str, int] | None:

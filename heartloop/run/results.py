@@ -11,7 +11,7 @@ import numpy as np
 from heartloop.analysis import ABSENT, CODES
 from heartloop.errors import UsageError
 from heartloop.run.folder import VERDICTS, RunFolder
-from heartloop.run.summary import final_line, lenient_outcome, planned_rounds
+from heartloop.run.summary import content_outcome, final_line, planned_rounds
 from heartloop.run.verdicts import read_traces
 
 INT8 = np.dtype(np.int8)
@@ -24,7 +24,7 @@ class Steps:
 
     Attributes:
         row: trace of the candidate, question index × seeds + seed column; ``round``, ``draw``.
-        code, lenient: outcome under both readings; ``answer``: what was extracted, or None.
+        code, content: outcome under both readings; ``answer``: what was extracted, or None.
         tokens, calls: what the trace had used up to and including this candidate's call, and on
             its last candidate everything that the trace used.
         selected: the candidate handed in; ``merged``: a synthesis of the others.
@@ -34,7 +34,7 @@ class Steps:
     round: np.ndarray
     draw: np.ndarray
     code: np.ndarray
-    lenient: np.ndarray
+    content: np.ndarray
     answer: np.ndarray
     tokens: np.ndarray
     calls: np.ndarray
@@ -51,7 +51,7 @@ class ArmResults:
         questions: ids, in the data's order; ``clusters``: what dependent questions share.
         seeds: run seeds, the columns of every (n, seeds) array.
         outcomes: int8 (n, seeds), codes of `heartloop.analysis`; ABSENT where nothing was run.
-        lenient: the same under the lenient reading.
+        content: the same under the content reading.
         scores: float (n, seeds), NaN where the verifier gives no score.
         rounds: int8 (n, seeds, rounds + 1): outcome of the round's first candidate, ABSENT where
             the round was not asked (oracle loops stop at the first right answer).
@@ -82,7 +82,7 @@ class ArmResults:
     clusters: tuple[str, ...]
     seeds: tuple[int, ...]
     outcomes: np.ndarray
-    lenient: np.ndarray
+    content: np.ndarray
     scores: np.ndarray
     rounds: np.ndarray
     round_tokens: np.ndarray
@@ -111,7 +111,7 @@ class _Step(NamedTuple):
     round: int
     draw: int
     code: int
-    lenient: int
+    content: int
     answer: str | None
     tokens: int
     own: int
@@ -127,7 +127,7 @@ class _Trace(NamedTuple):
     cluster: str | None
     seed: int
     final: int
-    lenient: int
+    content: int
     score: float | None
     reason: str
     cost: float | None
@@ -171,7 +171,7 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
             line["round"],
             line["draw"],
             CODES[line["outcome"]],
-            CODES[line["lenient"]["outcome"]],
+            CODES[line["content"]["outcome"]],
             line["answer"],
             _total(line["usage"]),
             _total(line["tokens"]),
@@ -188,7 +188,7 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
         first["cluster"],
         first["seed"],
         CODES[final["outcome"]],
-        CODES[lenient_outcome(trace, mode)],
+        CODES[content_outcome(trace, mode)],
         final["score"],
         (final["reason"] or "unparsed") if final["outcome"] == "unscored" else "",
         trace[-1]["cost"],
@@ -214,7 +214,7 @@ def _arrays(
     n, s = len(questions), len(seeds)
     r = planned_rounds(arm) + 1
     d = max(1, max(sum(x.round == 0 and not x.merged for x in trace.steps) for trace in traces))
-    outcomes, lenient = (np.full((n, s), ABSENT, INT8) for _ in range(2))
+    outcomes, content = (np.full((n, s), ABSENT, INT8) for _ in range(2))
     scores, cost = (np.full((n, s), np.nan) for _ in range(2))
     rounds = np.full((n, s, r), ABSENT, INT8)
     round_tokens = np.zeros((n, s, r), INT64)
@@ -228,7 +228,7 @@ def _arrays(
     hard = {f"{cue['set']}:{cue['id']}" for cue in arm["cues"] if cue["valence"] in CRITICAL}
     for trace in traces:
         i, j = row[trace.question], seeds[trace.seed]
-        outcomes[i, j], lenient[i, j] = trace.final, trace.lenient
+        outcomes[i, j], content[i, j] = trace.final, trace.content
         if trace.score is not None:
             scores[i, j] = trace.score
         if trace.cost is not None:
@@ -265,7 +265,7 @@ def _arrays(
         clusters=tuple(found[q][1] for q in questions),
         seeds=tuple(seeds),
         outcomes=outcomes,
-        lenient=lenient,
+        content=content,
         scores=scores,
         rounds=rounds,
         round_tokens=round_tokens,
@@ -304,7 +304,7 @@ def _steps(traces: Sequence[_Trace], row: Mapping[str, int], seeds: Mapping[int,
         round=column("round", INT64),
         draw=column("draw", INT64),
         code=column("code", INT8),
-        lenient=column("lenient", INT8),
+        content=column("content", INT8),
         answer=answers,
         tokens=column("tokens", INT64),
         calls=column("calls", INT64),

@@ -29,8 +29,8 @@ FIELDS: dict[str, str] = {
     "arms[].trials": "questions × seeds that are finished",
     "arms[].accuracy": "correct / trials under the strict reading",
     "arms[].accuracy_of_scored": "correct / (correct + incorrect)",
-    "arms[].accuracy_lenient": "correct / trials under the lenient reading",
-    "arms[].strict_lenient_flips": "trials that are right under one reading only",
+    "arms[].accuracy_content": "correct / trials under the content reading",
+    "arms[].content_flips": "trials that are right under one reading only",
     "arms[].score": "mean score of metrics with partial credit, unscored answers as 0; or null",
     "arms[].normalised": "100 × (metric − low) / (high − low), the task's bounds",
     "arms[].correct": "trials whose outcome is correct: in oracle mode if any attempt is, in "
@@ -63,8 +63,8 @@ class Cell:
 
     outcomes: Counter[str] = field(default_factory=Counter)
     unscored: Counter[str] = field(default_factory=Counter)
-    lenient_correct: int = 0
-    flips: int = 0  # questions whose outcome differs between the strict and the lenient reading
+    content_correct: int = 0
+    flips: int = 0  # questions whose outcome differs between the strict and the content reading
     questions: set[str] = field(default_factory=set)
     trials: int = 0
     first_right: Counter[int] = field(default_factory=Counter)  # oracle: solved first in round r
@@ -87,9 +87,9 @@ class Cell:
         self.outcomes[final["outcome"]] += 1
         if final["outcome"] == "unscored":
             self.unscored[final["reason"] or "unparsed"] += 1
-        lenient = lenient_outcome(trace, mode)
-        self.lenient_correct += lenient == "correct"
-        self.flips += (lenient == "correct") != (final["outcome"] == "correct")
+        content = content_outcome(trace, mode)
+        self.content_correct += content == "correct"
+        self.flips += (content == "correct") != (final["outcome"] == "correct")
         if final["score"] is not None:
             self.score_sum += float(final["score"])
             self.scored += 1
@@ -133,14 +133,14 @@ def final_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, A
     return next((line for line in trace if line["selected"]), trace[-1])
 
 
-def lenient_outcome(trace: Sequence[Mapping[str, Any]], mode: Mode) -> str:
-    """The question's outcome under the lenient reading of the same texts."""
+def content_outcome(trace: Sequence[Mapping[str, Any]], mode: Mode) -> str:
+    """The question's outcome under the content reading of the same texts."""
     if mode == "oracle":
-        if any(line["lenient"]["outcome"] == "correct" for line in trace):
+        if any(line["content"]["outcome"] == "correct" for line in trace):
             return "correct"
-        return str(trace[-1]["lenient"]["outcome"])
+        return str(trace[-1]["content"]["outcome"])
     line = next((line for line in trace if line["selected"]), trace[-1])
-    return str(line["lenient"]["outcome"])
+    return str(line["content"]["outcome"])
 
 
 def summarize(
@@ -240,8 +240,8 @@ def _row(
         "trials": trials,
         "accuracy": correct / trials if trials else None,
         "accuracy_of_scored": correct / scored if scored else None,
-        "accuracy_lenient": cell.lenient_correct / trials if trials else None,
-        "strict_lenient_flips": cell.flips,
+        "accuracy_content": cell.content_correct / trials if trials else None,
+        "content_flips": cell.flips,
         "score": score,
         "normalised": None if raw is None else 100.0 * (raw - low) / (high - low),
         "correct": correct,

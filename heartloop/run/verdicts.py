@@ -35,7 +35,8 @@ FIELDS: dict[str, str] = {
     "answer": "what the strict chain extracted, or null",
     "score": "score in [0, 1] of metrics with partial credit, or null",
     "detail": "one line: what was compared, and how",
-    "lenient": "outcome, reason, answer, score and detail of the lenient chain",
+    "content": "outcome, reason, answer, score and detail of the content reading",
+    "form": "whether the asked form was kept: true or false where content is right, else null",
     "selected": "the answer that the arm hands in",
     "last": "the last candidate of its trace",
     "finish_reason": "`stop`, `length` or the server's own word; null after an error",
@@ -107,8 +108,9 @@ def candidate_lines(
             "purpose": attempt.purpose,
             "key": completion.key if completion else None,
             "cue": attempt.cue,
-            **(verdict_dict(judged.strict) if judged else _error_verdict()),
-            "lenient": verdict_dict(judged.lenient) if judged else _error_verdict(),
+            **(verdict_dict(judged.own) if judged else _error_verdict()),
+            "content": verdict_dict(judged.content) if judged else _error_verdict(),
+            "form": judged.form if judged else None,
             "selected": i == trace.selected,
             "last": i == end,
             "finish_reason": completion.finish_reason if completion else None,
@@ -170,6 +172,10 @@ def read_traces(path: Path) -> Iterator[list[dict[str, Any]]]:
                 raise UsageError(
                     f"{path}:{number}: damaged line; rebuild it: heartloop score {path.parent}"
                 ) from None
+            if "lenient" in line:  # folders from before content and form
+                line["content"] = line.pop("lenient")
+                right = line["content"]["outcome"] == "correct"
+                line["form"] = line["outcome"] == "correct" if right else None
             trace.append(line)
             if line["last"]:
                 yield trace

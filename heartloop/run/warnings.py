@@ -127,19 +127,19 @@ def _cap_hits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _readings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Treatments whose difference to a control changes its sign between strict and lenient."""
+    """Treatments whose difference to a control changes its sign between strict and content."""
     found = []
     for group in _groups(rows):
         controls = [row for row in group if row["role"] != "treatment"]
         for arm in (row for row in group if row["role"] == "treatment"):
             for control in controls:
                 strict = arm["accuracy"] - control["accuracy"]
-                lenient = arm["accuracy_lenient"] - control["accuracy_lenient"]
-                if strict * lenient < 0 and abs(strict - lenient) > READING_GAP:
+                content = arm["accuracy_content"] - control["accuracy_content"]
+                if strict * content < 0 and abs(strict - content) > READING_GAP:
                     found.append(
                         f"the conclusion flips with the grading: {arm['arm']} against "
                         f"{control['arm']} is {100 * strict:+.1f} points strict, "
-                        f"{100 * lenient:+.1f} lenient"
+                        f"{100 * content:+.1f} content"
                     )
     return found
 

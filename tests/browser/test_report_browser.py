@@ -74,7 +74,7 @@ def count(browser: Any) -> int:
 def test_ten_thousand_questions_filter_search_and_open_in_two_seconds(
     browser: Any, tmp_path: Path
 ) -> None:
-    run = make_run(tmp_path / "big", arms=SIX_ARMS, questions=10_000, lenient=0.02, unscored=0.02)
+    run = make_run(tmp_path / "big", arms=SIX_ARMS, questions=10_000, content=0.02, unscored=0.02)
     page = write_report([run])
     assert page.stat().st_size < 5_000_000
     open_page(browser, page)
@@ -137,7 +137,7 @@ def test_text_is_readable_in_light_and_dark(browser: Any, tmp_path: Path, scheme
     """Every text against the background it stands on: 4.5 to 1, as WCAG AA asks."""
     feature = [{"name": "prefers-color-scheme", "value": scheme}]
     browser.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": feature})
-    run = make_run(tmp_path / "a", tasks=["x", "y"], model="pocket", unscored=0.1, lenient=0.2)
+    run = make_run(tmp_path / "a", tasks=["x", "y"], model="pocket", unscored=0.1, content=0.2)
     open_page(browser, write_report([run]))
     browser.execute_script("document.querySelectorAll('#list summary')[0].click()")
     poor = browser.execute_script(CONTRAST)

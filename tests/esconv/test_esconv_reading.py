@@ -43,8 +43,8 @@ def graded(text: str, finish: str = "stop") -> Graded:
 )
 def test_the_strict_reader_takes_the_form_that_was_asked_for(text: str, label: str) -> None:
     found = graded(text)
-    assert found.strict.answer == found.lenient.answer == label
-    assert found.strict.outcome == ("correct" if label == GOLD.answers[0] else "incorrect")
+    assert found.own.answer == found.content.answer == label
+    assert found.own.outcome == ("correct" if label == GOLD.answers[0] else "incorrect")
 
 
 @pytest.mark.parametrize(
@@ -56,22 +56,22 @@ def test_the_strict_reader_takes_the_form_that_was_asked_for(text: str, label: s
         ("The best choice here would be Affirmation and Reassurance, I think.", LABELS[4]),
     ],
 )
-def test_the_lenient_reader_finds_a_label_in_other_forms(text: str, label: str) -> None:
+def test_the_content_reader_finds_a_label_in_other_forms(text: str, label: str) -> None:
     found = graded(text)
-    assert found.strict.outcome == "unscored" and found.strict.reason == "unparsed"
-    assert found.lenient.answer == label
+    assert found.own.outcome == "unscored" and found.own.reason == "unparsed"
+    assert found.content.answer == label
 
 
 @pytest.mark.parametrize("text", ["Strategy: be kind", "I am so sorry.", "Strategy:", "4"])
 def test_no_label_is_unscored_and_never_others(text: str) -> None:
     found = graded(text)
-    for verdict in (found.strict, found.lenient):
+    for verdict in (found.own, found.content):
         assert verdict.outcome == "unscored"
         assert verdict.answer != "Others"
 
 
 def test_a_cut_answer_before_any_label_is_truncated() -> None:
-    assert graded("The person feels", "length").strict.reason == "truncated"
+    assert graded("The person feels", "length").own.reason == "truncated"
 
 
 def test_labels_and_spellings_stand_in_the_card_as_in_the_reader() -> None:

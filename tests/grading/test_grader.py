@@ -47,28 +47,28 @@ def grade(text, gold="17", verifier="math", finish="stop", question=QUESTION, **
     ],
 )
 def test_outcomes_are_told_apart(text, finish, outcome, reason):
-    strict = grade(text, finish=finish).strict
+    strict = grade(text, finish=finish).own
     assert (strict.outcome, strict.reason) == (outcome, reason)
     assert strict.detail
 
 
 def test_reasoning_is_never_graded():
-    assert grade(r"<think>\boxed{17}</think>\boxed{3}").strict.answer == "3"
+    assert grade(r"<think>\boxed{17}</think>\boxed{3}").own.answer == "3"
     completion = Completion("", "length", reasoning=r"\boxed{17}")
 
     async def main():
         return await open_grader("math").grade(QUESTION, Gold("1", ("17",)), completion)
 
-    assert asyncio.run(main()).strict.reason == "truncated"
+    assert asyncio.run(main()).own.reason == "truncated"
 
 
-def test_strict_and_lenient_are_both_scored():
+def test_strict_and_content_are_both_scored():
     graded = grade("so we get 17")
-    assert (graded.strict.reason, graded.lenient.outcome) == ("unparsed", "correct")
+    assert (graded.own.reason, graded.content.outcome) == ("unparsed", "correct")
 
 
 def test_any_accepted_answer_is_right():
-    assert grade(r"\boxed{1/2}", ("3", "0.5")).strict.outcome == "correct"
+    assert grade(r"\boxed{1/2}", ("3", "0.5")).own.outcome == "correct"
 
 
 def test_check_says_yes_or_no_and_same_sees_no_gold():
@@ -128,10 +128,10 @@ def test_loglik_cards_cannot_grade_a_text():
 
 def test_bbh_cards():
     text = "Let's see. 2 < 3. So the answer is (B)."
-    assert grade(text, "(B)", "bbh_cot").strict.outcome == "correct"
-    assert grade("(B)", "(B)", "bbh_direct").strict.outcome == "correct"
-    assert grade("(B) ", "(B)", "bbh_direct").strict.outcome == "incorrect"
-    assert grade("It is (B) indeed\nyes", "(B)", "bbh_cot").strict.reason == "unparsed"
+    assert grade(text, "(B)", "bbh_cot").own.outcome == "correct"
+    assert grade("(B)", "(B)", "bbh_direct").own.outcome == "correct"
+    assert grade("(B) ", "(B)", "bbh_direct").own.outcome == "incorrect"
+    assert grade("It is (B) indeed\nyes", "(B)", "bbh_cot").own.reason == "unparsed"
 
 
 def test_baselines_are_graded_like_answers():

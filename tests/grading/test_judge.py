@@ -28,7 +28,7 @@ def grade(replies, text="Ada", verifier="simpleqa", gold=GOLD, **params):
         return Completion(reply)
 
     grader = open_grader(verifier, judge_ask=ask, params=params)
-    verdict = asyncio.run(grader.grade(QUESTION, gold, Completion(text))).strict
+    verdict = asyncio.run(grader.grade(QUESTION, gold, Completion(text))).own
     return verdict, asked
 
 

@@ -31,7 +31,7 @@ def graded(task, limit, temperature=0.7):
         out = []
         for question, answer in zip(data.questions, answers, strict=True):
             found = await grader.grade(question, data.golds[question.id], answer)
-            out.append(found.strict.outcome)
+            out.append(found.own.outcome)
         await grader.close()
         await model.close()
         return out
@@ -69,7 +69,7 @@ def test_told_wrong_it_does_better_than_in_a_fresh_draw_and_does_not_merely_repe
                 await grader.grade(data.questions[i], data.golds[data.questions[i].id], text)
                 for i, text in zip(which, texts, strict=True)
             ]
-            return texts, [one.strict for one in found]
+            return texts, [one.own for one in found]
 
         which = [i for i in range(len(data.questions)) for _ in range(draws)]
         asked = [render(data.questions[i], (), "after_instruction") for i in which]

@@ -70,7 +70,7 @@ def make_run(
     rates: dict[str, float] | None = None,
     text: Say = say,
     model: str = "server/synthetic",
-    lenient: float | dict[str, float] = 0.0,
+    content: float | dict[str, float] = 0.0,
     unscored: float = 0.0,
     temperature: float = 0.7,
     practice: bool = False,
@@ -130,7 +130,7 @@ def make_run(
                             model=model, seed=seed, arm=arm,
                         )  # fmt: skip
                         _trace(where, journal, log, mode, rates.get(arm.name, 0.4), text,
-                               lenient, unscored, 0 if frozen_seeds else seed)  # fmt: skip
+                               content, unscored, 0 if frozen_seeds else seed)  # fmt: skip
     log.close()
     write_summary(run, manifest, stopped=None)
     return run
@@ -143,7 +143,7 @@ def _chance(*parts: Any) -> float:
 
 def _trace(
     unit: Any, journal: Journal, log: VerdictLog, mode: str, rate: float, text: Say,
-    lenient: float, unscored: float, luck: int,
+    content: float, unscored: float, luck: int,
 ) -> None:  # fmt: skip
     question, arm = unit.question, unit.arm
     rounds = int(arm.params.get("rounds", 0))
@@ -151,7 +151,7 @@ def _trace(
     messages = [Message("user", question.input)]
     attempts, graded, spent = [], [], {}
     total, key, said = Usage(), None, ""
-    gift = lenient.get(arm.name, 0.0) if isinstance(lenient, dict) else lenient
+    gift = content.get(arm.name, 0.0) if isinstance(content, dict) else content
     for n in range(max(rounds + 1, draws)):
         r, d = (n, 0) if rounds else (0, n)
         if r:

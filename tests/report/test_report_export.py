@@ -24,7 +24,7 @@ def test_every_format_holds_every_candidate_with_the_same_values(tmp_path: Path)
         cells = list(csv.DictReader(file))
     assert [c["outcome"] for c in cells] == [r["outcome"] for r in rows]
     first = json.loads(lines[0])
-    assert rows[0]["lenient_outcome"] == first["lenient"]["outcome"]
+    assert rows[0]["content_outcome"] == first["content"]["outcome"]
     assert rows[0]["tokens_prompt"] == first["tokens"]["prompt"]
     assert "text" not in rows[0]
 

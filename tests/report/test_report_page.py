@@ -55,7 +55,7 @@ def page_of(folder: Path, **options: Any) -> Page:
 
 @pytest.mark.parametrize("mode", ["oracle", "verifier-free"])
 def test_every_section_is_there(tmp_path: Path, mode: str) -> None:
-    run = make_run(tmp_path / "a", mode=mode, tasks=["x", "y"], lenient=0.1)
+    run = make_run(tmp_path / "a", mode=mode, tasks=["x", "y"], content=0.1)
     text = build_page([load_run(run)])
     page = Page(text)
     ids = {attrs["id"] for tag, attrs in page.tags if tag == "section"}
@@ -156,10 +156,10 @@ def test_several_runs_stand_side_by_side_and_unlike_ones_are_refused(tmp_path: P
         write_report([a], tmp_path / "absent" / "x.html")
 
 
-def test_strict_and_lenient_disagreement_is_in_the_transcripts(tmp_path: Path) -> None:
-    page = page_of(tmp_path / "a", lenient=0.5)
+def test_strict_and_content_disagreement_is_in_the_transcripts(tmp_path: Path) -> None:
+    page = page_of(tmp_path / "a", content=0.5)
     index = page.unpack("data-index")
-    at = next(i for i, soft in enumerate(index["lenient"]) if soft)
+    at = next(i for i, soft in enumerate(index["content"]) if soft)
     steps = page.unpack("data-texts")[index["text"][at]]
     assert any(step.get("lo") == "c" and step["o"] == "i" for step in steps)
 

@@ -128,7 +128,7 @@ def test_a_conclusion_that_flips_with_the_grading_is_flagged(tmp_path: Path) -> 
         questions=300,
         rates={"heart": 0.15},
         mode="verifier-free",
-        lenient={"heart": 0.7},
+        content={"heart": 0.7},
     )
     rows = {r.control: r for r in compare_specs(["a"], tmp_path).rows}
     assert rows["single"].flips

@@ -15,7 +15,7 @@ MANIFEST: dict[str, Any] = {
 def arm(name: str, role: str = "treatment", **changes: Any) -> dict[str, Any]:
     row = {
         "task": "t", "model": "m", "arm": name, "role": role, "trials": 200, "accuracy": 0.6,
-        "accuracy_lenient": 0.6, "score": None, "unscored": {}, "error": 0, "attempts": 200,
+        "accuracy_content": 0.6, "score": None, "unscored": {}, "error": 0, "attempts": 200,
         "cap_hits": 0,
     }  # fmt: skip
     return row | changes
@@ -53,11 +53,11 @@ def test_cap_hits_and_errors() -> None:
 
 
 def test_conclusions_that_flip_with_the_grading() -> None:
-    found = warn(arm("heart", accuracy=0.65, accuracy_lenient=0.66),
-                 arm("resample", "resample", accuracy_lenient=0.72))  # fmt: skip
+    found = warn(arm("heart", accuracy=0.65, accuracy_content=0.66),
+                 arm("resample", "resample", accuracy_content=0.72))  # fmt: skip
     assert found == [
         "the conclusion flips with the grading: heart against resample is +5.0 points strict, "
-        "-6.0 lenient"
+        "-6.0 content"
     ]
 
 

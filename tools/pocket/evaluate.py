@@ -233,7 +233,7 @@ async def small_sets(model: PocketModel) -> dict[str, Any]:
         else:
             grader = open_grader(card.verifier)
             for question, answer in zip(data.questions, answers, strict=True):
-                verdict = (await grader.grade(question, data.golds[question.id], answer)).strict
+                verdict = (await grader.grade(question, data.golds[question.id], answer)).own
                 k += verdict.outcome == "correct"
                 unscored += verdict.outcome == "unscored"
             await grader.close()

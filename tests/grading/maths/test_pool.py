@@ -187,7 +187,7 @@ def test_plain_numbers_never_start_a_worker():
             ("17", r"\boxed{18}", "incorrect"),
         ):
             graded = await grader.grade(QUESTION, Gold("1", (gold,)), Completion(text))
-            assert graded.strict.outcome == outcome
+            assert graded.own.outcome == outcome
         assert grader.pool.stats.tasks == 0
         assert grader.pool._all == []
         await grader.close()
@@ -201,7 +201,7 @@ def test_equal_pairs_are_compared_once():
         for _ in range(50):
             await grader.grade(QUESTION, Gold("1", ("x+1",)), Completion(r"\boxed{1+x}"))
         assert grader.pool.stats.tasks == 1
-        assert (grader.misses, grader.hits) == (1, 99)  # strict and lenient each time
+        assert (grader.misses, grader.hits) == (1, 99)  # strict and content each time
         await grader.close()
 
     asyncio.run(main())

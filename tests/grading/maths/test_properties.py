@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 
 from heartloop.cards import load_verifier
 from heartloop.grading import extract as ex
-from heartloop.grading.compare import compare_answers
-from heartloop.grading.fast import decide
+from heartloop.grading.maths.compare import compare_answers
+from heartloop.grading.maths.fast import decide
 
 sys.path.insert(0, str(Path(__file__).parent))
 from hostile import hostile  # noqa: E402

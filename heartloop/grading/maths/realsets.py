@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading import numeric
-from heartloop.grading.caps import TooLarge, Unreadable
-from heartloop.grading.expressions import Rules, equal
+from heartloop.grading.maths import numeric
+from heartloop.grading.maths.caps import TooLarge, Unreadable
+from heartloop.grading.maths.expressions import Rules, equal
 
 Node = tuple[Any, ...]
 Reading = tuple[Any, ...]

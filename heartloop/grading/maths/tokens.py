@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from heartloop.grading.caps import MAX_LENGTH, TooLarge
+from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge
 
 FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot",

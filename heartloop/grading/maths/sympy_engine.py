@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from heartloop.grading.clean import repair
+from heartloop.grading.maths.clean import repair
 
 
 def compare_with_sympy(gold: str, answer: str) -> tuple[str, str]:

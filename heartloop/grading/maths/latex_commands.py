@@ -5,10 +5,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import TYPE_CHECKING
 
-from heartloop.grading.caps import Unreadable
+from heartloop.grading.maths.caps import Unreadable
 
 if TYPE_CHECKING:
-    from heartloop.grading.latex import Node, Parser
+    from heartloop.grading.maths.latex import Node, Parser
 
 _ACCENTS = {"vec", "overrightarrow", "overline", "bar", "hat", "widehat", "tilde", "dot", "ddot"}
 _IGNORED = {"quad", "qquad", "rm", "bf", "it", "hline", "therefore", "because", "angle", "triangle"}
@@ -21,8 +21,8 @@ def command(parser: Parser, name: str) -> Node:
     Raises:
         Unreadable: a command that is no part of an expression.
     """
-    from heartloop.grading.latex import MINUS_ONE
-    from heartloop.grading.tokens import GREEK
+    from heartloop.grading.maths.latex import MINUS_ONE
+    from heartloop.grading.maths.tokens import GREEK
 
     if name == "frac":
         top, bottom = parser.argument(), parser.argument()
@@ -76,8 +76,8 @@ def _root(parser: Parser) -> Node:
 
 def function(parser: Parser, name: str) -> Node:
     r"""Parse a function's index, exponent and argument: ``\sin^2 x``, ``\log_2(x)``."""
-    from heartloop.grading.latex import MINUS_ONE
-    from heartloop.grading.tokens import INVERSE
+    from heartloop.grading.maths.latex import MINUS_ONE
+    from heartloop.grading.maths.tokens import INVERSE
 
     if name == "sqrt":
         return _root(parser)

@@ -13,15 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heartloop.grading.caps import MAX_LENGTH
+from heartloop.grading.maths.caps import MAX_LENGTH
 
-_ROOT = str(Path(__file__).resolve().parents[2])
+_ROOT = str(Path(__file__).resolve().parents[3])
 START_SECONDS = 20.0
 START_ATTEMPTS = 3
 START_FAILURES = (OSError, RuntimeError, asyncio.TimeoutError)
 _MAIN = (
     "import sys; sys.path.insert(0, sys.argv[1]); "
-    "from heartloop.grading.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
+    "from heartloop.grading.maths.worker import main; main(int(sys.argv[2]), int(sys.argv[3]))"
 )
 
 

@@ -12,12 +12,12 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from heartloop.grading.brackets import closes_at_end, name_of, positions, split_top, unwrap
-from heartloop.grading.caps import MAX_LENGTH, TooLarge, Unreadable
-from heartloop.grading.clean import clean, strip_ends
-from heartloop.grading.latex import parse
-from heartloop.grading.numeric import symbols
-from heartloop.grading.words import fold_words, spoken_number
+from heartloop.grading.maths.brackets import closes_at_end, name_of, positions, split_top, unwrap
+from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge, Unreadable
+from heartloop.grading.maths.clean import clean, strip_ends
+from heartloop.grading.maths.latex import parse
+from heartloop.grading.maths.numeric import symbols
+from heartloop.grading.maths.words import fold_words, spoken_number
 
 Reading = tuple[Any, ...]
 

@@ -9,7 +9,7 @@ import pytest
 
 from heartloop.grading import grade_pairs
 
-FIXTURES = Path(__file__).resolve().parent.parent / "fixtures" / "grading"
+FIXTURES = Path(__file__).resolve().parents[2] / "fixtures" / "grading"
 
 # Labels that docs/grading.md lists as wrong or as a rounding convention of their source.
 DOUBTFUL = {"eq0184", "eq0372", "eq0493", "eq0577", "eq0671", "eq0707", "eq0801", "eq0901"}

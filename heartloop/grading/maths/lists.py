@@ -7,11 +7,11 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading import compare, numeric, relations
-from heartloop.grading.answers import is_condition
-from heartloop.grading.caps import TooLarge
-from heartloop.grading.expressions import Rules, equal
-from heartloop.grading.realsets import NoSet
+from heartloop.grading.maths import compare, numeric, relations
+from heartloop.grading.maths.answers import is_condition
+from heartloop.grading.maths.caps import TooLarge
+from heartloop.grading.maths.expressions import Rules, equal
+from heartloop.grading.maths.realsets import NoSet
 
 Reading = tuple[Any, ...]
 

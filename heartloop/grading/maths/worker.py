@@ -27,7 +27,7 @@ def main(memory_mb: int, cpu_seconds: int) -> None:
     sys.setrecursionlimit(3000)
     with contextlib.suppress(AttributeError):
         sys.set_int_max_str_digits(100_000)
-    from heartloop.grading.compare import warm_up
+    from heartloop.grading.maths.compare import warm_up
 
     warm_up()
     with contextlib.suppress(ValueError, OSError):
@@ -75,11 +75,11 @@ def _reply(task: dict[str, Any]) -> dict[str, Any]:
 
         return {"outcome": "loaded", "detail": ""}
     if engine == "sympy":
-        from heartloop.grading.sympy_engine import compare_with_sympy
+        from heartloop.grading.maths.sympy_engine import compare_with_sympy
 
         outcome, detail = compare_with_sympy(task["gold"], task["answer"])
         return {"outcome": outcome, "detail": detail[:500]}
-    from heartloop.grading.compare import compare_answers, wants_sympy
+    from heartloop.grading.maths.compare import compare_answers, wants_sympy
 
     params = task.get("params") or {}
     outcome, detail = compare_answers(

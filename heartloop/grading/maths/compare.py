@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading import lists, numeric, relations
-from heartloop.grading.answers import readings
-from heartloop.grading.caps import MAX_LENGTH, TooLarge, Unreadable
-from heartloop.grading.expressions import Rules, equal
-from heartloop.grading.fast import tolerance_of
-from heartloop.grading.realsets import NoSet
-from heartloop.grading.words import DENIALS, NEGATIONS, content_words
+from heartloop.grading.maths import lists, numeric, relations
+from heartloop.grading.maths.answers import readings
+from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge, Unreadable
+from heartloop.grading.maths.expressions import Rules, equal
+from heartloop.grading.maths.fast import tolerance_of
+from heartloop.grading.maths.realsets import NoSet
+from heartloop.grading.maths.words import DENIALS, NEGATIONS, content_words
 
 Reading = tuple[Any, ...]
 _SETS = ("union", "inter", "minus", "builder", "reals", "empty")

@@ -10,12 +10,12 @@ from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
-from heartloop.grading.caps import (
+from heartloop.grading.maths.caps import (
     MAX_TERMS,
     TooLarge,
     Unreadable,
 )
-from heartloop.grading.exact import exact
+from heartloop.grading.maths.exact import exact
 
 Node = tuple[Any, ...]
 CONSTANTS = ("e", "i", "pi")

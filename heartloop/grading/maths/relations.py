@@ -7,9 +7,9 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading import compare, lists, numeric
-from heartloop.grading.expressions import Rules, proportional
-from heartloop.grading.realsets import NoSet, pieces_of, same_sets
+from heartloop.grading.maths import compare, lists, numeric
+from heartloop.grading.maths.expressions import Rules, proportional
+from heartloop.grading.maths.realsets import NoSet, pieces_of, same_sets
 
 Reading = tuple[Any, ...]
 

@@ -6,7 +6,7 @@ import math
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading.caps import MAX_DIGITS, MAX_FACTORIAL, TooLarge, Unreadable
+from heartloop.grading.maths.caps import MAX_DIGITS, MAX_FACTORIAL, TooLarge, Unreadable
 
 Node = tuple[Any, ...]
 _BITS = int(MAX_DIGITS * 3.33)

@@ -11,8 +11,8 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading.caps import MAX_NESTING, MAX_NODES, TooLarge, Unreadable
-from heartloop.grading.tokens import CALLED, tokenize
+from heartloop.grading.maths.caps import MAX_NESTING, MAX_NODES, TooLarge, Unreadable
+from heartloop.grading.maths.tokens import CALLED, tokenize
 
 Node = tuple[Any, ...]
 
@@ -447,12 +447,12 @@ class Parser:
         raise Unreadable(f"{value!r} is not understood")
 
     def _command(self, value: str) -> Node:
-        from heartloop.grading.latex_commands import command
+        from heartloop.grading.maths.latex_commands import command
 
         return command(self, value)
 
     def _function(self, name: str) -> Node:
-        from heartloop.grading.latex_commands import function
+        from heartloop.grading.maths.latex_commands import function
 
         return function(self, name)
 

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading import numeric
-from heartloop.grading.caps import TooLarge, Unreadable
-from heartloop.grading.fast import close, rounds_to, significant
-from heartloop.grading.units import parse_unit
+from heartloop.grading.maths import numeric
+from heartloop.grading.maths.caps import TooLarge, Unreadable
+from heartloop.grading.maths.fast import close, rounds_to, significant
+from heartloop.grading.maths.units import parse_unit
 
 Node = tuple[Any, ...]
 _WHOLE_NAMES = set("nkmlpqrNKM")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from heartloop.grading.caps import MAX_NESTING, TooLarge
-from heartloop.grading.clean import strip_ends
+from heartloop.grading.maths.caps import MAX_NESTING, TooLarge
+from heartloop.grading.maths.clean import strip_ends
 
 _OPEN = "([{"
 _CLOSE = ")]}"
