@@ -24,15 +24,16 @@ questions that are not independent (a conversation, a table, a task); without it
 own cluster. Accuracies and differences are shares in [0, 1]; a *point* is 0.01.
 
 Modules: ``proportions`` (accuracy with intervals), ``passk`` (pass@k, maj@k, best@k, pass^k,
-variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bootstrap),
-``score`` (score intervals, TOST), ``compare`` (everything that ``heartloop compare`` prints),
+variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bootstrap), ``score``
+(score intervals, TOST), ``compare`` (everything that ``heartloop compare`` prints),
 ``multiplicity`` (Holm, Benjamini-Hochberg, max-T), ``suites`` (normalised metrics, tasks as
-clusters, stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves``
-(equal compute), ``power``, ``sequential`` (looks that keep their error rate), ``diagnostics``
-(flips, sycophancy, summaries), ``preference`` and ``preference_runs`` (preference bias of label
-predictions, one run and several), ``mixed`` (mixed-effects logistic regression), ``tables``
-(comparisons as text, Markdown or LaTeX). Names are importable from here and loaded on first use, so
-that importing the package costs nothing.
+clusters, stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves`` (equal
+compute), ``contrasts`` (a task's own metric: tests, simultaneous intervals, content and form),
+``words`` (which word a difference may carry), ``power``, ``sequential`` (looks that keep their
+error rate), ``diagnostics`` (flips, sycophancy, summaries), ``preference`` and ``preference_runs``
+(preference bias of label predictions, one run and several), ``mixed`` (mixed-effects logistic
+regression), ``tables`` (comparisons as text, Markdown or LaTeX). Names are importable from here and
+loaded on first use, so that importing the package costs nothing.
 """
 
 from __future__ import annotations
@@ -66,6 +67,15 @@ _HOME = {
     "Comparison": "compare",
     "compare_arms": "compare",
     "compare_many": "compare",
+    "Sample": "contrasts",
+    "contrasts": "contrasts",
+    "sample": "contrasts",
+    "split": "contrasts",
+    "Finding": "words",
+    "Roles": "words",
+    "compare_all": "words",
+    "decide": "words",
+    "measure": "words",
     "benjamini_hochberg": "multiplicity",
     "holm": "multiplicity",
     "max_t": "multiplicity",

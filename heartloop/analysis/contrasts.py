@@ -1,0 +1,481 @@
+"""Contrasts of arms on a task's own metric: p-values, simultaneous intervals, equivalence.
+
+The statistics under the sentence. Every arm answered the same questions, so a contrast is a
+difference by question: an arm minus a control, or minus the mean of several controls that are taken
+as fixed. A suite is the mean over its tasks, and tasks weigh the same. Two statements are kept
+apart: *on these tasks* (questions, or what dependent questions share, are the sample, within each
+task) and *over tasks like these* (tasks are the sample).
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from heartloop.analysis._special import t_cdf, t_ppf
+
+FloatArray = NDArray[np.float64]
+
+FLIPS = 10_000
+LEAST_TASKS = 6
+"""Under so many tasks nothing is said over tasks like these."""
+LEAST_RIGHT = 20
+"""Under so many right answers in an arm, content and form are not split."""
+EDGE = 0.02
+"""A control within so much of the metric's lowest or highest value leaves nothing to be seen."""
+_CELLS = 20_000_000  # signs drawn at once
+_EPSILON = 1e-5
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What several arms scored on the questions that all of them have.
+
+    Attributes:
+        own: the task's own metric on a scale of 0 to 1, mean over seeds, shape (arms, questions).
+        content: the same metric on the span that a tolerant reader finds, same shape.
+        tasks: index of each question's task, 0 to K - 1, shape (questions,).
+        clusters: index of what dependent questions share, unique over tasks, shape (questions,).
+        low, high: value of ``own`` at which each task's metric is 0 and 1, shape (K,). A
+            normalised metric is handed over as raw value / (perfect - chance), so that content
+            and form stay shares of right answers; ``low`` is then chance on that scale.
+    """
+
+    own: FloatArray
+    content: FloatArray
+    tasks: NDArray[np.int64]
+    clusters: NDArray[np.int64]
+    low: FloatArray
+    high: FloatArray
+
+
+def sample(
+    own: ArrayLike,
+    content: ArrayLike | None = None,
+    tasks: ArrayLike | None = None,
+    clusters: ArrayLike | None = None,
+    bounds: Mapping[Any, tuple[float, float]] | None = None,
+) -> Sample:
+    """A `Sample` from plain tables and labels of any kind.
+
+    Args:
+        own: shape (arms, questions); NaN where an arm has no result, and then the question is
+            left out for all arms.
+        content: same shape; default ``own``.
+        tasks: one label a question; default one task.
+        clusters: one label a question; default every question by itself.
+        bounds: task label -> (chance, perfect) where the metric is normalised; ``own`` and
+            ``content`` are handed over raw.
+
+    Raises:
+        ValueError: shapes that differ, or no question that every arm has.
+    """
+    y = np.asarray(own, dtype=float)
+    c = y if content is None else np.asarray(content, dtype=float)
+    if y.ndim != 2 or c.shape != y.shape:
+        raise ValueError(f"own {y.shape} and content {c.shape}: expected (arms, questions) twice")
+    keep = ~(np.isnan(y) | np.isnan(c)).any(axis=0)
+    if not keep.any():
+        raise ValueError("no question that every arm has")
+    count = y.shape[1]
+    labels = np.zeros(count, int) if tasks is None else np.asarray(tasks)
+    if len(labels) != count:
+        raise ValueError(f"{count} questions but {len(labels)} task labels: give one a question")
+    names, task = np.unique(labels[keep], return_inverse=True)
+    task = task.reshape(-1).astype(np.int64)
+    inside = np.arange(count) if clusters is None else _codes(clusters, count)
+    limits = np.array([(bounds or {}).get(name, (0.0, 1.0)) for name in names.tolist()])
+    scale = 1.0 / (limits[:, 1] - limits[:, 0])
+    groups = _codes(inside[keep] * len(names) + task, len(task))
+    return Sample(
+        y[:, keep] * scale[task],
+        c[:, keep] * scale[task],
+        task,
+        groups,
+        limits[:, 0] * scale,
+        limits[:, 1] * scale,
+    )
+
+
+def _codes(labels: ArrayLike, count: int) -> NDArray[np.int64]:
+    found = np.unique(np.asarray(labels), return_inverse=True)[1].reshape(-1)
+    if len(found) != count:
+        raise ValueError(f"{count} questions but {len(found)} labels: give one a question")
+    return found.astype(np.int64)
+
+
+@dataclass(frozen=True, slots=True)
+class _Blocks:
+    """Cluster totals task by task: (columns, clusters of the task), and the clusters' sizes."""
+
+    totals: tuple[FloatArray, ...]
+    sizes: tuple[FloatArray, ...]
+
+    @property
+    def questions(self) -> float:
+        return float(sum(m.sum() for m in self.sizes))
+
+    @property
+    def clusters(self) -> int:
+        return sum(len(m) for m in self.sizes)
+
+
+def _blocks(found: Sample, values: FloatArray) -> _Blocks:
+    totals, sizes = [], []
+    for task in range(int(found.tasks.max()) + 1):
+        here = np.flatnonzero(found.tasks == task)
+        inside = np.unique(found.clusters[here], return_inverse=True)[1].reshape(-1)
+        groups = int(inside.max()) + 1
+        sizes.append(np.bincount(inside, minlength=groups).astype(float))
+        if groups == len(here):
+            order = np.argsort(inside)
+            totals.append(values[:, here[order]])
+        else:
+            totals.append(np.stack([np.bincount(inside, row, groups) for row in values[:, here]]))
+    return _Blocks(tuple(totals), tuple(sizes))
+
+
+def _moments(blocks: _Blocks) -> tuple[FloatArray, FloatArray]:
+    """Mean of each task (columns, K) and its variance for new questions, (columns, K)."""
+    means, variances = [], []
+    for totals, m in zip(blocks.totals, blocks.sizes, strict=True):
+        n, groups = m.sum(), len(m)
+        mean = totals.sum(axis=1) / n
+        rest = totals - mean[:, None] * m
+        scale = groups / (groups - 1) if groups > 1 else 1.0
+        means.append(mean)
+        variances.append(scale * (rest**2).sum(axis=1) / n**2)
+    return np.stack(means, axis=1), np.stack(variances, axis=1)
+
+
+@dataclass(frozen=True, slots=True)
+class OverTasks:
+    """A contrast as a statement over tasks like these: t over task means, K - 1 degrees of freedom.
+
+    Attributes:
+        low, high: interval at the level asked for, not adjusted for several contrasts.
+        p: two-sided.
+        tasks: K.
+    """
+
+    low: float
+    high: float
+    p: float
+    tasks: int
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One contrast; shares, arm minus control.
+
+    Attributes:
+        estimate: mean over tasks of the mean over questions.
+        se: standard error for new questions of these tasks.
+        low, high: interval that holds for all contrasts handed over at once (max-t).
+        p: two-sided p-value, not adjusted.
+        p_equal: TOST against the margin, not adjusted; 1 with fewer than two clusters.
+        over: the same over tasks like these; None with fewer than six tasks.
+        by_task: mean difference in each task, in the tasks' order.
+        discordance: share of questions on which the two differ.
+    """
+
+    estimate: float
+    se: float
+    low: float
+    high: float
+    p: float
+    p_equal: float
+    over: OverTasks | None
+    by_task: tuple[float, ...]
+    discordance: float
+
+
+def contrasts(
+    found: Sample,
+    weights: ArrayLike,
+    *,
+    margin: float = 0.03,
+    level: float = 0.95,
+    flips: int = FLIPS,
+    seed: int = 0,
+) -> list[Difference]:
+    """Estimate and test contrasts of arms together.
+
+    *p* is that of a studentised bootstrap with the hypothesis imposed: the differences of each
+    cluster change sign at random (the wild bootstrap with Rademacher weights; Wu 1986, Ann. Stat.
+    14:1261; Davidson & Flachaire 2008, J. Econometrics 146:162), all contrasts at once, and every
+    mean is divided by its own standard error within tasks. Where arm and control are exchangeable
+    this is an exact permutation test (with one task McNemar's), whatever the sample; otherwise,
+    as for a mean of two controls or tasks whose effects differ, it holds asymptotically (Janssen
+    1997, Stat. Prob. Lett. 36:9). Ties count half (mid-p).
+
+    *Intervals* hold simultaneously: estimate ± c se, c the level's quantile of the largest
+    studentised deviation over all contrasts, from the same flips of the residuals (Romano & Wolf
+    2005, Econometrica 73:1237). The standard error of an interval counts one more pair that
+    differs, so that it has a length where nothing differs (Agresti & Min 2005, Biometrics 61:515).
+
+    *Equivalence* is TOST by Student's t with half a pair as continuity correction; the variance is
+    not taken below that of a binary metric at the margin, where at least that share must differ.
+
+    Args:
+        found: the arms' results.
+        weights: one row a contrast, one column an arm: 1 for the arm, -1 in all over controls.
+        margin: half-width of the region of equivalence.
+        level: coverage of the intervals.
+        flips: random flips; fewer where there are very many questions.
+        seed: of the flips.
+
+    Raises:
+        ValueError: weights that do not fit the arms.
+    """
+    w = np.atleast_2d(np.asarray(weights, dtype=float))
+    if w.shape[1] != len(found.own):
+        raise ValueError(f"weights for {w.shape[1]} arms, but there are {len(found.own)}")
+    values = w @ found.own
+    blocks = _blocks(found, values)
+    by_task, variance = _moments(blocks)
+    tasks = by_task.shape[1]
+    estimate, se = by_task.mean(axis=1), np.sqrt(variance.sum(axis=1)) / tasks
+    p, critical = _flip(blocks, by_task, estimate, se, level, flips, seed)
+    n, groups = blocks.questions, blocks.clusters
+    pair = float(np.mean([m.mean() for m in blocks.sizes])) / n
+    wide = np.hypot(se, pair)
+    floor = math.sqrt(margin * (1 - margin) / n)
+    reach_of_metric = max(1.0, float(np.ptp(found.own)))
+    out = []
+    for i in range(len(w)):
+        half = critical * wide[i]
+        equal = 1.0
+        if groups > tasks:
+            reach = margin - abs(estimate[i]) - 0.5 * pair
+            equal = t_cdf(-reach / max(se[i], floor), groups - tasks)
+        out.append(
+            Difference(
+                estimate=float(estimate[i]),
+                se=float(se[i]),
+                low=max(-reach_of_metric, float(estimate[i] - half)),
+                high=min(reach_of_metric, float(estimate[i] + half)),
+                p=float(p[i]),
+                p_equal=float(equal),
+                over=over_tasks(by_task[i], level),
+                by_task=tuple(map(float, by_task[i])),
+                discordance=float((np.abs(values[i]) > 1e-9).mean()),
+            )
+        )
+    return out
+
+
+def over_tasks(by_task: ArrayLike, level: float = 0.95) -> OverTasks | None:
+    """Student's t over task means with K - 1 degrees of freedom; None under six tasks."""
+    d = np.asarray(by_task, dtype=float)
+    if len(d) < LEAST_TASKS:
+        return None
+    mean, se = float(d.mean()), float(d.std(ddof=1)) / math.sqrt(len(d))
+    half = t_ppf(0.5 + level / 2, len(d) - 1) * se
+    if se > 0:
+        p = 2 * t_cdf(-abs(mean) / se, len(d) - 1)
+    else:
+        p = 1.0 if mean == 0 else 0.0
+    return OverTasks(mean - half, mean + half, p, len(d))
+
+
+def _flip(
+    blocks: _Blocks,
+    by_task: FloatArray,
+    estimate: FloatArray,
+    se: FloatArray,
+    level: float,
+    flips: int,
+    seed: int,
+) -> tuple[FloatArray, float]:
+    """P-values of all contrasts, and the critical value of their simultaneous intervals."""
+    columns, tasks = by_task.shape
+    rng = np.random.default_rng(seed)
+    flips = max(1000, min(flips, int(2e9 / max(1.0, blocks.questions * columns))))
+    step = max(100, int(_CELLS / max(1, blocks.clusters)))
+    observed = np.abs(_ratio(estimate, se))
+    beyond, ties = np.zeros(columns), np.zeros(columns)
+    largest = []
+    for start in range(0, flips, step):
+        height = min(step, flips - start)
+        mean = np.zeros((height, 2 * columns))
+        spread = np.zeros((height, 2 * columns))
+        for k, (totals, m) in enumerate(zip(blocks.totals, blocks.sizes, strict=True)):
+            n, groups = float(m.sum()), len(m)
+            rest = totals - by_task[:, k, None] * m
+            both = np.concatenate([totals, rest]).astype(np.float32)
+            signs = rng.integers(0, 2, (height, groups), dtype=np.int8).astype(np.float32)
+            signs *= 2
+            signs -= 1
+            here = (signs @ both.T).astype(float) / n
+            crossed = here * n * m[0]
+            if (m != m[0]).any():
+                crossed = (signs @ (both * m.astype(np.float32)).T).astype(float)
+            left = (both.astype(float) ** 2).sum(axis=1) - 2 * here * crossed
+            left += here**2 * float((m**2).sum())
+            scale = groups / (groups - 1) if groups > 1 else 1.0
+            mean += here
+            spread += np.maximum(left, 0.0) * scale / n**2
+        ratio = np.abs(_ratio(mean / tasks, np.sqrt(spread) / tasks))
+        null, rest_t = ratio[:, :columns], ratio[:, columns:]
+        near = _EPSILON * (1 + observed)
+        beyond += (null > observed + near).sum(axis=0)
+        ties += (np.abs(null - observed) <= near).sum(axis=0)
+        largest.append(rest_t.max(axis=1))
+    p = (beyond + 0.5 * ties + 0.5) / (flips + 1)
+    p[observed == 0] = 1.0
+    reach = np.concatenate(largest)
+    critical = float(np.quantile(reach[np.isfinite(reach)], level)) if flips else math.inf
+    # Never below Student's for a single contrast: with few clusters flips take few values.
+    return np.minimum(p, 1.0), max(
+        critical, t_ppf(0.5 + level / 2, max(1, blocks.clusters - tasks))
+    )
+
+
+def _ratio(mean: FloatArray, se: FloatArray) -> FloatArray:
+    """Studentised means; 0 where nothing differs, a very large number where only all agree."""
+    safe = np.where(se > 1e-12, se, 1e-12)
+    return np.asarray(np.where(np.abs(mean) < 1e-12, 0.0, mean / safe))
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """How much of a difference to a control is content, and how much is form; shares.
+
+    Attributes:
+        content, form: the two contributions; they add up to the difference on the own metric.
+        content_low, content_high, form_low, form_high: 95 % intervals by the paired bootstrap.
+        right: difference in the share right by content itself, C1 - C0 ("right less often").
+        right_low, right_high: its interval.
+    """
+
+    content: float
+    content_low: float
+    content_high: float
+    form: float
+    form_low: float
+    form_high: float
+    right: float
+    right_low: float
+    right_high: float
+
+
+def split(
+    found: Sample,
+    arms: Sequence[int],
+    control: int,
+    *,
+    level: float = 0.95,
+    draws: int = 2_000,
+    seed: int = 0,
+) -> list[Split | None]:
+    """Contributions of content and of form to the difference of each arm to one control.
+
+    With C the share right by content, S the own metric and f = S / C (means over tasks): content
+    ``(C1 - C0)(f1 + f0)/2``, form ``(f1 - f0)(C1 + C0)/2``. Their sum is S1 - S0. Percentile
+    intervals; questions (clusters) are resampled within tasks, both arms together.
+
+    Args:
+        found: the arms' results.
+        arms: rows of the arms.
+        control: row of the control.
+        level: coverage of each interval by itself.
+        draws: resamples.
+        seed: of the resampling.
+
+    Returns:
+        One an arm; None where it or the control has under 20 right answers by content.
+    """
+    rows = [control, *arms]
+    both = np.concatenate([found.own[rows], found.content[rows]])
+    blocks = _blocks(found, both)
+    means = _moments(blocks)[0].mean(axis=1)
+    drawn = _resampled(blocks, draws, seed)
+    count = len(rows)
+    right = (found.content[rows] > 0).sum(axis=1)
+    out: list[Split | None] = []
+    tails = [0.5 - level / 2, 0.5 + level / 2]
+    for i in range(1, count):
+        if min(right[0], right[i]) < LEAST_RIGHT:
+            out.append(None)
+            continue
+        content, form = _parts(means[0], means[count], means[i], means[count + i])
+        c, f = _parts(drawn[:, 0], drawn[:, count], drawn[:, i], drawn[:, count + i])
+        gap = drawn[:, count + i] - drawn[:, count]
+        limits = [np.quantile(x, tails) for x in (c, f, gap)]
+        (c_low, c_high), (f_low, f_high), (r_low, r_high) = (tuple(map(float, x)) for x in limits)
+        right_gap = float(means[count + i] - means[count])
+        out.append(
+            Split(
+                float(content), c_low, c_high, float(form), f_low, f_high, right_gap, r_low, r_high
+            )
+        )
+    return out
+
+
+def _parts(s0: ArrayLike, c0: ArrayLike, s1: ArrayLike, c1: ArrayLike) -> tuple[FloatArray, ...]:
+    own0, own1, right0, right1 = (np.asarray(x, dtype=float) for x in (s0, s1, c0, c1))
+    f0 = own0 / np.maximum(right0, 1e-12)
+    f1 = own1 / np.maximum(right1, 1e-12)
+    return (right1 - right0) * (f1 + f0) / 2, (f1 - f0) * (right1 + right0) / 2
+
+
+def _resampled(blocks: _Blocks, draws: int, seed: int) -> FloatArray:
+    """Suite means of every column in every resample within tasks, shape (draws, columns)."""
+    rng = np.random.default_rng(seed)
+    out = np.zeros((draws, len(blocks.totals[0])))
+    for totals, m in zip(blocks.totals, blocks.sizes, strict=True):
+        groups = len(m)
+        step = max(1, _CELLS // groups)
+        for start in range(0, draws, step):
+            height = min(step, draws - start)
+            picks = rng.integers(0, groups, (height, groups))
+            picks += np.arange(height)[:, None] * groups
+            times = np.bincount(picks.ravel(), minlength=height * groups).reshape(height, groups)
+            times = times.astype(np.float32)
+            sums = (times @ totals.T.astype(np.float32)).astype(float)
+            out[start : start + height] += sums / (times @ m)[:, None]
+    return out / len(blocks.totals)
+
+
+@dataclass(frozen=True, slots=True)
+class Edges:
+    """Tasks whose control leaves nothing to be seen.
+
+    Attributes:
+        floor, ceiling: indices of tasks whose control is within two points of the metric's lowest
+            or highest value.
+        tasks: how many there are.
+    """
+
+    floor: tuple[int, ...]
+    ceiling: tuple[int, ...]
+    tasks: int
+
+    @property
+    def blind(self) -> bool:
+        """Whether so many tasks are at an edge (over a third) that equivalence says nothing."""
+        return 3 * (len(self.floor) + len(self.ceiling)) > self.tasks
+
+
+def edges(found: Sample, control: int) -> Edges:
+    """Floor and ceiling of the control, task by task."""
+    means = task_levels(found, control)
+    floor = tuple(int(k) for k in np.flatnonzero(means <= EDGE))
+    ceiling = tuple(int(k) for k in np.flatnonzero(means >= 1 - EDGE))
+    return Edges(floor, ceiling, len(means))
+
+
+def level_of(found: Sample, arm: int) -> float:
+    """An arm's own metric, tasks weighing the same."""
+    return float(task_levels(found, arm).mean())
+
+
+def task_levels(found: Sample, arm: int) -> FloatArray:
+    """An arm's own metric in each task, on its scale of 0 to 1, shape (K,)."""
+    return _moments(_blocks(found, found.own[[arm]]))[0][0] - found.low
