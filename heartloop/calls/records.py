@@ -9,6 +9,7 @@ import orjson
 
 from heartloop.calls.keys import sampling_fields
 from heartloop.errors import CallError
+from heartloop.secrets import clean
 from heartloop.types import Completion, Message, Request, Usage
 
 CALL_FIELDS: dict[str, str] = {
@@ -108,7 +109,7 @@ def pack(
         record["endpoint"] = endpoint
         record["error"] = {
             "class": error.kind if error else "unknown",
-            "message": str(error) if error else "",
+            "message": clean(str(error)) if error else "",
         }
     try:
         return orjson.dumps(record, option=orjson.OPT_APPEND_NEWLINE)

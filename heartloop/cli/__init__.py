@@ -89,7 +89,9 @@ def main(argv: list[str] | None = None) -> Any:
     try:
         code = cli.main(args=argv, prog_name="heartloop", standalone_mode=False)
     except HeartloopError as error:
-        click.echo(f"heartloop: {error}", err=True)
+        from heartloop.secrets import clean
+
+        click.echo(f"heartloop: {clean(str(error))}", err=True)
         sys.exit(error.exit_code)
     except click.exceptions.Abort:
         click.echo("heartloop: stopped", err=True)
@@ -102,7 +104,9 @@ def main(argv: list[str] | None = None) -> Any:
         context = getattr(error, "ctx", None)
         place = f"; see {context.command_path} --help" if context else ""
         message = error.format_message().rstrip(".")
-        click.echo(f"heartloop: {' '.join(message.split())}{place}", err=True)
+        from heartloop.secrets import clean
+
+        click.echo(f"heartloop: {clean(' '.join(message.split()))}{place}", err=True)
         sys.exit(error.exit_code)
     except BrokenPipeError:
         sys.stderr.close()

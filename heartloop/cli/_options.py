@@ -49,12 +49,13 @@ def default_model(base_urls: tuple[str, ...]) -> tuple[str, tuple[str, ...], str
     if os.environ.get("HEARTLOOP_MODEL"):
         return os.environ["HEARTLOOP_MODEL"], base_urls, "from HEARTLOOP_MODEL"
     for url in base_urls or (LOCAL_SERVER,):
-        served = served_models(url)
+        # A server that merely answers at the usual place was named by nobody: no key for it.
+        served = served_models(url, key=bool(base_urls))
         if served:
-            return f"server/{served[0]}", base_urls or (url,), f"the server at {url} answered"
+            return f"server/{served[0]}", base_urls, f"the server at {url} answered"
     if base_urls:
         raise UsageError(
-            f"--base-url {base_urls[0]}: no model list at {base_urls[0]}/models; "
+            f"--base-url {normal_url(base_urls[0])}: no model list at its /models; "
             "is the server up? Name the model with --model server/NAME"
         )
     return (
@@ -69,18 +70,35 @@ def _urls(config: Mapping[str, Any]) -> tuple[str, ...]:
     return (value,) if isinstance(value, str) else tuple(value)
 
 
-def served_models(base_url: str, timeout: float = 0.7) -> list[str]:
-    """Names that ``/models`` of a server lists; empty when it does not answer."""
+def served_models(base_url: str, timeout: float = 0.7, *, key: bool = True) -> list[str]:
+    """Names that ``/models`` of a server lists; empty when it does not answer.
+
+    Redirects are not followed: the key would go with them.
+
+    Args:
+        base_url: of the server.
+        timeout: seconds.
+        key: send ``HEARTLOOP_API_KEY``; False for a server that nobody named.
+    """
     import json
     import urllib.request
 
+    from heartloop.models.urls import MODELS
+    from heartloop.models.urls import base_url as read_url
+
+    class Stay(urllib.request.HTTPRedirectHandler):
+        def redirect_request(self, *_: Any) -> None:
+            return None
+
+    url = read_url(base_url).at(MODELS)
     headers = {}
-    if os.environ.get("HEARTLOOP_API_KEY"):
-        headers["Authorization"] = f"Bearer {os.environ['HEARTLOOP_API_KEY']}"
+    if key and os.environ.get("HEARTLOOP_API_KEY", "").strip():
+        headers["Authorization"] = f"Bearer {os.environ['HEARTLOOP_API_KEY'].strip()}"
     try:
-        request = urllib.request.Request(base_url.rstrip("/") + "/models", headers=headers)
-        with urllib.request.urlopen(request, timeout=timeout) as answer:
-            listed = json.load(answer)["data"]
+        opener = urllib.request.build_opener(Stay)
+        request = urllib.request.Request(url, headers=headers)
+        with opener.open(request, timeout=timeout) as answer:
+            listed = json.loads(answer.read(1 << 20))["data"]
         return [str(item["id"]) for item in listed]
     except (OSError, ValueError, KeyError, TypeError):
         return []
@@ -108,7 +126,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     if flags["model"]:
         models, urls, why = tuple(flags["model"]), tuple(flags["base_url"]), ""
         if not urls and any(m.startswith("server/") for m in models):
-            urls = _urls(config) or (LOCAL_SERVER,)
+            urls = _urls(config)
     else:
         name, urls, why = default_model(tuple(flags["base_url"]))
         models = (name,)
@@ -255,10 +273,10 @@ def _server(flags: Mapping[str, Any], urls: tuple[str, ...]) -> dict[str, Any]:
 
 
 def normal_url(url: str) -> str:
-    """A base URL with its scheme; raises UsageError for anything that is none."""
-    if not url.startswith(("http://", "https://")):
-        raise UsageError(f"--base-url {url}: expected a URL such as http://localhost:8000/v1")
-    return url.rstrip("/")
+    """A base URL as it is recorded; raises UsageError for anything that is none."""
+    from heartloop.models.urls import base_url
+
+    return str(base_url(url))
 
 
 def _limits(flags: Mapping[str, Any]) -> dict[str, Any]:

@@ -35,7 +35,9 @@ def list_command(base_url: tuple[str, ...] = (), as_json: bool = False) -> None:
     from heartloop.errors import UsageError
 
     urls = [normal_url(url) for url in base_url] or [LOCAL_SERVER]
-    served: dict[str, list[str]] = {url: served_models(url, timeout=3) for url in urls}
+    served: dict[str, list[str]] = {
+        url: served_models(url, timeout=3, key=bool(base_url)) for url in urls
+    }
     try:
         name, _, why = default_model(tuple(base_url))
     except UsageError:

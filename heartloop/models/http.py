@@ -8,7 +8,6 @@ import time
 from collections import deque
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 import aiohttp
 import orjson
@@ -16,14 +15,15 @@ from yarl import URL
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions
-from heartloop.models.replies import clean_words, error_of, read_choices
+from heartloop.models.replies import error_of, read_choices
 from heartloop.models.scoring import NEEDS_ECHO, is_scoring, read_score, scoring_body
 from heartloop.models.servers import LONGEST_PAUSE, Server, ServerPool
+from heartloop.models.urls import CHAT, COMPLETIONS, MODELS, base_url
 from heartloop.models.watch import Watch
+from heartloop.secrets import one_line
 from heartloop.types import Completion, Message, Request, Sampling
 
-CHAT = "/chat/completions"
-COMPLETIONS = "/completions"
+LOCAL_SERVER = "http://localhost:8000/v1"
 KEEP_ALIVE = 4.0  # seconds; uvicorn-based servers close idle connections after 5
 LOOK_SECONDS = 10.0  # for /models and /health
 PATIENCE_LEAST = 120.0  # seconds an adaptive first-byte time-out never goes below
@@ -54,18 +54,20 @@ class HttpModel:
         self.name = spec
         self.served_name = served_name
         self.options = options
-        urls = options.base_urls or ("http://localhost:8000/v1",)
-        self.pool = ServerPool([Server(_checked(url)) for url in urls], options.per_server)
+        urls = [base_url(url) for url in options.base_urls or (LOCAL_SERVER,)]
+        self._addresses = {str(url): url for url in urls}
+        self.pool = ServerPool([Server(str(url)) for url in urls], options.per_server)
         per_server = options.per_server
         self.max_concurrency = None if per_server is None else per_server * len(urls)
         self.request_seeds = options.request_seeds
         self.use_n = options.use_n
-        self._key = options.api_key or os.environ.get("HEARTLOOP_API_KEY") or None
+        # A server that was not named gets no key, whoever listens at the usual place.
+        self._key = _key(options) if options.base_urls else None
         self._session: aiohttp.ClientSession | None = None
         self._full: deque[asyncio.Future[None]] = deque()
         self._latencies: deque[float] = deque(maxlen=RECENT_ANSWERS)
         self._watch = Watch(PATIENCE_FIRST, options.total_timeout)
-        self._urls = {server.url: URL(server.url + CHAT) for server in self.pool.servers}
+        self._urls = {name: URL(url.at(CHAT)) for name, url in self._addresses.items()}
         self._answers = 0
         self._looking: set[asyncio.Task[None]] = set()
         self._served: dict[str, list[str]] = {}
@@ -158,7 +160,7 @@ class HttpModel:
         watched = self._watch.add()
         started = time.time()
         try:
-            url = self._urls[server.url] if path == CHAT else URL(server.url + path)
+            url = self._urls[server.url] if path == CHAT else self._at(server.url, path)
             async with session.post(url, data=body, allow_redirects=False) as response:
                 watched.heard = True
                 content = await response.read()
@@ -178,7 +180,7 @@ class HttpModel:
                     return reply, started, server.url
                 # Busy is neither well nor unwell.
                 well = None if status in (429, 503) else status < 500
-                problem = error_of(status, content, response.headers)
+                problem = error_of(status, content, response.headers, self._key)
             raise await self._explained(problem, server.url, status)
         except asyncio.CancelledError:
             if not watched.gave_up():
@@ -231,7 +233,10 @@ class HttpModel:
     def _open(self) -> aiohttp.ClientSession:
         headers = {"Content-Type": "application/json"}
         if self._key:
-            headers["Authorization"] = f"Bearer {self._key}"
+            if any("api-version" in url.query for url in self._addresses.values()):
+                headers["api-key"] = self._key  # Azure's way
+            else:
+                headers["Authorization"] = f"Bearer {self._key}"
         self._session = aiohttp.ClientSession(
             connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
             headers=headers,
@@ -244,6 +249,9 @@ class HttpModel:
         )
         self._set_patience()
         return self._session
+
+    def _at(self, url: str, path: str) -> URL:
+        return URL(self._addresses[url].at(path))
 
     def _set_patience(self) -> None:
         """Choose how long an attempt may be silent; adaptive unless it was set."""
@@ -276,7 +284,9 @@ class HttpModel:
                 retry_after=0.0,
             )
         if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return CallError(f"{url}: {clean_words(str(error), self._key)}", kind="connection")
+            return CallError(
+                f"{url}: {one_line(str(error), self._key, limit=400)}", kind="connection"
+            )
         if isinstance(error, aiohttp.ClientPayloadError):
             words = "the connection broke off within the answer"
         elif isinstance(error, OSError) and error.strerror:
@@ -284,12 +294,12 @@ class HttpModel:
             if isinstance(error, ConnectionResetError):
                 words = "the server reset the connection"
         else:
-            words = clean_words(str(error), self._key) or type(error).__name__
+            words = one_line(str(error), self._key, limit=400) or type(error).__name__
         return CallError(f"{url}: {words}", kind="connection", retryable=True)
 
     async def _explained(self, problem: CallError, url: str, status: int) -> CallError:
         """A refusal with the server named, and what to do where that can be said."""
-        words = clean_words(str(problem), self._key)
+        words = str(problem)
         if problem.kind == "not_found":
             if url not in self._served:
                 try:
@@ -303,7 +313,8 @@ class HttpModel:
             elif not served:
                 words = f"{words} Does the base URL end in /v1?"
         elif problem.kind == "auth" and not self._key:
-            words = f"{words} No key was sent: set HEARTLOOP_API_KEY."
+            remedy = "set HEARTLOOP_API_KEY" if self.options.base_urls else "name --base-url"
+            words = f"{words.rstrip('.')}. No key was sent: {remedy}."
         return CallError(
             f"{url}: {status}: {words}",
             kind=problem.kind,
@@ -315,13 +326,15 @@ class HttpModel:
         session = self._session or self._open()
         try:
             async with session.get(
-                f"{url}/models", timeout=aiohttp.ClientTimeout(total=LOOK_SECONDS)
+                self._at(url, MODELS),
+                timeout=aiohttp.ClientTimeout(total=LOOK_SECONDS),
+                allow_redirects=False,
             ) as response:
                 content = await response.read()
                 if response.status != 200:
-                    problem = error_of(response.status, content, response.headers)
+                    problem = error_of(response.status, content, response.headers, self._key)
                     raise CallError(
-                        f"{url}: {response.status}: {clean_words(str(problem), self._key)}",
+                        f"{url}: {response.status}: {problem}",
                         kind=problem.kind,
                     )
             return [str(entry["id"]) for entry in orjson.loads(content)["data"]]
@@ -364,10 +377,16 @@ def sampling_body(sampling: Sampling) -> dict[str, Any]:
     return body
 
 
-def _checked(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
-        raise UsageError(f"--base-url {url}: must look like http://host:8000/v1")
-    if parts.username or parts.password:
-        raise UsageError("--base-url: keys do not belong into the URL; set HEARTLOOP_API_KEY")
-    return url.rstrip("/")
+def _key(options: ModelOptions) -> str | None:
+    """The key to send.
+
+    Raises:
+        UsageError: no header can hold it.
+    """
+    key = (options.api_key or os.environ.get("HEARTLOOP_API_KEY") or "").strip()
+    if not key.isascii() or any(not c.isprintable() or c == " " for c in key):
+        raise UsageError(
+            "HEARTLOOP_API_KEY: a key has no blanks, line ends or characters beyond ASCII; "
+            "set it anew"
+        )
+    return key or None

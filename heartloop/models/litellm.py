@@ -18,17 +18,16 @@ from heartloop.models import ModelOptions
 from heartloop.models.http import chat_messages, sampling_body
 from heartloop.models.replies import (
     CONTEXT_WORDS,
+    MESSAGE_CHARS,
     QUOTA_WORDS,
     RETRYABLE_STATUS,
-    clean_words,
     read_chat,
     read_retry_after,
     server_words,
 )
+from heartloop.secrets import clean, one_line
 from heartloop.types import Completion, Request
 
-SECRET_NAMES = re.compile(r"(?:KEY|TOKEN|SECRET|PASSWORD)S?$")
-SECRET_LEAST = 8  # characters; shorter values would blank out ordinary words
 CONNECTION_WORDS = re.compile(
     r"(?i)connection error|cannot connect|connection refused|disconnect|payload is not completed"
 )
@@ -229,7 +228,7 @@ class LitellmModel:
         headers = getattr(getattr(error, "response", None), "headers", None)
         headers = headers or getattr(error, "litellm_response_headers", None) or {}
         return CallError(
-            clean_words(_unwrapped(_without_secrets(words, self.options.api_key))),
+            one_line(_unwrapped(clean(words, self.options.api_key)), limit=MESSAGE_CHARS),
             kind=kind,
             retryable=retryable,
             retry_after=read_retry_after(headers) if retryable else None,
@@ -265,16 +264,3 @@ def _unwrapped(words: str) -> str:
     start, end = words.find("{"), words.rfind("}")
     said = server_words(words[start : end + 1].encode()) if 0 <= start < end else ""
     return said if start == 0 and said else words
-
-
-def _without_secrets(text: str, key: str | None) -> str:
-    """A text without the values of any environment variable that looks like a secret."""
-    secrets = [key] if key else []
-    secrets += [
-        value
-        for name, value in os.environ.items()
-        if SECRET_NAMES.search(name) and len(value) >= SECRET_LEAST
-    ]
-    for secret in secrets:
-        text = text.replace(secret, "***")
-    return text

@@ -12,6 +12,7 @@ from typing import Any
 import orjson
 
 from heartloop.errors import CallError
+from heartloop.secrets import clean, one_line
 from heartloop.types import Completion, Message, Usage
 
 CHARS_PER_TOKEN = 4
@@ -23,7 +24,6 @@ CONTEXT_WORDS = re.compile(
     re.IGNORECASE,
 )
 QUOTA_WORDS = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
-SECRET_WORDS = re.compile(r"(?i)\b(?:bearer\s+|sk-|key-|hf_|gsk_|xai-)[\w.\-*]{6,}")
 THINK = ("<think>", "</think>")
 
 
@@ -207,15 +207,21 @@ def _share(usage: Usage, lengths: list[int]) -> list[Usage]:
 # --- Refusals ----------------------------------------------------------------------------
 
 
-def error_of(status: int, body: bytes, headers: Mapping[str, str] | None = None) -> CallError:
-    """The error behind an HTTP status, in the server's own words."""
-    words = server_words(body) or f"HTTP {status}"
+def error_of(
+    status: int, body: bytes, headers: Mapping[str, str] | None = None, key: str | None = None
+) -> CallError:
+    """The error behind an HTTP status, in the server's own words, without the key."""
+    words = server_words(body, key) or f"HTTP {status}"
     retryable = status in RETRYABLE_STATUS
     kind = f"http_{status}"
     if status in (401, 403):
         kind = "auth"
     elif status == 404:
         kind = "not_found"
+    elif 300 <= status < 400:
+        where = (headers or {}).get("Location") or (headers or {}).get("location")
+        if where:
+            words = f"it points to {clean(where, key)}; give that as --base-url, if it is yours"
     elif status == 413:
         kind = "too_large"
     elif status in (400, 422) and CONTEXT_WORDS.search(words):
@@ -230,12 +236,12 @@ def error_of(status: int, body: bytes, headers: Mapping[str, str] | None = None)
     )
 
 
-def server_words(body: bytes) -> str:
+def server_words(body: bytes, *own: str | None) -> str:
     """What a server said about an error: its message, one line, no more than 400 characters."""
     try:
         said = orjson.loads(body)
     except ValueError:
-        text = body[:4000].decode("utf-8", "replace")
+        text = clean(body.decode("utf-8", "replace"), *own)[:4000]
         text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", text)
     else:
         found = said
@@ -243,15 +249,7 @@ def server_words(body: bytes) -> str:
             if isinstance(found, Mapping) and found.get(name):
                 found = found[name]
         text = found if isinstance(found, str) else orjson.dumps(found).decode()
-    return clean_words(text)
-
-
-def clean_words(text: str, secret: str | None = None) -> str:
-    """One line without anything that looks like a key."""
-    if secret:
-        text = text.replace(secret, "***")
-    text = " ".join(SECRET_WORDS.sub("***", text).split())
-    return text if len(text) <= MESSAGE_CHARS else f"{text[:MESSAGE_CHARS]}…"
+    return one_line(text, *own, limit=MESSAGE_CHARS)
 
 
 def read_retry_after(headers: Mapping[str, str]) -> float | None:

@@ -13,8 +13,10 @@ from heartloop.data import TaskData
 from heartloop.errors import UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.models import ModelOptions, make_model
+from heartloop.models.urls import base_url
 from heartloop.run.plan import Plan
 from heartloop.run.runner import LoadedTask, judge_ask
+from heartloop.secrets import secret_fields
 from heartloop.types import Mode, Sampling
 
 JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
@@ -27,6 +29,8 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
         UsageError: a card or data set that cannot be used, or a mode that does not fit.
     """
     from heartloop.data import load_data, resolve_tasks
+
+    model_options(plan)  # what cannot be used is refused before anything is written
 
     loaded = []
     names = set()
@@ -112,9 +116,17 @@ def model_options(plan: Plan) -> ModelOptions:
             "server: api_key does not belong into a plan, which is written to the manifest; "
             "set HEARTLOOP_API_KEY"
         )
+    held = secret_fields(plan.server.get("extra_body") or {})
+    if held:
+        raise UsageError(
+            f"--extra-body: {held[0]} does not belong into a request that is written to the "
+            "manifest and shown in the report; set HEARTLOOP_API_KEY"
+        )
     values: dict[str, Any] = {
         k: tuple(v) if isinstance(v, list) else v for k, v in plan.server.items()
     }
+    if "base_urls" in values:
+        values["base_urls"] = tuple(str(base_url(url)) for url in values["base_urls"])
     return ModelOptions(**values)
 
 

@@ -401,7 +401,7 @@ def test_a_server_that_ignores_n_gives_one():
     ("spec", "options", "complaint"),
     [
         ("server/", {}, "needs a name"),
-        ("server/x", {"base_urls": ("localhost:8000",)}, "must look like"),
+        ("server/x", {"base_urls": ("localhost:8000",)}, "expected a URL"),
         ("server/x", {"base_urls": ("http://me:secret@host/v1",)}, "HEARTLOOP_API_KEY"),
         ("replay/", {}, "needs a file"),
         ("", {}, "needs a name"),
