@@ -67,6 +67,17 @@ WHAT = _option_group(
     click.option(
         "--plan", type=click.Path(dir_okay=False), help="A plan in YAML, or a run's manifest.json."
     ),
+    click.option(
+        "--claim-from",
+        metavar="RUN",
+        help="Confirm the claim of an earlier run: its plan, on the questions left to ask.",
+    ),
+    click.option(
+        "--exclude-questions",
+        multiple=True,
+        metavar="RUN",
+        help="Do not ask the questions of this run again.",
+    ),
 )
 LOOP = _option_group(
     click.option(

@@ -31,7 +31,6 @@ def run_command(**flags: Any) -> int:
     The plan is printed before anything is asked. Ctrl-C saves and tells how to go on; so does
     a crash. Exit codes: 0 done, 1 failed, 2 usage, 3 stopped with a resumable run.
     """
-    from heartloop.cli._options import make_plan
     from heartloop.cli._show import show_plan
     from heartloop.errors import UsageError
     from heartloop.run.estimate import FREE
@@ -42,7 +41,7 @@ def run_command(**flags: Any) -> int:
         from heartloop.integrations.dspy import register_program
 
         flags["method"] = register_program(flags["method"])
-    plan, line = make_plan(flags)
+    plan, line = _confirming(flags)
     prepared = prepare(plan)
     if flags["selector"] and all(task.mode == "oracle" for task in prepared.tasks):
         raise UsageError(
@@ -69,6 +68,32 @@ def run_command(**flags: Any) -> int:
     )
     folder = new_folder(runs_dir(flags["runs"] or _config_runs()), flags["name"], label)
     return _go(prepared, folder, flags)
+
+
+def _confirming(flags: dict[str, Any]) -> tuple[Any, str]:
+    """The plan, with the claim it takes over and the questions it leaves out."""
+    import dataclasses
+
+    from heartloop.cli._options import make_plan
+    from heartloop.errors import UsageError
+    from heartloop.run.folder import MANIFEST, find_folder, runs_dir
+
+    runs = runs_dir(flags["runs"] or _config_runs())
+    left_out = tuple(str(find_folder(run, runs).path) for run in flags["exclude_questions"])
+    if not flags["claim_from"]:
+        plan, line = make_plan(flags)
+        return dataclasses.replace(plan, exclude_questions=left_out or plan.exclude_questions), line
+    earlier = find_folder(flags["claim_from"], runs).path
+    if flags["plan"]:
+        raise UsageError("--claim-from and --plan exclude one another: the claim brings its plan")
+    if str(earlier) not in left_out:
+        raise UsageError(
+            f"--claim-from {flags['claim_from']}: a claim is confirmed on other questions; add "
+            f"--exclude-questions {flags['claim_from']}"
+        )
+    plan, _ = make_plan({**flags, "plan": str(earlier / MANIFEST)})
+    plan = dataclasses.replace(plan, claim_from=str(earlier), exclude_questions=left_out)
+    return plan, f"confirms the claim of {earlier.name}; model {', '.join(plan.models)}"
 
 
 def _probe(prepared: Any) -> Any:

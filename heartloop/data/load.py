@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -33,6 +33,7 @@ def load_data(
     shots: int | None = None,
     shots_seed: int = 0,
     download: bool = True,
+    exclude: Collection[str] = (),
 ) -> TaskData:
     """Load the questions and golds of one task.
 
@@ -53,6 +54,7 @@ def load_data(
             that are not asked, else rows are kept out of the test items (a note says so).
         shots_seed: seed of the demonstrations.
         download: fetch what is not on this machine.
+        exclude: ids of questions that are not asked.
 
     Raises:
         DataError: there are no data, or they cannot be read; says how to get or mend them.
@@ -70,6 +72,15 @@ def load_data(
     notes = list(found.notes)
     count = _shots(card, found, shots, notes)
     items = reader(card)(card, found.raw, count)
+    if exclude:
+        left = [item for item in items.items if item.question.id not in exclude]
+        if not left:
+            raise UsageError(
+                f"{card.name}: every one of its {len(items.items)} questions is excluded; "
+                "--exclude-questions leaves nothing to ask"
+            )
+        notes.append(f"{len(items.items) - len(left)} questions of earlier runs are left out")
+        items = replace(items, items=left)
     notes += items.notes
     asked, demos = select(items, limit, sample, count, shots_seed, card.name, notes)
     shown = tuple(item.demo for item in demos)

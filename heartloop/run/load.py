@@ -14,6 +14,7 @@ from heartloop.errors import UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.models import ModelOptions, make_model
 from heartloop.models.urls import base_url
+from heartloop.run.claim import asked_questions
 from heartloop.run.plan import Plan
 from heartloop.run.runner import LoadedTask, judge_ask
 from heartloop.secrets import secret_fields
@@ -34,6 +35,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
 
     loaded = []
     names = set()
+    asked = [asked_questions(Path(folder)) for folder in plan.exclude_questions]
     pool = MathPool()  # one set of workers for all tasks; started when first needed
     for card in resolve_tasks(",".join(plan.tasks), data_dir=plan.data_dir):
         if card.name in names:
@@ -47,6 +49,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
             sample=plan.sample,
             shots=plan.shots,
             shots_seed=plan.shots_seed,
+            exclude=frozenset().union(*(found.get(card.name, ()) for found in asked)),
         )
         card = data.card  # its verifier is settled, where the data decide it
         if not data.questions:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from heartloop import __version__
 from heartloop.errors import UsageError
+from heartloop.run.claim import claim_dict, planned_claim
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import task_facts
 
@@ -28,6 +29,8 @@ FIELDS: dict[str, str] = {
     "and the hash of its question ids in order",
     "data": "for each task: source, sha256, expected sha256, revision, licence, practice or not, "
     "notes",
+    "claim": "what the run may say, fixed before its first call: treatments, controls, metric, "
+    "margin, level, contrasts, and the sha256 of all of it; absent in older folders",
     "pilot": "the token-only pilot that fixed the draws of `resample`; absent where none was made",
     "reused": "runs whose answers were taken over, and how many; else null",
     "ray": "shards and how many were lost, for runs on Ray",
@@ -51,6 +54,7 @@ def new_manifest(
         "plan": prepared.plan.to_dict(),
         "tasks": [task_facts(task) for task in prepared.tasks],
         "data": [data_facts(task) for task in prepared.tasks],
+        "claim": claim_dict(planned_claim(prepared)),
         "shard": list(shard) if shard else None,
         "versions": versions(),
         "git": git_revision(),

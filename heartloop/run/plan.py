@@ -47,6 +47,8 @@ class Plan:
         stop_when: ``decided`` ends the run when a sequential test is decided; else None.
         margin: half-width of the region of equivalence, a share.
         reuse: run folders whose journals are read before anything is asked.
+        claim_from: run folder whose claim this run is to confirm; else None.
+        exclude_questions: run folders whose questions are not asked again.
     """
 
     tasks: tuple[str, ...]
@@ -71,6 +73,8 @@ class Plan:
     stop_when: str | None = None
     margin: float = 0.03
     reuse: tuple[str, ...] = ()
+    claim_from: str | None = None
+    exclude_questions: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """The plan as plain data, for the manifest and for YAML."""
@@ -194,12 +198,13 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
             "models": tuple(map(str, value["models"])),
             "seeds": tuple(dict.fromkeys(value.get("seeds", (0,)))),
             "reuse": tuple(value.get("reuse", ())),
+            "exclude_questions": tuple(value.get("exclude_questions", ())),
         }
     )
 
 
 def _check_types(value: Mapping[str, Any], where: str) -> None:
-    lists = ("tasks", "models", "arms", "seeds", "reuse")
+    lists = ("tasks", "models", "arms", "seeds", "reuse", "exclude_questions")
     whole = ("limit", "sample", "shots", "shots_seed")
     for name in lists:
         if name in value and not isinstance(value[name], (list, tuple)):
