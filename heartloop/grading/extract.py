@@ -25,13 +25,11 @@ from heartloop.grading.marks import (
     last_number,
     quoted,
 )
+from heartloop.thinking import split_thinking
 from heartloop.types import Question
 
 MAX_TEXT = 40_000
 """Characters of a text that extraction looks at: the last ones, where answers stand."""
-
-_THINK_CLOSE = ("</think>", "</thinking>", "</reasoning>", "</thought>", "<|end_of_thought|>")
-_THINK_OPEN = ("<think>", "<thinking>", "<reasoning>", "<thought>", "<|begin_of_thought|>")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,27 +57,15 @@ class Context:
 
 
 def visible_text(text: str) -> tuple[str, bool]:
-    """The part of a text that may be graded: what stands behind the last closed think block.
+    """The part of a text that may be graded: the answer without any thinking, its end if long.
 
     Returns:
-        The visible text, and whether a think block was left open (then the text is empty).
+        The visible text, and whether thinking was left open: such a text was cut.
     """
-    if len(text) > MAX_TEXT:
-        text = text[-MAX_TEXT:]
-    if "<" not in text:
-        return text, False
-    cut = -1
-    for mark in _THINK_CLOSE:
-        at = text.rfind(mark)
-        if at >= 0:
-            cut = max(cut, at + len(mark))
-    if cut >= 0:
-        text = text[cut:]
-    for mark in _THINK_OPEN:
-        at = text.find(mark)
-        if at >= 0:
-            return "", True
-    return text, False
+    answer, _, closed = split_thinking(text)
+    if not closed and not answer:
+        return "", True
+    return answer[-MAX_TEXT:], not closed
 
 
 # --- chains ------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heartloop.errors import CallError
+from heartloop.thinking import split_thinking
 from heartloop.types import Completion, Request, Usage
 
 
@@ -174,10 +175,13 @@ async def complete(
         raise
     if job.error is not None:
         raise CallError(f"{name}: {job.error}", kind="bad_response") from job.error
+    text, reasoning, closed = split_thinking(job.text)
+    thought = round(len(job.tokens) * len(reasoning) / len(job.text)) if reasoning else 0
     return Completion(
-        text=job.text,
-        finish_reason=job.finish,
-        usage=Usage(prompt=len(prompt), completion=len(job.tokens), cached=job.cached),
+        text=text,
+        finish_reason=job.finish if closed else "length",
+        usage=Usage(len(prompt), len(job.tokens), thought, job.cached),
+        reasoning=reasoning,
         logprob=float(np.mean(job.logprobs)) if s.logprobs else None,
         logprob_tokens=len(job.logprobs) if s.logprobs else 0,
         started=started,

@@ -10,6 +10,7 @@ import orjson
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions
+from heartloop.thinking import split_thinking
 from heartloop.types import Completion, Request, Usage
 
 FIELDS = ("id", "index", "round", "draw", "text")
@@ -69,10 +70,14 @@ class ReplayModel:
             record = orjson.loads(file.readline())
         text = record[self._names["text"]]
         reasoning = record.get("reasoning")
+        finish = record.get("finish_reason") or "stop"
+        if reasoning is None:
+            text, reasoning, closed = split_thinking(text)
+            finish = finish if closed else "length"
         usage, estimated = _usage(record.get("usage"), request, text + (reasoning or ""))
         return Completion(
             text=text,
-            finish_reason=record.get("finish_reason") or "stop",
+            finish_reason=finish,
             usage=usage,
             reasoning=reasoning,
             estimated=estimated,

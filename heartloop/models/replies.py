@@ -13,6 +13,7 @@ import orjson
 
 from heartloop.errors import CallError
 from heartloop.secrets import clean, one_line
+from heartloop.thinking import split_thinking
 from heartloop.types import Completion, Message, Usage
 
 CHARS_PER_TOKEN = 4
@@ -24,7 +25,6 @@ CONTEXT_WORDS = re.compile(
     re.IGNORECASE,
 )
 QUOTA_WORDS = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
-THINK = ("<think>", "</think>")
 
 
 def read_chat(reply: Any, messages: Sequence[Message]) -> Completion:
@@ -128,27 +128,6 @@ def _text_of(content: Any) -> str:
     if isinstance(content, list):
         return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
     raise _bad("the message's content is neither text nor parts")
-
-
-def split_thinking(text: str) -> tuple[str, str | None, bool]:
-    """Thinking in tags and the answer after it.
-
-    The opening tag may be missing, since some chat templates put it into the prompt.
-
-    Returns:
-        The answer, the thinking or None, and whether the thinking came to its end. An unclosed
-        block leaves an empty answer: what stands in it was never said to the user.
-    """
-    opening, closing = THINK
-    stripped = text.lstrip()
-    opened = stripped.startswith(opening)
-    end = text.find(closing)
-    if end < 0:
-        return ("", stripped[len(opening) :].strip(), False) if opened else (text, None, True)
-    start = text.find(opening) + len(opening) if opened else 0
-    if not opened and opening in text[:end]:
-        return text, None, True  # tags quoted inside an answer
-    return text[end + len(closing) :].lstrip(), text[start:end].strip(), True
 
 
 def read_usage(usage: Any) -> tuple[Usage, bool]:

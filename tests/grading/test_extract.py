@@ -70,7 +70,7 @@ def test_a_problem_that_the_text_poses_itself_is_not_read():
 
 
 def test_only_what_follows_the_last_think_block_is_visible():
-    assert ex.visible_text("<think>\\boxed{1}</think> \\boxed{2}") == (" \\boxed{2}", False)
+    assert ex.visible_text("<think>\\boxed{1}</think> \\boxed{2}") == ("\\boxed{2}", False)
     assert ex.visible_text("<think>\\boxed{1}") == ("", True)
     assert ex.visible_text("\\boxed{1}</think>ok") == ("ok", False)
 

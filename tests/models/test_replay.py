@@ -86,3 +86,20 @@ def test_a_missing_file_and_an_unknown_field_are_refused(tmp_path):
         make_model(f"replay/{tmp_path}/none.jsonl")
     with pytest.raises(UsageError, match="'answer'"):
         make_model(f"replay/{tmp_path}/r.jsonl", ModelOptions(replay_fields={"answer": "x"}))
+
+
+def test_thinking_in_a_recorded_text_is_no_part_of_the_answer(tmp_path):
+    file = tmp_path / "r.jsonl"
+    file.write_text(
+        '{"id": "q", "text": "[THINK]\\\\boxed{1}?[/THINK]\\\\boxed{2}"}\n'
+        '{"id": "r", "text": "<think>\\\\boxed{1}?", "finish_reason": "stop"}\n'
+    )
+
+    def said(question):
+        model = make_model(f"replay/{file}")
+        return asyncio.run(model.complete(
+            Request(Address("t", question, model.name, 0, 0), (Message("user", "?"),))
+        ))  # fmt: skip
+
+    assert (said("q").text, said("q").reasoning) == ("\\boxed{2}", "\\boxed{1}?")
+    assert (said("r").text, said("r").finish_reason) == ("", "length")
