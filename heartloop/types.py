@@ -11,6 +11,7 @@ Outcome = Literal["correct", "incorrect", "unscored", "error"]
 UnscoredReason = Literal["truncated", "empty", "unparsed", "refused", "judge_failed", "undecided"]
 Placement = Literal["after_instruction", "after_input", "before", "system"]
 Mode = Literal["oracle", "verifier-free"]
+ShotsAs = Literal["turns", "text"]
 
 OUTCOMES: tuple[Outcome, ...] = ("correct", "incorrect", "unscored", "error")
 UNSCORED_REASONS: tuple[UnscoredReason, ...] = (
@@ -36,6 +37,21 @@ class Message:
 
 
 @dataclass(frozen=True, slots=True)
+class Demo:
+    """A demonstration, ready for both ways of showing it.
+
+    Attributes:
+        input: what a user's turn asks, without the answer format, like ``Question.input``.
+        output: what the assistant's turn answers, in the form that the prompt asks for.
+        text: both as one part of a single message, in the task's own layout.
+    """
+
+    input: str
+    output: str
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class Question:
     """What a method may know of one item: never the gold.
 
@@ -45,7 +61,8 @@ class Question:
         index: 0-based row in the task's data, after duplicates are dropped.
         instruction: what is to be done; may be empty.
         input: the item itself, with the task's own prefixes already applied.
-        demos: rendered demonstrations, in order, placed between instruction and input.
+        demos: demonstrations, in order, placed between instruction and input.
+        shots_as: demonstrations are ``turns`` of user and assistant, or ``text`` of one message.
         answer_format: last line of the prompt that fixes the form of the answer; may be empty.
         separator: what joins the parts that are not empty.
         system: a system message of the task's own, or None.
@@ -60,7 +77,8 @@ class Question:
     index: int
     input: str
     instruction: str = ""
-    demos: tuple[str, ...] = ()
+    demos: tuple[Demo, ...] = ()
+    shots_as: ShotsAs = "text"
     answer_format: str = ""
     separator: str = "\n\n"
     system: str | None = None

@@ -131,7 +131,13 @@ DATA = _option_group(
         "--shots",
         type=click.IntRange(0),
         metavar="K",
-        help="Demonstrations from the task's own pool.",
+        help="Demonstrations from the task's own pool, the same for every arm.",
+    ),
+    click.option(
+        "--shots-as",
+        type=click.Choice(["turns", "text"]),
+        help="Demonstrations as turns of a chat (the default) or in the one message "
+        "(the default of published protocols).",
     ),
     click.option("--verifier", metavar="V", help="A verifier card instead of the task's own."),
     click.option(

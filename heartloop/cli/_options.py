@@ -154,6 +154,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         limit=flags["limit"],
         sample=flags["sample"],
         shots=flags["shots"],
+        shots_as=flags["shots_as"],
         verifier=flags["verifier"],
         helper=flags["helper"],
         judge=flags["judge"],
@@ -298,7 +299,8 @@ def _limits(flags: Mapping[str, Any]) -> dict[str, Any]:
 _DECIDED: dict[str, Any] = {
     **dict.fromkeys(
         (
-            "mode", "stimuli", "method", "placement", "limit", "sample", "shots", "verifier",
+            "mode", "stimuli", "method", "placement", "limit", "sample", "shots", "shots_as",
+            "verifier",
             "helper", "judge", "rounds", "candidates", "schedule", "history", "selector",
             "temperature", "max_tokens", "top_p", "reasoning_effort", "extra_body", "stop_when",
             "tensor_parallel",

@@ -60,6 +60,16 @@ def show_plan(
     )
     more = f" and {len(prepared.tasks) - 6} more" if len(prepared.tasks) > 6 else ""
     click.echo(f"tasks: {names}{more}", err=True)
+    shown = {(len(t.data.questions[0].demos), t.data.shots_as) for t in prepared.tasks}
+    for count, form in sorted((n, form) for n, form in shown if n):
+        click.echo(f"demonstrations: {count} as {form}, the same for every arm", err=True)
+    against = [a.name for a in prepared.plan.arms if any("format" in s.demand for s in a.stimuli)]
+    if against and any(count for count, _ in shown):
+        click.echo(
+            f"note: {', '.join(against[:4])} ask for another form of answer than demonstrations "
+            "show: what they lose may be that contradiction",
+            err=True,
+        )
     for task in prepared.tasks[:1]:
         click.echo(f"data: {task.data.source}", err=True)
     rows = [

@@ -10,7 +10,7 @@ from typing import Any
 
 from heartloop.cards.task import TaskCard
 from heartloop.data.rows import Row
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question, ShotsAs
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +40,7 @@ class Item:
 
     question: Question
     gold: Gold
-    demo: str = ""
+    demo: Demo | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +84,7 @@ class TaskData:
         total: items of the whole data set (a limit takes fewer); an item asked in two forms
             counts once.
         files: sha256 by path of everything that was read.
+        shots_as: how its demonstrations are shown; None without any.
         demo_answers: answers of the pool's (or the kept-out) items, for trivial baselines.
     """
 
@@ -104,6 +105,7 @@ class TaskData:
     total: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
     demo_answers: tuple[str, ...] = ()
+    shots_as: ShotsAs | None = None
 
 
 def shuffled(texts: Iterable[str], key: str) -> tuple[str, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import cast, get_args
 
 from heartloop.cards.task import TaskCard
 from heartloop.data.items import (
@@ -18,7 +19,8 @@ from heartloop.data.items import (
 )
 from heartloop.data.readers import reader
 from heartloop.data.sources import Located, absent, locate, locate_practice
-from heartloop.errors import UsageError
+from heartloop.errors import CardError, UsageError
+from heartloop.types import ShotsAs
 
 DEMO_ANSWERS = 200  # enough for a baseline, few enough to keep
 
@@ -32,6 +34,7 @@ def load_data(
     sample: int | None = None,
     shots: int | None = None,
     shots_seed: int = 0,
+    shots_as: ShotsAs | None = None,
     download: bool = True,
     exclude: Collection[str] = (),
 ) -> TaskData:
@@ -53,6 +56,9 @@ def load_data(
             question and arm, and never test items: from the task's own pool, else from the rows
             that are not asked, else rows are kept out of the test items (a note says so).
         shots_seed: seed of the demonstrations.
+        shots_as: demonstrations as ``turns`` of user and assistant, or as ``text`` of the one
+            message; None takes the card's ``options.shots_as`` (published protocols: text), else
+            turns, since chat models copy from demonstrations that stand in one message.
         download: fetch what is not on this machine.
         exclude: ids of questions that are not asked.
 
@@ -83,8 +89,11 @@ def load_data(
         items = replace(items, items=left)
     notes += items.notes
     asked, demos = select(items, limit, sample, count, shots_seed, card.name, notes)
-    shown = tuple(item.demo for item in demos)
-    questions = [replace(item.question, demos=shown) if shown else item.question for item in asked]
+    shown = tuple(item.demo for item in demos if item.demo is not None)
+    form: ShotsAs = shots_as or _shown_as(card)
+    questions = [item.question for item in asked]
+    if shown:
+        questions = [replace(question, demos=shown, shots_as=form) for question in questions]
     golds = {item.gold.question: item.gold for item in asked}
     spare = demos or items.pool
     return TaskData(
@@ -104,6 +113,7 @@ def load_data(
         total=len({_item_key(item) for item in items.items}),
         files=found.files,
         demo_answers=tuple(item.gold.answers[0] for item in spare[:DEMO_ANSWERS]),
+        shots_as=form if shown else None,
     )
 
 
@@ -117,6 +127,17 @@ def _found(card: TaskCard, data_dir: str | Path | None, download: bool) -> Locat
     if found is None:
         raise absent(card)
     return found
+
+
+def _shown_as(card: TaskCard) -> ShotsAs:
+    form = card.options.get("shots_as", "turns")
+    if card.verifier == "choice_loglik":
+        return "text"  # choices are scored behind one raw text
+    if card.prompt.demo and "shots_as" not in card.options:
+        return "text"  # the card has a layout of its own for them
+    if form not in get_args(ShotsAs):
+        raise CardError(f"{card.path}: options.shots_as: {form!r} is neither turns nor text")
+    return cast(ShotsAs, form)
 
 
 def _shots(card: TaskCard, found: Located, asked: int | None, notes: list[str]) -> int:

@@ -45,6 +45,10 @@ def render(
 ) -> tuple[Message, ...]:
     """The messages of round 0: system, history, and one user message of the question's parts.
 
+    Demonstrations stand in that message, or (``question.shots_as`` is ``turns``) in front of it as
+    pairs of a user's and an assistant's turn, before the question's own history; the instruction
+    and its stimulus then open the first of them and are not repeated.
+
     The parts are instruction, demonstrations, input and answer format, those that are not empty
     joined by ``question.separator``. A stimulus goes
 
@@ -75,10 +79,22 @@ def render(
         system = join(system, joiner, words)
     for note in notes:
         body = _before_prefix(body, partial(_paragraph, addition=note))
-    parts = (instruction, *question.demos, body, question.answer_format)
-    content = question.separator.join(part for part in parts if part)
     head = (Message("system", system),) if system else ()
-    return (*head, *question.history, Message("user", content))
+    turns: list[Message] = []
+    shown = tuple(demo.text for demo in question.demos)
+    if question.shots_as == "turns":
+        for demo in question.demos:
+            asked = _message(question, instruction, demo.input)
+            turns += [asked, Message("assistant", demo.output)]
+            instruction = ""
+        shown = ()
+    return (*head, *turns, *question.history, _message(question, instruction, *shown, body))
+
+
+def _message(question: Question, *parts: str) -> Message:
+    """A user's turn; a task's own leading line breaks go where nothing stands before them."""
+    content = question.separator.join(part for part in (*parts, question.answer_format) if part)
+    return Message("user", content if parts[0] or not question.demos else content.lstrip("\n"))
 
 
 def append_to_last(messages: tuple[Message, ...], text: str) -> tuple[Message, ...]:

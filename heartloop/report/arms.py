@@ -216,6 +216,7 @@ def differences(first: Loaded, second: Loaded) -> list[str]:
         "verifier_sha256": "verifier card",
         "card_sha256": "task card",
         "sampling": "sampling",
+        "shots_as": "form of the demonstrations",
     }
     for task in shared:
         for name in ("practice", "sha256"):
@@ -225,7 +226,7 @@ def differences(first: Loaded, second: Loaded) -> list[str]:
                 break
         for name, label in labels.items():
             left, right = a[task].get(name), b[task].get(name)
-            if left != right:
+            if left != right and name in a[task] and name in b[task]:
                 found.append(f"{label} of {task}: {_short(left)} and {_short(right)}")
     for name in ("shots", "shots_seed"):
         left, right = (run.manifest["plan"].get(name) or 0 for run in (first, second))

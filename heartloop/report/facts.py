@@ -45,7 +45,7 @@ def plan_section(run: Loaded) -> str:
                 ("run seeds", ", ".join(map(str, plan["seeds"]))),
                 ("selector", str(plan["selector"]) if _free(m) else ""),
                 ("judge", str(plan.get("judge") or "")),
-                ("demonstrations", str(plan["shots"]) if plan.get("shots") else ""),
+                ("demonstrations", _shots(m)),
                 ("command", sessions[0]["command"] if sessions else ""),
                 ("began, ended (UTC)", f"{sessions[0]['started']} – {sessions[-1]['ended']}"
                  if sessions else ""),
@@ -54,6 +54,14 @@ def plan_section(run: Loaded) -> str:
             ]
         )
     )  # fmt: skip
+
+
+def _shots(manifest: Mapping[str, Any]) -> str:
+    """How many demonstrations a question has, and how they are shown."""
+    ways = {(t["shots"], t["shots_as"]) for t in manifest["tasks"] if t.get("shots")}
+    if not ways and manifest["plan"].get("shots"):
+        ways = {(manifest["plan"]["shots"], "text")}  # a run of before tasks said it
+    return ", ".join(f"{count} as {form}" for count, form in sorted(ways))
 
 
 def _free(manifest: Mapping[str, Any]) -> bool:

@@ -256,6 +256,7 @@ def run_data(
             sample=plan.sample,
             shots=plan.shots,
             shots_seed=plan.shots_seed,
+            shots_as=plan.shots_as,
             download=False,  # reading a run must not fetch anything
         )
         if question_hash([q.id for q in loaded.questions]) != facts[name]["question_ids_sha256"]:

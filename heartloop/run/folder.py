@@ -33,7 +33,11 @@ class RunFolder:
     @property
     def manifest(self) -> dict[str, Any]:
         """The manifest; raises UsageError where it is absent or damaged."""
-        return read_json(self.path / MANIFEST)
+        manifest = read_json(self.path / MANIFEST)
+        if isinstance(manifest.get("plan"), dict):
+            # Before plans said it, demonstrations stood in the one message.
+            manifest["plan"].setdefault("shots_as", "text")
+        return manifest
 
     @property
     def summary(self) -> dict[str, Any] | None:

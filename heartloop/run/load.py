@@ -50,6 +50,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
             shots=plan.shots,
             shots_seed=plan.shots_seed,
             exclude=frozenset().union(*(found.get(card.name, ()) for found in asked)),
+            shots_as=plan.shots_as,
         )
         card = data.card  # its verifier is settled, where the data decide it
         if not data.questions:
@@ -198,6 +199,8 @@ def task_facts(task: LoadedTask) -> dict[str, Any]:
             for k, v in dataclasses.asdict(task.sampling).items()
             if v or (v == 0 and v is not False)
         },
+        "shots": len(data.questions[0].demos),
+        "shots_as": data.shots_as,
         "questions": len(data.questions),
         "items": len({q.cluster or q.id for q in data.questions})
         if card.family == "instruction_induction"  # an item asked in both orders is one item

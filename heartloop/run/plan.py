@@ -18,7 +18,7 @@ from heartloop.run.plan_checks import (
     is_whole,
     no_unknown,
 )
-from heartloop.types import PLACEMENTS, Arm, Mode, Placement, Stimulus
+from heartloop.types import PLACEMENTS, Arm, Mode, Placement, ShotsAs, Stimulus
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,7 @@ class Plan:
         limit, sample: the first N questions, or N drawn with this seed.
         shots, shots_seed: demonstrations a question (None: as the task card says), and the seed
             that draws them.
+        shots_as: ``turns`` or ``text``; None: as the task card says, else turns.
         verifier: a verifier card instead of the task's own.
         helper: a second model, for methods that need one (`critique`, `planner`).
         judge: the model that judges, for verifiers that need one.
@@ -61,6 +62,7 @@ class Plan:
     sample: int | None = None
     shots: int | None = None
     shots_seed: int = 0
+    shots_as: ShotsAs | None = None
     verifier: str | None = None
     helper: str | None = None
     judge: str | None = None
@@ -187,6 +189,8 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
         raise UsageError(f"{where}: match {value['match']!r} is neither tokens nor calls")
     if value.get("stop_when") not in (None, "decided"):
         raise UsageError(f"{where}: stop_when {value['stop_when']!r}: known is decided")
+    if value.get("shots_as") not in (None, *get_args(ShotsAs)):
+        raise UsageError(f"{where}: shots_as {value['shots_as']!r} is neither turns nor text")
     mode = value.get("mode")
     if mode is not None and mode not in get_args(Mode):
         raise UsageError(f"{where}: mode {mode!r} is neither oracle nor verifier-free")
@@ -243,7 +247,7 @@ def load_plan(path: Path) -> Plan:
     if not isinstance(value, dict):
         raise UsageError(f"{path}: expected a mapping with tasks, models and arms")
     if "plan" in value and "schema" in value:
-        value = value["plan"]
+        value = {"shots_as": "text", **value["plan"]}  # the only way of manifests that do not say
     return plan_from_dict(value, str(path))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from heartloop.data import TaskData, load_data, resolve_tasks
 from heartloop.data.readers.table import looks_mathematical
-from heartloop.errors import DataError, UsageError
+from heartloop.errors import CardError, DataError, UsageError
 
 
 def table(folder: Path, rows: list[dict[str, Any]], name: str = "mine.jsonl") -> str:
@@ -70,7 +70,7 @@ def test_csv_with_ids_choices_clusters_and_demonstrations(tmp_path: Path) -> Non
     assert [q.cluster for q in plain.questions] == ["t1", "t1"]
     shown = load(str(tmp_path / "quiz.csv"), shots=1)
     assert [q.id for q in shown.questions] == ["a", "b"]
-    assert shown.questions[0].demos == ("Which is blue?\n(A) sky\n(B) mud\nAnswer: A",)
+    assert shown.questions[0].demos[0].text == "Which is blue?\n(A) sky\n(B) mud\nAnswer: A"
     with pytest.raises(UsageError, match="--shots 2: quiz has 1 demonstrations"):
         load(str(tmp_path / "quiz.csv"), shots=2)
 
@@ -211,3 +211,29 @@ def test_a_suite_is_not_loaded_as_a_task() -> None:
 
     with pytest.raises(UsageError, match="is a suite"):
         load_data(load_task("bigbench"))
+
+
+def test_demonstrations_have_the_form_that_the_prompt_demands_and_are_turns(tmp_path: Path) -> None:
+    rows = [{"question": f"{n} + {n}?", "answer": str(2 * n), "id": n} for n in range(1, 6)]
+    shown = load(table(tmp_path, rows), shots=2)
+    first = shown.questions[0]
+    assert first.shots_as == shown.shots_as == "turns" and len(first.demos) == 2
+    for demo in first.demos:
+        n = int(demo.input.split()[0])
+        assert demo.output == f"\\boxed{{{2 * n}}}" and demo.text == f"{demo.input}\n{demo.output}"
+    assert load(table(tmp_path, rows), shots=2, shots_as="text").questions[0].shots_as == "text"
+    plain = load(table(tmp_path, rows))
+    assert plain.shots_as is None and plain.questions[0].shots_as == "text"
+
+
+def test_a_card_with_its_own_layout_of_demonstrations_keeps_it(tmp_path: Path) -> None:
+    table(tmp_path, [{"question": f"Q{n}", "answer": f"W{n}"} for n in range(4)])
+    own = tmp_path / "own.yaml"
+    own.write_text(
+        "name: own\nsource: {local: [mine.jsonl]}\nprompt: {demo: '{question} => {answer}'}\n"
+    )
+    shown = load(str(own), shots=1)
+    assert shown.shots_as == "text" and " => W" in shown.questions[0].demos[0].text
+    own.write_text(own.read_text() + "options: {shots_as: loud}\n")
+    with pytest.raises(CardError, match="shots_as: 'loud' is neither turns nor text"):
+        load(str(own), shots=1)

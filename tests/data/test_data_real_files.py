@@ -10,6 +10,7 @@ import pytest
 
 from heartloop.cards import list_cards, load_task
 from heartloop.data import TaskData, load_data, resolve_tasks
+from heartloop.methods import render
 
 SUITES = {
     # name: (tasks, items, questions)
@@ -29,7 +30,7 @@ SUITES = {
 
 def prompt(data: TaskData, place: int) -> str:
     q = data.questions[place]
-    parts = (q.instruction, *q.demos, q.input, q.answer_format)
+    parts = (q.instruction, *(demo.text for demo in q.demos), q.input, q.answer_format)
     return q.separator.join(part for part in parts if part)
 
 
@@ -326,7 +327,7 @@ def test_induction_demonstrations_are_never_test_inputs(
         data = load(f"instruction_induction/{name}", shared_data, shots=5)
         asked = {q.meta["raw_input"] for q in data.questions}
         for demo in data.questions[0].demos:
-            assert demo.partition("Input: ")[2].partition("\nOutput:")[0] not in asked
+            assert demo.text.partition("Input: ")[2].partition("\nOutput:")[0] not in asked
 
 
 def test_induction_annotations_can_stand_in_for_our_instructions(
@@ -420,7 +421,7 @@ def test_demonstrations_come_from_rows_that_are_not_asked(shared_data: Path) -> 
     (demos,) = {q.demos for q in shown.questions}
     assert len(demos) == 3
     for q in shown.questions:
-        assert not any(q.meta["raw_input"] in demo for demo in demos)
+        assert not any(q.meta["raw_input"] in demo.text for demo in demos)
     other = load("bigbench/snarks", shared_data, limit=50, sample=0, shots=3, shots_seed=1)
     assert other.questions[0].demos != demos
     assert len(shown.demo_answers) == 3
@@ -453,3 +454,37 @@ def test_every_shipped_card_names_source_licence_citation_and_verifier() -> None
         assert card.source.url or card.source.hub, ref.name
         if card.source.hub and card.source.hub.revision:
             assert len(card.source.hub.revision) == 40
+
+
+@pytest.mark.parametrize(
+    ("task", "form"),
+    [
+        ("instruction_induction/sum", "turns"),
+        ("bigbench/snarks", "turns"),
+        ("bbh/snarks", "text"),  # a published prompt
+        ("bbh_cot/snarks", "text"),
+        ("esconv/exploration", "turns"),
+        ("simpleqa", "turns"),
+        ("olympiad", "turns"),
+    ],
+)
+def test_demonstrations_are_turns_unless_the_protocol_is_published(
+    task: str, form: str, shared_data: Path
+) -> None:
+    assert load(task, shared_data, shots=3, limit=5).shots_as == form
+    for way in ("turns", "text"):
+        data = load(task, shared_data, shots=3, limit=5, shots_as=way)
+        said = render(data.questions[0])
+        assert len([m for m in said if m.role == "assistant"]) == (3 if way == "turns" else 0)
+        instruction = data.questions[0].instruction
+        assert sum(m.content.count(instruction) for m in said) == 1 or not instruction
+        assert all(m.content for m in said)
+
+
+def test_a_published_prompt_as_turns_says_the_same_words(shared_data: Path) -> None:
+    text, turns = (
+        render(load("bbh_cot/snarks", shared_data, limit=1, shots_as=way).questions[0])
+        for way in ("text", "turns")
+    )
+    told = "".join(m.content for m in text)
+    assert "".join("".join(m.content for m in turns).split()) == "".join(told.split())

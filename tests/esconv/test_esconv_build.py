@@ -124,7 +124,7 @@ def test_the_gold_of_the_label_turn_is_not_in_the_prompt(real: dict) -> None:
 
 def test_demonstrations_come_from_spare_conversations(real: dict) -> None:
     for data in real.values():
-        prompt = render(data.questions[0])[0].content
+        prompt = "\n".join(message.content for message in render(data.questions[0]))
         assert prompt.count("Conversation so far:") == 9
         assert prompt.count("\nStrategy: ") == 8
 
@@ -134,10 +134,10 @@ def test_balanced_demonstrations_show_every_strategy(tmp_path: Path, shared_data
     card.write_text("include: esconv\nname: balanced\noptions: {demonstrations: balanced}\n")
     task = load_task(f"{card}/action")
     data = load_data(task, data_dir=shared_data, shots=8)
-    shown = [demo.rpartition("Strategy: ")[2] for demo in data.questions[0].demos]
+    shown = [demo.text.rpartition("Strategy: ")[2] for demo in data.questions[0].demos]
     assert sorted(shown) == sorted(LABELS)
     sixteen = load_data(task, data_dir=shared_data, shots=16).questions[0].demos
-    counts = Counter(demo.rpartition("Strategy: ")[2] for demo in sixteen)
+    counts = Counter(demo.text.rpartition("Strategy: ")[2] for demo in sixteen)
     assert set(counts.values()) == {2}
 
 
@@ -154,7 +154,7 @@ def test_strategies_of_the_context_can_be_hidden(tmp_path: Path) -> None:
 def test_the_forms_differ_in_what_they_ask_for() -> None:
     def first(name: str) -> tuple[str, str]:
         found = load_data(load_task(f"{name}/action"), practice=True, shots=1).questions[0]
-        return found.answer_format, found.demos[0].rpartition("\n\n")[2]
+        return found.answer_format, found.demos[0].text.rpartition("\n\n")[2]
 
     assert "NAME" in first("esconv")[0] and first("esconv")[1].startswith("Strategy: ")
     form, demo = first("esconv_utterance")

@@ -9,9 +9,10 @@ from method_fakes import question
 
 from heartloop.methods import render
 from heartloop.methods.prompt import append_to_last, join
-from heartloop.types import PLACEMENTS, Message, Stimulus
+from heartloop.types import PLACEMENTS, Demo, Message, Stimulus
 
 EP02 = Stimulus("EP02", "emotionprompt", "This is very important to my career.", "x")
+AB, CD = Demo("A ->", "B", "A -> B"), Demo("C ->", "D", "C -> D")
 EP01 = Stimulus("EP01", "emotionprompt", "Write your answer.", "x", joiner=", ")
 
 
@@ -21,13 +22,13 @@ def only(messages: tuple[Message, ...]) -> str:
 
 
 def test_parts_stand_in_order_and_empty_ones_leave_no_gap():
-    full = question(instruction="Do it.", demos=("A -> B", "C -> D"), input="E ->")
+    full = question(instruction="Do it.", demos=(AB, CD), input="E ->")
     assert only(render(full)) == ("Do it.\n\nA -> B\n\nC -> D\n\nE ->\n\nEnd with \\boxed{ANSWER}.")
     assert only(render(question(instruction="", answer_format=""))) == "Problem 0: what is it?"
 
 
 def test_after_instruction_stands_before_the_demonstrations():
-    text = only(render(question(demos=("A -> B",)), (EP02,)))
+    text = only(render(question(demos=(AB,)), (EP02,)))
     assert text.startswith("Solve the problem. This is very important to my career.\n\nA -> B")
 
 
@@ -93,3 +94,28 @@ def test_a_joiner_without_white_space_gets_one():
 @pytest.mark.parametrize("placement", PLACEMENTS)
 def test_without_stimuli_the_placement_changes_nothing(placement):
     assert render(question(), (), placement) == render(question())
+
+
+def test_demonstrations_as_turns_have_instruction_and_stimulus_once_in_front():
+    shown = question(demos=(AB, CD), shots_as="turns", answer_format="Bare word.", input="E ->")
+    first, b, second, d, last = render(shown, (EP02,))
+    assert first == Message("user", f"Solve the problem. {EP02.text}\n\nA ->\n\nBare word.")
+    assert (b, d) == (Message("assistant", "B"), Message("assistant", "D"))
+    assert second == Message("user", "C ->\n\nBare word.")
+    assert last == Message("user", "E ->\n\nBare word.")
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS)
+def test_a_stimulus_stands_once_whatever_shows_the_demonstrations(placement: str):
+    for form in ("turns", "text"):
+        shown = question(demos=(AB, CD), shots_as=form, history=(Message("user", "Hi"),))
+        said = [message.content for message in render(shown, (EP02,), placement)]
+        assert sum(text.count(EP02.text) for text in said) == 1
+        assert sum(text.count("Solve the problem.") for text in said) == 1
+        assert all(text == text.strip() for text in said)
+
+
+def test_turns_stand_before_a_dialogue_of_the_question_itself():
+    shown = question(demos=(AB,), shots_as="turns", history=(Message("assistant", "Hi"),))
+    assert [m.role for m in render(shown)] == ["user", "assistant", "assistant", "user"]
+    assert render(shown)[2].content == "Hi"

@@ -14,7 +14,7 @@ from heartloop.cards.task import TaskCard
 from heartloop.data.items import Item, ItemSet, Raw
 from heartloop.data.rows import example_rows, read_text
 from heartloop.errors import DataError
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question
 
 STEP_BY_STEP = "Let's think step by step."  # the published prompts' own line
 _LETTER = re.compile(r"^\(([A-Z])\) ?(.*)$", re.MULTILINE)
@@ -129,4 +129,7 @@ def _demonstration(card: TaskCard, index: int, exemplar: Exemplar, cot: bool) ->
         meta={"raw_input": exemplar.question},
     )
     said = f"{STEP_BY_STEP}{exemplar.worked}" if cot else exemplar.answer
-    return Item(question, Gold(key, (exemplar.answer,)), f"\n\nQ: {exemplar.question}\nA: {said}")
+    asked = f"\n\nQ: {exemplar.question}"
+    # The question of a chain-of-thought turn ends in the published line; the answer follows it.
+    demo = Demo(asked, exemplar.worked.strip() if cot else said, f"{asked}\nA: {said}")
+    return Item(question, Gold(key, (exemplar.answer,)), demo)

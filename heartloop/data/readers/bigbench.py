@@ -16,7 +16,7 @@ from heartloop.cards.task import TaskCard
 from heartloop.data.items import Item, ItemSet, Raw, shuffled, split_tail
 from heartloop.data.rows import Row, example_rows, read_json
 from heartloop.errors import DataError
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,14 +119,8 @@ def _item(card: TaskCard, layout: Layout, row: Row, index: int, choice: bool) ->
         choices=choices,
         meta={"raw_input": text, "row": row.number},
     )
-    demo = (
-        tail
-        + layout.example_input_prefix
-        + shown
-        + layout.example_output_prefix
-        + answers[0]
-        + layout.few_shot_example_separator
-    )
+    said = question.input + question.answer_format + answers[0] + layout.few_shot_example_separator
+    demo = Demo(question.input, answers[0], said)
     return Item(question, Gold(key, answers, params), demo)
 
 

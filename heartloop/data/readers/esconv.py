@@ -25,13 +25,13 @@ from heartloop.data.readers.esconv_build import (
 )
 from heartloop.data.rows import Row, read_rows
 from heartloop.errors import CardError
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question
 
 FORMS = ("label", "utterance", "json")
 _SPEAKERS = {"seeker": True, "usr": True, "user": True, "supporter": False, "sys": False}
 _KNOWN = (
     "stage", "form", "show_strategies", "context", "after_seeker", "others", "seed",
-    "demonstrations", "mode", "private", "shots",
+    "demonstrations", "mode", "private", "shots", "shots_as",
 )  # fmt: skip
 
 
@@ -166,4 +166,4 @@ def _item(card: TaskCard, found: Slice, index: int, form: str) -> Item:
         fields = {"strategy": found.label, "utterance": said}
         answer = json.dumps(fields, ensure_ascii=False)
     gold = Gold(found.id, (found.label,), {"utterance": said})
-    return Item(question, gold, f"{text}\n\n{answer}")
+    return Item(question, gold, Demo(text, answer, f"{text}\n\n{answer}"))

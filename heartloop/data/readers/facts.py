@@ -13,7 +13,7 @@ from typing import Any
 from heartloop.cards.task import TaskCard
 from heartloop.data.items import Item, ItemSet, Raw, shuffled
 from heartloop.data.rows import Row, read_rows
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question
 
 _RANGE = re.compile(r"\s*\(acceptable range:\s*(?P<text>.*)\)\s*$", re.IGNORECASE)
 _NUMBER = r"[-+]?[0-9][0-9,]*(?:\.[0-9]+)?"
@@ -135,8 +135,9 @@ def _question(
     )
 
 
-def _demo(text: str, answer: str) -> str:
-    return f"{QUESTION_HEAD[0]}{text}\n{QUESTION_HEAD[1]}{answer}"
+def _demo(text: str, answer: str) -> Demo:
+    asked = f"{QUESTION_HEAD[0]}{text}"
+    return Demo(asked, answer, f"{asked}\n{QUESTION_HEAD[1]}{answer}")
 
 
 def _facts(row: Row) -> dict[str, str]:

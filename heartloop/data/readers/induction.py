@@ -14,7 +14,7 @@ from heartloop.cards.task import TaskCard
 from heartloop.data.items import Item, ItemSet, Raw
 from heartloop.data.rows import Row, example_rows, read_json
 from heartloop.errors import DataError
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question
 
 ANSWER_LISTS = ("other_rhymes", "possible_translations", "possible_outputs")
 
@@ -77,7 +77,8 @@ def _item(card: TaskCard, row: Row, index: int, turn: int, instruction: str) -> 
         cluster=key.removesuffix("r") if "cause" in row.data else None,
         meta={"raw_input": text, "row": row.number},
     )
-    return Item(question, Gold(key, answers, params), f"\n\nInput: {text}\nOutput: {shown}")
+    demo = Demo(question.input, shown, f"{question.input}{question.answer_format} {shown}")
+    return Item(question, Gold(key, answers, params), demo)
 
 
 def _parts(row: Row, turn: int) -> tuple[str, tuple[str, ...], str]:

@@ -11,7 +11,7 @@ from typing import Any
 from heartloop.cards.task import TaskCard
 from heartloop.data.items import Item, ItemSet, Raw
 from heartloop.data.rows import Row, read_rows
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question
 
 _FORMS = {
     "Expression": "The answer is an expression.",
@@ -80,7 +80,8 @@ def _item(card: TaskCard, row: Row, index: int) -> Item:
         },
     )
     bare = answers[0].strip().strip("$")
-    demo = f"{question.input}\nAnswer: \\boxed{{{bare}}}"
+    said = f"\\boxed{{{bare}}}"
+    demo = Demo(question.input, said, f"{question.input}\nAnswer: {said}")
     return Item(question, Gold(key, answers, params), demo)
 
 

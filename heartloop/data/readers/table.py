@@ -11,7 +11,7 @@ from heartloop.cards.task import TaskCard
 from heartloop.data.items import Item, ItemSet, Raw, shuffled
 from heartloop.data.rows import Row, read_rows
 from heartloop.errors import DataError
-from heartloop.types import Gold, Question
+from heartloop.types import Demo, Gold, Question
 
 COLUMNS = ("question", "answer", "id", "choices", "cluster", "demo")
 LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -134,10 +134,22 @@ def _item(card: TaskCard, row: Row, fields: Mapping[str, str], index: int) -> It
         },
     )
     said = params.get("letter") or answers[0]
-    demo = f"{shown}\nAnswer: {said}"
-    if card.prompt.demo:
-        demo = _fill(card.prompt.demo, row, fields)
+    answer = demanded(line, said)
+    text = _fill(card.prompt.demo, row, fields) if card.prompt.demo else f"{shown}\n{answer}"
+    demo = Demo(shown, answer, text)
     return Item(question, Gold(key, answers, params), demo)
+
+
+def demanded(line: str, answer: str) -> str:
+    """An answer in the form that a prompt's last line asks for, so that no demonstration denies it.
+
+    Args:
+        line: the answer format: what it shows (a box, ``Answer: X``) is what it asks for.
+        answer: the bare answer.
+    """
+    if "\\boxed" in line:
+        return f"\\boxed{{{answer.strip().strip('$')}}}"
+    return f"Answer: {answer}" if "Answer: " in line else answer
 
 
 def _choices(

@@ -134,7 +134,7 @@ def inputs_of(question: Question, names: tuple[str, ...]) -> dict[str, Any]:
     """
     parts: dict[str, Any] = {
         "instruction": question.instruction,
-        "demos": list(question.demos),
+        "demos": [demo.text for demo in question.demos],
         "input": question.input,
         "answer_format": question.answer_format,
     }
