@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -11,13 +11,10 @@ from heartloop.cards.verifier import Step, VerifierCard, load_verifier
 from heartloop.errors import CardError
 from heartloop.grading import extract as ex
 from heartloop.grading.comparators import COMPARATORS, Judgement
-from heartloop.grading.judge import JudgeSpec, judge_answer, judge_spec
+from heartloop.grading.judge import Judge, JudgeAsk, JudgeSpec, judge_answer, judge_spec
 from heartloop.grading.math import compare_maths
 from heartloop.grading.maths.pool import MathPool
 from heartloop.types import Completion, Gold, Graded, Question, Verdict, graded
-
-JudgeAsk = Callable[..., Awaitable[Completion]]
-"""``judge_ask(messages, **sampling) -> Completion``: how a judge model is asked."""
 
 _DEFAULT_CHAINS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "math": (
@@ -43,7 +40,7 @@ class Grader:
         verifier: VerifierCard,
         *,
         pool: MathPool | None = None,
-        judge_ask: JudgeAsk | None = None,
+        judge_ask: JudgeAsk | Sequence[Judge] | None = None,
         params: Mapping[str, Any] | None = None,
         cache: int = 50_000,
     ) -> None:
@@ -52,7 +49,7 @@ class Grader:
         Args:
             verifier: the card.
             pool: a pool to share; it is then not closed here. Made when needed by default.
-            judge_ask: asks the judge model; needed by judge verifiers.
+            judge_ask: asks the judge model, or a panel of judges; needed by judge verifiers.
             params: laid over the card's params (``{"compat": "official"}``).
             cache: number of comparisons remembered.
 
@@ -70,7 +67,8 @@ class Grader:
         self.judge_ask = judge_ask
         self._judge_spec: JudgeSpec | None = None
         if verifier.kind == "judge":
-            self._spec()  # a faulty card is refused before anything is asked
+            self.judge_spec()  # a faulty card is refused before anything is asked
+            self.lenient = self.strict  # a judge reads freely: an answer is judged once
         self._pool = pool
         self._own_pool = pool is None
         self._cache: OrderedDict[tuple[Any, ...], Verdict] = OrderedDict()
@@ -214,7 +212,8 @@ class Grader:
                 self._cache.popitem(last=False)
         return verdict
 
-    def _spec(self) -> JudgeSpec:
+    def judge_spec(self) -> JudgeSpec:
+        """What a judge card asks."""
         if self._judge_spec is None:
             self._judge_spec = judge_spec(self.verifier.name, self.verifier.judge)
         return self._judge_spec
@@ -233,7 +232,7 @@ class Grader:
             votes = params.get("votes")
             return await judge_answer(
                 self.verifier.name,
-                self._spec(),
+                self.judge_spec(),
                 self.judge_ask,
                 gold,
                 answer,

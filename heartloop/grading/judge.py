@@ -1,4 +1,4 @@
-"""LLM judges: own prompts, answers that cannot close their markers, majority of k."""
+"""LLM judges: own prompts, answers that cannot close their markers, panels with a majority."""
 
 from __future__ import annotations
 
@@ -8,16 +8,21 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
-from heartloop.errors import CallError, CardError, Stopped, UsageError
+from heartloop.errors import CallError, CardError, NotInJournal, Stopped, UsageError
 from heartloop.grading.comparators import Judgement, shown
+from heartloop.grading.judge_reply import parse_reply
 from heartloop.types import Completion, Gold, Message, Question
 
 JudgeAsk = Callable[..., Awaitable[Completion]]
+"""``ask(messages, question=…, draw=…, **sampling) -> Completion``: how a judge model is asked."""
 MAX_ANSWER = 8_000
 """Characters of an answer that a judge is shown: its end, where conclusions stand."""
+
+SAMPLING = {"temperature", "max_tokens", "top_p", "reasoning_effort", "extra"}
+"""Fields of `heartloop.types.Sampling` that a card or a plan may set for a judge."""
 
 _SYSTEM = (
     "You are a strict grader. You are shown a question, reference material and one submission. The "
@@ -28,6 +33,22 @@ _SYSTEM = (
 )
 
 
+@dataclass(slots=True)
+class Judge:
+    """One judge of a panel.
+
+    Attributes:
+        name: the model's name, as the verdicts show it.
+        ask: how it is asked.
+        way: index into `WAYS`: how its server takes the rules and the form of the reply; it
+            moves on, for good, once a server has refused one way and taken another.
+    """
+
+    name: str
+    ask: JudgeAsk
+    way: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class JudgeSpec:
     """What a judge card declares.
@@ -35,10 +56,11 @@ class JudgeSpec:
     Attributes:
         axes: what is asked, each with its labels; the first label of an axis is the good one.
         rules: the grading rules, in the card's own words.
-        votes: number of independent judgements of which the majority counts.
+        votes: number of independent judgements a judge gives, of which the majority counts.
         labels: label → ``correct``, ``incorrect`` or ``unscored:REASON`` (one axis).
-        combine: ``all``: correct where every axis has its good label.
         show: which material is shown: ``gold``, ``incorrect``.
+        combine: ``majority`` of the panel, or ``mean`` where the labels are ratings in numbers.
+        sampling: fields of `heartloop.types.Sampling` for this card's judges.
     """
 
     axes: dict[str, tuple[str, ...]]
@@ -46,6 +68,8 @@ class JudgeSpec:
     votes: int = 1
     labels: Mapping[str, str] | None = None
     show: tuple[str, ...] = ("gold",)
+    combine: Literal["majority", "mean"] = "majority"
+    sampling: Mapping[str, Any] = field(default_factory=dict)
 
 
 def judge_spec(name: str, judge: Mapping[str, Any]) -> JudgeSpec:
@@ -69,7 +93,23 @@ def judge_spec(name: str, judge: Mapping[str, Any]) -> JudgeSpec:
     if not isinstance(votes, int) or votes < 1:
         raise CardError(f"{name}: judge.votes: must be a whole number of at least 1")
     show = judge.get("show", ["gold"])
-    return JudgeSpec(found, rules.strip(), votes, judge.get("labels"), tuple(map(str, show)))
+    combine = judge.get("combine", "majority")
+    if combine not in ("majority", "mean"):
+        raise CardError(f"{name}: judge.combine: {combine!r} is neither majority nor mean")
+    if combine == "mean" and not all(x.isdigit() for labels in found.values() for x in labels):
+        raise CardError(f"{name}: judge.combine: a mean needs labels that are whole numbers")
+    sampling = judge.get("sampling", {})
+    if not isinstance(sampling, Mapping) or set(sampling) - SAMPLING:
+        raise CardError(f"{name}: judge.sampling: knows {', '.join(sorted(SAMPLING))}")
+    return JudgeSpec(
+        found,
+        rules.strip(),
+        votes,
+        judge.get("labels"),
+        tuple(map(str, show)),
+        combine,
+        dict(sampling),
+    )
 
 
 def neutralise(text: str, nonce: str) -> str:
@@ -122,72 +162,27 @@ def response_format(spec: JudgeSpec) -> dict[str, Any]:
     return {"type": "json_schema", "json_schema": {"name": "verdict", "schema": schema}}
 
 
-def parse_reply(text: str, spec: JudgeSpec) -> dict[str, str] | None:
-    """The label of every axis, or None.
-
-    JSON first; else a line ``axis: LABEL``; else, with one axis, the only label that the reply
-    names.
-    """
-    text = re.sub(r"<think>.*?</think>", "", text, flags=re.S)
-    decoder = json.JSONDecoder()
-    for match in re.finditer(r"\{", text[:20_000]):
-        try:
-            value, _ = decoder.raw_decode(text, match.start())
-        except (ValueError, RecursionError):
-            continue
-        if isinstance(value, dict):
-            found = {axis: _label(value.get(axis), labels) for axis, labels in spec.axes.items()}
-            if all(found.values()):
-                return {axis: str(label) for axis, label in found.items()}
-    lines: dict[str, str] = {}
-    for axis, labels in spec.axes.items():
-        hits = re.findall(rf"(?im)\b{re.escape(axis)}\b\W{{1,6}}([A-Za-z_ ]+)", text)
-        named = [label for hit in hits if (label := _label(hit.strip(), labels))]
-        if named:
-            lines[axis] = named[-1]
-    if len(lines) == len(spec.axes):
-        return lines
-    if len(spec.axes) == 1:
-        ((axis, labels),) = spec.axes.items()
-        found_labels = {
-            label
-            for label in labels
-            if re.search(
-                rf"(?<![A-Z_]){re.escape(label)}(?![A-Z_])", text.upper().replace(" ", "_")
-            )
-            or re.search(rf"(?<![A-Za-z_]){re.escape(label)}(?![A-Za-z_])", text)
-        }
-        if len(found_labels) == 1:
-            return {axis: found_labels.pop()}
-    return None
-
-
-def _label(value: Any, labels: Sequence[str]) -> str | None:
-    if isinstance(value, bool):
-        value = "yes" if value else "no"
-    folded = re.sub(r"[\s-]+", "_", str(value or "").strip().strip(".\"'")).lower()
-    return next((label for label in labels if label.lower() == folded), None)
-
-
 async def judge_answer(
     name: str,
     spec: JudgeSpec,
-    ask: JudgeAsk | None,
+    panel: JudgeAsk | Sequence[Judge] | None,
     gold: Gold,
     answer: str,
     question: Question | None,
     *,
     votes: int | None = None,
 ) -> Judgement:
-    """Ask the judge ``votes`` times and take the majority.
+    """Ask every judge ``votes`` times; the majority of a judge's votes is its verdict.
 
-    The draws are independent (``draw=0, 1, …``). Replies that cannot be read and calls that fail
-    count as no vote; without any vote, or with a tie, the answer is ``judge_failed``.
+    No judge learns which arm, model or round an answer comes from, and equal answers to a question
+    are judged once. Over the panel the majority counts for every axis, or the mean of ratings.
+    Replies that cannot be read and calls that fail are no votes; without any vote, or with a tie,
+    the answer is ``judge_failed``.
 
     Args:
         name: the verifier's name, for errors.
         spec: what is asked.
-        ask: ``ask(messages, draw=…, **sampling) -> Completion``.
+        panel: the judges, or how a single one is asked.
         gold: reference answers; ``params.incorrect`` are known wrong ones.
         answer: what is judged.
         question: gives the question's text.
@@ -196,30 +191,85 @@ async def judge_answer(
     Raises:
         UsageError: no judge was handed in.
     """
-    if ask is None:
+    if not panel:
         raise UsageError(f"verifier {name} needs a judge model; name one with --judge")
+    judges = [Judge("", panel)] if callable(panel) else list(panel)
     text = str(question.meta.get("raw_input") or question.input) if question is not None else ""
     nonce = _nonce(name, text, answer)
     messages = judge_messages(spec, text, gold, answer, nonce)
-    count = votes or spec.votes
-    replies = await asyncio.gather(*(_one_vote(ask, messages, draw, spec) for draw in range(count)))
+    about = (question.task, question.id) if question is not None else ("", "")
+    replies = await asyncio.gather(
+        *(_verdict_of(judge, spec, messages, about, votes or spec.votes) for judge in judges)
+    )
+    given = {
+        judge.name: found
+        for judge, (found, _) in zip(judges, replies, strict=True)
+        if found is not None
+    }
+    if not given:
+        why = "; ".join(dict.fromkeys(problem for _, problem in replies if problem))
+        return Judgement("unscored", "judge_failed", detail=f"{name}: {why}")
+    by = f"; by {json.dumps(given, ensure_ascii=False)}" if len(judges) > 1 else ""
+    if spec.combine == "mean":
+        return _mean(spec, list(given.values()), by)
+    result, tallies, tie = _majority(spec, list(given.values()))
+    if len(judges) == 1:
+        tallies = [replies[0][1]]
+    if tie:
+        return Judgement("unscored", "judge_failed", detail=f"{name}: {tie}{by}")
+    return _judgement(spec, result, "; ".join(tallies) + by)
+
+
+async def _verdict_of(
+    judge: Judge,
+    spec: JudgeSpec,
+    messages: tuple[Message, ...],
+    about: tuple[str, str],
+    votes: int,
+) -> tuple[dict[str, str] | None, str]:
+    """One judge's own verdict and its votes in words; None with the reason where it has none.
+
+    The draws are independent (``draw=0, 1, …``).
+    """
+    replies = await asyncio.gather(
+        *(_one_vote(judge, messages, about, draw, spec) for draw in range(votes))
+    )
     ballots = [vote for vote, _ in replies if vote is not None]
     if not ballots:
-        why = next((problem for _, problem in replies if problem), "no reply")
-        return Judgement("unscored", "judge_failed", detail=f"{name}: {why}")
+        return None, next((problem for _, problem in replies if problem), "no reply")
+    result, tallies, tie = _majority(spec, ballots)
+    return (None, tie) if tie else (result, "; ".join(tallies))
+
+
+def _majority(
+    spec: JudgeSpec, ballots: Sequence[Mapping[str, str]]
+) -> tuple[dict[str, str], list[str], str]:
+    """The label most ballots have for every axis, the counts in words, and a tie in words."""
     result: dict[str, str] = {}
     tallies = []
     for axis in spec.axes:
         tally = Counter(ballot[axis] for ballot in ballots).most_common()
         if len(tally) > 1 and tally[0][1] == tally[1][1]:
-            return Judgement(
-                "unscored",
-                "judge_failed",
-                detail=f"{name}: tie on {axis}: {tally[0][0]}, {tally[1][0]}: {tally[0][1]} each",
-            )
+            return {}, [], f"tie on {axis}: {tally[0][0]}, {tally[1][0]}: {tally[0][1]} each"
         result[axis] = tally[0][0]
         tallies.append(f"{axis}={tally[0][0]} ({tally[0][1]} of {len(ballots)})")
-    return _judgement(spec, result, "; ".join(tallies), answer)
+    return result, tallies, ""
+
+
+def _mean(spec: JudgeSpec, ballots: Sequence[Mapping[str, str]], by: str) -> Judgement:
+    """Mean ratings by axis; the score is their mean from 0 (lowest label) to 1 (highest).
+
+    Correct stands for a full mark on every axis and says little; the score is what counts.
+    """
+    marks, shares = [], []
+    for axis, labels in spec.axes.items():
+        scale = [int(label) for label in labels]
+        mean = sum(int(ballot[axis]) for ballot in ballots) / len(ballots)
+        marks.append(f"{axis}:{mean:.4g}")
+        shares.append((mean - min(scale)) / (max(scale) - min(scale)))
+    score = sum(shares) / len(shares)
+    detail = f"label={','.join(marks)}; mean of {len(ballots)}{by}"
+    return Judgement("correct" if score == 1.0 else "incorrect", None, score, detail)
 
 
 def _nonce(name: str, question: str, answer: str) -> str:
@@ -233,27 +283,65 @@ def _nonce(name: str, question: str, answer: str) -> str:
     return secrets.token_hex(8)
 
 
+WAYS = ("schema", "words", "user")
+"""How a judge is asked: with a JSON schema; in words alone; in words, rules in the user message."""
+
+_REFUSED = ("http_400", "http_415", "http_422", "http_501")
+_REFUSED_WORDS = re.compile(r"(?i)response_format|json_schema|system (?:role|message)|role.*system")
+
+
+def _is_refusal(error: CallError) -> bool:
+    """Whether a server may answer the same in another form: any 400 or 422 says no more."""
+    return error.kind in _REFUSED or bool(_REFUSED_WORDS.search(str(error)))
+
+
 async def _one_vote(
-    ask: JudgeAsk, messages: tuple[Message, ...], draw: int, spec: JudgeSpec
+    judge: Judge,
+    messages: tuple[Message, ...],
+    about: tuple[str, str],
+    draw: int,
+    spec: JudgeSpec,
 ) -> tuple[dict[str, str] | None, str]:
-    try:
-        reply = await ask(messages, draw=draw, response_format=response_format(spec))
-    except Stopped:
-        raise
-    except CallError as error:
-        if not (error.kind == "http_400" or "response_format" in str(error)):
-            return None, f"the judge's call failed ({error.kind})"
-        try:  # a server without structured output: ask for the same in words alone
-            reply = await ask(messages, draw=draw)
-        except CallError as again:
-            return None, f"the judge's call failed ({again.kind})"
-    vote = parse_reply(reply.text, spec)
+    refusal = ""
+    for way in range(judge.way, len(WAYS)):
+        asked = messages
+        changes: dict[str, Any] = {}
+        if WAYS[way] == "schema":
+            changes["response_format"] = response_format(spec)
+        elif WAYS[way] == "user":
+            asked = (Message("user", "\n\n".join(m.content for m in messages)),)
+        try:
+            reply = await judge.ask(asked, question=about, draw=draw, **changes)
+        except Stopped:
+            raise
+        except NotInJournal:
+            if way + 1 == len(WAYS):
+                raise
+            continue  # a replay: the run may have found another way before this question
+        except CallError as error:
+            refusal = refusal or f"the judge's call failed ({error.kind}: {shown(str(error))})"
+            if _is_refusal(error):
+                continue
+            return None, refusal
+        judge.way = max(judge.way, way)
+        return _vote(reply, spec)
+    return None, refusal
+
+
+def _vote(reply: Completion, spec: JudgeSpec) -> tuple[dict[str, str] | None, str]:
+    """The verdict in a judge's reply, or why there is none."""
+    if reply.finish_reason == "content_filter":
+        return None, "the judge's reply was stopped by a content filter"
+    cut = reply.finish_reason == "length"
+    vote = parse_reply(reply.text, spec.axes, cut=cut)
+    if vote is None and cut:
+        return None, "the judge's reply was cut; give it room with --judge-max-tokens"
     if vote is None:
         return None, f"the judge's reply could not be read: {shown(reply.text)}"
     return vote, ""
 
 
-def _judgement(spec: JudgeSpec, result: dict[str, str], detail: str, answer: str) -> Judgement:
+def _judgement(spec: JudgeSpec, result: dict[str, str], detail: str) -> Judgement:
     """Labels to an outcome. The labels themselves lead the detail, as ``label=…``."""
     if spec.labels is not None and len(spec.axes) == 1:
         label = next(iter(result.values()))
@@ -278,3 +366,15 @@ def label_of(detail: str) -> dict[str, str]:
     if ":" not in match[1]:
         return {"label": match[1]}
     return dict(part.split(":", 1) for part in match[1].split(","))
+
+
+def labels_by_judge(detail: str) -> dict[str, dict[str, str]]:
+    """What each judge of a panel said, back out of a verdict's detail; empty for one judge."""
+    _, found, listed = detail.partition("; by ")
+    if not found:
+        return {}
+    try:
+        value = json.loads(listed)
+    except ValueError:
+        return {}
+    return value if isinstance(value, dict) else {}

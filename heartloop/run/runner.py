@@ -179,9 +179,15 @@ judged: contextvars.ContextVar[tuple[str, str, int, int, int]] = contextvars.Con
 def judge_ask(client: Client, model: str, sampling: Sampling) -> Callable[..., Any]:
     """How a grader asks its judge model; the calls land in the same journal."""
 
-    async def ask(messages: tuple[Message, ...], *, draw: int = 0, **changes: Any) -> Completion:
-        task, question, seed, round_, of_draw = judged.get()
-        address = Address(task, question, model, round_, of_draw * 1000 + draw, seed)
+    async def ask(
+        messages: tuple[Message, ...],
+        *,
+        question: tuple[str, str],
+        draw: int = 0,
+        **changes: Any,
+    ) -> Completion:
+        # Neither arm, round nor run seed: equal answers to a question are judged once.
+        address = Address(*question, model, 0, draw)
         settings = dataclasses.replace(sampling, **changes)
         return await client.ask(Request(address, messages, settings, purpose="judge"))
 
