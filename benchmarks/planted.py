@@ -222,8 +222,8 @@ async def ask_all(
     learner = open_learner(arm, [q.id for q in asked])
 
     async def one(question: Question) -> Trace:
-        async def check(text: str) -> bool:
-            return BoxReader().extract(text) == gold(question.index)
+        async def check(answer: Completion) -> bool:
+            return BoxReader().extract(answer.text) == gold(question.index)
 
         ask = ServerAsk(client, question, learner=learner)
         async with room:

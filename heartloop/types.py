@@ -510,8 +510,8 @@ class Ask(Protocol):
         ...
 
 
-Check = Callable[[str], Awaitable[bool]]
-"""Oracle mode only: is this text right? Nothing else of the gold is ever told."""
+Check = Callable[[Completion], Awaitable[bool]]
+"""Oracle mode only: is this answer right? Nothing else of the gold is ever told."""
 
 
 class Method(Protocol):

@@ -166,8 +166,7 @@ class Client:
         if flight is None:
             if self._replay_only:
                 raise self._missing(request, key)
-            if self._stopped is not None:
-                raise self._stopped
+            self.raise_if_stopped()
             flight = _Flight(asyncio.ensure_future(self._fly(request, key)))
             self._flights[key] = flight
         flight.waiters += 1
@@ -258,6 +257,16 @@ class Client:
         for lane in self._lanes.values():
             lane.stop(self._stopped)
         self._room.set()
+
+    @property
+    def stopped(self) -> HeartloopError | None:
+        """Why nothing more is asked; None while it is."""
+        return self._stopped
+
+    def raise_if_stopped(self) -> None:
+        """Raise the reason that `stop` was given, if it was called."""
+        if self._stopped is not None:
+            raise self._stopped
 
     def stats(self) -> Stats:
         """How things stand; cheap enough for every frame of the screen."""

@@ -161,7 +161,7 @@ def _live(runner: Any, client: Any) -> Iterator[None]:
             live = runner.live
             bar = ProgressBar(total=max(live.total, 1), completed=live.done, width=60)
             rows = [Text(line, style="dim") for line in _by_round(live)[:12]]
-            if runner.stopping.is_set():
+            if client.stopped is not None:
                 rows.append(
                     Text("stopping: waiting for calls in flight; Ctrl-C again to stop at once")
                 )

@@ -267,16 +267,16 @@ async def check_new(recorder: Recorder, since: int, check: Check | None) -> None
     if check is None:
         return
     places = [i for i in range(since, len(recorder.attempts)) if recorder.attempts[i].completion]
-    texts = [recorder.attempts[i].completion.text for i in places]  # type: ignore[union-attr]
-    for place, right in zip(places, await gather([_right(check, t) for t in texts]), strict=True):
+    answers = [answer for i in places if (answer := recorder.attempts[i].completion)]
+    for place, right in zip(places, await gather([_right(check, a) for a in answers]), strict=True):
         old = recorder.attempts[place]
         recorder.attempts[place] = Attempt(
             old.round, old.draw, old.completion, old.cue, right, old.error, old.purpose
         )
 
 
-async def _right(check: Check, text: str) -> bool:
-    return await check(text)
+async def _right(check: Check, answer: Completion) -> bool:
+    return await check(answer)
 
 
 async def stop_reason(

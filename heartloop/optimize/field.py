@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any
 
 from heartloop.calls import Client
-from heartloop.methods import METHODS, select
+from heartloop.errors import HeartloopError
 from heartloop.optimize.results import Evaluation
-from heartloop.run.execute import Prepared
-from heartloop.run.runner import BoundAsk, LoadedTask, Unit, judged
-from heartloop.run.verdicts import VerdictLog, candidate_lines
-from heartloop.types import Arm, Completion, Graded, Question
+from heartloop.run.ask import BoundAsk
+from heartloop.run.session import Session
+from heartloop.run.unit import LoadedTask, Unit
+from heartloop.run.verdicts import candidate_lines
+from heartloop.run.work import Worked, work_on
+from heartloop.types import Arm, Graded, Mode, Question
 
 MOST_OPEN = 2000  # questions at work at once
 
@@ -21,36 +21,17 @@ Progress = Callable[[Client, int], None]
 """Told the client and the number of finished questions after each."""
 
 
-class CountingAsk(BoundAsk):
-    """Also counts what was paid now: not from the journal, not shared with another arm."""
-
-    paid_calls = 0
-    paid_tokens = 0
-
-    async def __call__(self, *args: Any, **more: Any) -> Completion:
-        """Ask, and count."""
-        completion = await super().__call__(*args, **more)
-        if not completion.shared:
-            self.paid_calls += 1
-            self.paid_tokens += completion.usage.total
-        return completion
-
-
 class Field:
     """Scores one arm on some questions: what a race asks of the world."""
 
     def __init__(
         self,
-        prepared: Prepared,
+        session: Session,
         arms: Sequence[Arm],
         items: Sequence[tuple[LoadedTask, Question]],
-        client: Client,
-        log: VerdictLog,
         progress: Progress | None,
-        stopping: asyncio.Event,
     ) -> None:
-        self.plan, self.arms, self.items, self.client = prepared.plan, arms, items, client
-        self.log, self.progress, self.stopping = log, progress, stopping
+        self.session, self.arms, self.items, self.progress = session, arms, items, progress
         self.failed: list[str] = []  # what "none" got wrong, without any gold
         self.open = asyncio.Semaphore(MOST_OPEN)
         self.done = 0
@@ -76,40 +57,37 @@ class Field:
     async def _one(
         self, arm: Arm, task: LoadedTask, question: Question
     ) -> tuple[float | None, tuple[int, int, int, int]]:
+        session, plan = self.session, self.session.prepared.plan
+        gold = task.data.golds[question.id]
+        unit = Unit(task, question, gold, arm, plan.models[0], plan.seeds[0])
         async with self.open:
-            gold = task.data.golds[question.id]
-            unit = Unit(task, question, gold, arm, self.plan.models[0], self.plan.seeds[0])
-            ask = CountingAsk(self.client, unit, self.stopping)
-            grader = task.grader
+            ask = BoundAsk(session.client, unit, helper=plan.helper)
+            try:
+                trace, graded = await work_on(unit, ask, plan.selector)
+                session.log.write(candidate_lines(unit, trace, graded, ask.spent))
+            except HeartloopError as error:
+                session.client.stop(error)  # nothing more is paid for; the others end, too
+                raise
+        self.done += 1
+        if self.progress is not None:
+            self.progress(session.client, self.done)
+        paid = [ask, ask.helper] if ask.helper is not None else [ask]
+        costs = (
+            trace.calls,
+            trace.usage.total,
+            sum(one.paid_calls for one in paid),
+            sum(one.paid_tokens for one in paid),
+        )
+        return _score_of((trace, graded), task.mode), costs
 
-            async def check(text: str) -> bool:
-                return await grader.check(question, gold, Completion(text))
 
-            method = METHODS[arm.method]
-            if task.mode == "oracle":
-                trace = await method(question, arm, ask, check)
-            else:
-                trace = await method(question, arm, ask)
-                trace = await select(self.plan.selector, trace, question, arm, ask)
-            trace = dataclasses.replace(trace, calls=ask.calls, usage=ask.usage, cost=ask.cost)
-            graded: list[Graded | None] = []
-            for attempt in trace.attempts:
-                if attempt.completion is None:
-                    graded.append(None)
-                    continue
-                judged.set((task.card.name, question.id, unit.seed, attempt.round, attempt.draw))
-                graded.append(await grader.grade(question, gold, attempt.completion))
-            self.log.write(candidate_lines(unit, trace, graded, ask.spent))
-            self.done += 1
-            if self.progress is not None:
-                self.progress(self.client, self.done)
-            scores = [_score(one) for one in graded]
-            if task.mode == "oracle":
-                known = [score for score in scores if score is not None]
-                score = max(known) if known else None
-            else:
-                score = None if trace.selected is None else scores[trace.selected]
-            return score, (ask.calls, ask.usage.total, ask.paid_calls, ask.paid_tokens)
+def _score_of(worked: Worked, mode: Mode) -> float | None:
+    """What the arm's answer is worth; in oracle mode the best candidate's score."""
+    trace, graded = worked
+    scores = [_score(one) for one in graded]
+    if mode == "oracle":
+        return max((score for score in scores if score is not None), default=None)
+    return None if trace.selected is None else scores[trace.selected]
 
 
 def _score(graded: Graded | None) -> float | None:

@@ -6,31 +6,22 @@ reported, compared and re-scored; ``search.json`` holds what the search found.
 
 from __future__ import annotations
 
-import asyncio
-import contextlib
 import dataclasses
 import json
-import signal
-import time
-from collections.abc import Iterator, Sequence
-from datetime import datetime, timezone
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from heartloop.calls import Client, Journal
-from heartloop.errors import HeartloopError, Stopped, UsageError
+from heartloop.errors import UsageError
 from heartloop.methods.prompt import phrase
 from heartloop.optimize.field import Field, Progress
 from heartloop.optimize.propose import Parent, propose
 from heartloop.optimize.racing import question_order, race
 from heartloop.optimize.results import RaceOptions, RaceResult, RaceState
-from heartloop.run.execute import Prepared, write_summary
-from heartloop.run.folder import MANIFEST, VERDICTS, RunFolder, write_json
-from heartloop.run.load import attach_judge, close_tasks, make_client
-from heartloop.run.manifest import check_unchanged, new_manifest
-from heartloop.run.reuse import adopt
-from heartloop.run.runner import LoadedTask
-from heartloop.run.verdicts import VerdictLog
+from heartloop.run.folder import RunFolder, write_json
+from heartloop.run.load import Prepared
+from heartloop.run.session import Session, open_session
+from heartloop.run.unit import LoadedTask
 from heartloop.types import (
     Address,
     Arm,
@@ -57,6 +48,7 @@ async def search(
     generations: int = 1,
     command: str = "",
     progress: Progress | None = None,
+    signals: bool = True,
 ) -> tuple[dict[str, Any], dict[str, Arm]]:
     """Search in a folder, from the start or from wherever it was interrupted.
 
@@ -69,6 +61,7 @@ async def search(
         generations: early generations, each raced on questions of its own before the last race.
         command: the command line, for the manifest.
         progress: called with the client and the number of finished questions after each.
+        signals: as for `open_session`.
 
     Returns:
         What ``search.json`` holds: ``arms``, ``options``, ``searches`` (task or ``all`` to
@@ -84,78 +77,42 @@ async def search(
         raise UsageError("a search takes one model and one seed")
     if proposals and not any(arm.stimuli for arm in plan.arms):
         raise UsageError("--propose: proposals are crossed from stimuli; name some with --stimuli")
-    manifest_file = folder.path / MANIFEST
-    fresh = not manifest_file.exists()
-    reused = adopt(folder, plan.reuse, folder.path.parent) if plan.reuse and fresh else None
-    journal = Journal.open(folder.path)
-    try:
-        if fresh:
-            manifest = {**new_manifest(prepared, folder, None), "reused": reused}
-            manifest["search"] = {
-                **dataclasses.asdict(options),
-                "per_task": per_task,
-                "proposals": proposals,
-                "generations": generations,
-            }
-        else:
-            manifest = folder.manifest
-            check_unchanged(manifest, prepared)
-        session = {"started": _now(), "ended": None, "wall_s": 0.0, "command": command}
-        manifest["sessions"].append(session)
-        write_json(manifest_file, manifest)
-        client, judge = make_client(plan, journal, prepared.tasks)
-        if judge is not None:
-            attach_judge(prepared.tasks, client, judge)
-    except BaseException:
-        journal.close()
-        raise
-    began = time.monotonic()
-    stopped: str | None = None
-    failure: HeartloopError | None = None
+    kept = {
+        **dataclasses.asdict(options),
+        "per_task": per_task,
+        "proposals": proposals,
+        "generations": generations,
+    }
     found: dict[str, RaceResult] = {}
     arms = {arm.name: arm for arm in plan.arms}
     lineage: dict[str, list[dict[str, Any]]] = {}
-    states = _read_states(folder.path / STATE)
+    session: Session | None = None
+    outcome: dict[str, Any] = {}
     try:
-        log = VerdictLog(folder.path / VERDICTS)
-        try:
-            stopping = asyncio.Event()
-            with _stop_on_signals(client, stopping):
+        async with open_session(
+            prepared, folder, command=command, facts={"search": kept}, signals=signals
+        ) as session:
+            states = _read_states(folder.path / STATE)
+            try:
                 for name, items in _searches(prepared, per_task).items():
-                    one = _Search(
-                        prepared, folder, options, client, log, progress, stopping, states, name
-                    )
+                    one = _Search(session, options, progress, states, name)
                     found[name] = await one.run(items, plan.arms, proposals, generations)
                     arms.update({arm.name: arm for arm in one.arms})
                     lineage[name] = one.lineage
-        except Stopped as error:
-            stopped = str(error)
-        except ValueError as error:
-            raise UsageError(f"search: {error}") from error
-        except HeartloopError as error:
-            stopped, failure = str(error), error
-        finally:
-            log.close()
+            except ValueError as error:
+                raise UsageError(f"search: {error}") from error
     finally:
-        await client.close()
-        await close_tasks(prepared.tasks)
-        journal.close()
-    session.update(ended=_now(), wall_s=round(time.monotonic() - began, 3), stopped=stopped)
-    manifest["calls"] = client.facts()
-    write_json(manifest_file, manifest)
-    write_summary(folder, manifest, stopped=stopped)
-    outcome = {
-        "run": folder.name,
-        "model": plan.models[0],
-        "arms": [_arm_facts(arm) for arm in arms.values()],
-        "options": manifest["search"],
-        "searches": {name: result.to_dict() for name, result in found.items()},
-        "generations": {name: made for name, made in lineage.items() if made},
-        "stopped": stopped,
-    }
-    write_json(folder.path / RESULT, outcome)
-    if failure is not None:
-        raise failure
+        if session is not None and folder.path.exists():
+            outcome.update(
+                run=folder.name,
+                model=plan.models[0],
+                arms=[_arm_facts(arm) for arm in arms.values()],
+                options=session.manifest["search"],
+                searches={name: result.to_dict() for name, result in found.items()},
+                generations={name: made for name, made in lineage.items() if made},
+                stopped=session.stopped,
+            )
+            write_json(folder.path / RESULT, outcome)
     return outcome, arms
 
 
@@ -164,19 +121,14 @@ class _Search:
 
     def __init__(
         self,
-        prepared: Prepared,
-        folder: RunFolder,
+        session: Session,
         options: RaceOptions,
-        client: Client,
-        log: VerdictLog,
         progress: Progress | None,
-        stopping: asyncio.Event,
         states: dict[str, RaceState],
         name: str,
     ) -> None:
-        self.prepared, self.options, self.client = prepared, options, client
-        self.path, self.log, self.progress = folder.path / STATE, log, progress
-        self.stopping, self.states, self.name = stopping, states, name
+        self.session, self.options, self.progress = session, options, progress
+        self.path, self.states, self.name = session.folder.path / STATE, states, name
         self.arms: list[Arm] = []
         self.lineage: list[dict[str, Any]] = []
 
@@ -211,9 +163,7 @@ class _Search:
         estimate: bool,
     ) -> tuple[RaceResult, Field]:
         """One race, kept under its label so that it can go on."""
-        field = Field(
-            self.prepared, arms, items, self.client, self.log, self.progress, self.stopping
-        )
+        field = Field(self.session, arms, items, self.progress)
         result = await race(
             [arm.name for arm in arms],
             field,
@@ -230,7 +180,7 @@ class _Search:
     ) -> list[Arm]:
         """The controls, the best of this generation, and what the model makes of them."""
         by_name = {arm.name: arm for arm in arms}
-        model = self.prepared.plan.models[0]
+        model = self.session.prepared.plan.models[0]
         best = [
             (by_name[row.name], row.difference)
             for row in result.ranking
@@ -240,7 +190,7 @@ class _Search:
         async def say(messages: tuple[Message, ...], draw: int) -> Completion:
             place = Address("optimize", f"{self.name}/generation-{number}", model, 0, draw)
             sampling = Sampling(temperature=1.0, max_tokens=1000)
-            return await self.client.ask(
+            return await self.session.client.ask(
                 Request(place, messages, sampling, purpose="synthesis", arm="propose")
             )
 
@@ -317,28 +267,3 @@ def _write_states(path: Path, states: dict[str, RaceState]) -> None:
     write_json(
         path, {n: {"fingerprint": s.fingerprint, "costs": s.costs} for n, s in states.items()}
     )
-
-
-@contextlib.contextmanager
-def _stop_on_signals(client: Client, stopping: asyncio.Event) -> Iterator[None]:
-    """First Ctrl-C or SIGTERM: send nothing more; calls in flight are kept."""
-    loop = asyncio.get_running_loop()
-
-    def stop() -> None:
-        stopping.set()
-        client.stop(Stopped("interrupted"))
-
-    handled = []
-    for number in (signal.SIGINT, signal.SIGTERM):
-        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
-            loop.add_signal_handler(number, stop)
-            handled.append(number)
-    try:
-        yield
-    finally:
-        for number in handled:
-            loop.remove_signal_handler(number)
-
-
-def _now() -> str:
-    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -16,11 +16,11 @@ from heartloop.grading import Grader, open_grader
 from heartloop.grading.extract import json_field
 from heartloop.grading.judge import label_of
 from heartloop.models import make_model
+from heartloop.run.ask import judge_ask
 from heartloop.run.esc import Key, Predictions, run_data
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import JUDGE_SAMPLING, model_options
 from heartloop.run.plan import plan_from_dict
-from heartloop.run.runner import judge_ask, judged
 from heartloop.types import Completion, Question
 
 CRITERIA = ("acceptance", "effectiveness", "sensitivity", "alignment")
@@ -160,8 +160,7 @@ async def _rate_one(
 ) -> dict[str, int] | None:
     if not text:
         return None
-    task, name, seed = key
-    judged.set((task, name, seed, 0, 0))
+    task, name, _ = key
     graded = await grader.grade(questions[task, name], data[task].golds[name], Completion(text))
     return ratings_of(graded.own.detail)
 

@@ -4,17 +4,15 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from heartloop.analysis.power import PowerPlan, power_plan
 from heartloop.methods import TokenAverages, expected_calls, expected_tokens, render
+from heartloop.run.load import Prepared
+from heartloop.run.pilot import Probe
 from heartloop.run.plan import Plan
+from heartloop.run.unit import LoadedTask
 from heartloop.types import Arm
-
-if TYPE_CHECKING:
-    from heartloop.run.execute import Prepared
-    from heartloop.run.pilot import Probe
-    from heartloop.run.runner import LoadedTask
 
 CHARS_PER_TOKEN = 4.0
 TYPICAL_COMPLETION = 400  # tokens, where neither a pilot nor a smaller max_tokens says better

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -14,13 +15,49 @@ from heartloop.errors import UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.models import ModelOptions, make_model
 from heartloop.models.urls import base_url
+from heartloop.run.ask import judge_ask
 from heartloop.run.claim import asked_questions
 from heartloop.run.plan import Plan
-from heartloop.run.runner import LoadedTask, judge_ask
+from heartloop.run.unit import LoadedTask
 from heartloop.secrets import secret_fields
 from heartloop.types import Mode, Sampling
 
 JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A plan with its tasks loaded: what a dry run shows and what a run works on."""
+
+    plan: Plan
+    tasks: list[LoadedTask]
+
+    @property
+    def questions(self) -> int:
+        """Questions over all tasks."""
+        return sum(len(task.data.questions) for task in self.tasks)
+
+    @property
+    def units(self) -> int:
+        """Questions × arms × models × seeds."""
+        plan = self.plan
+        return self.questions * len(plan.arms) * len(plan.models) * len(plan.seeds)
+
+
+def prepare(plan: Plan) -> Prepared:
+    """Load the cards and the data of a plan; nothing is asked.
+
+    Raises:
+        UsageError: a card, a data set or an arm that cannot be used, and how to mend it.
+    """
+    from heartloop.methods import validate_arm
+
+    tasks = load_tasks(plan)
+    # The mode is the tasks' where the plan leaves it open, so arms are judged here once more.
+    for mode in dict.fromkeys(task.mode for task in tasks):
+        for arm in plan.arms:
+            validate_arm(arm, mode)
+    return Prepared(plan, tasks)
 
 
 def load_tasks(plan: Plan) -> list[LoadedTask]:

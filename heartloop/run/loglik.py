@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
 
-from heartloop.calls import Client
 from heartloop.errors import CallError, UsageError
 from heartloop.grading.loglik import grade_loglik
 from heartloop.methods import render
-from heartloop.types import Address, Attempt, Completion, Graded, Trace, Usage
-
-if TYPE_CHECKING:
-    from heartloop.run.runner import Unit
+from heartloop.run.ask import BoundAsk
+from heartloop.run.unit import Unit
+from heartloop.types import Attempt, Completion, Graded, Trace
 
 KIND = "choice_loglik"
 
@@ -23,7 +20,7 @@ def prompt_text(unit: Unit) -> str:
     return "\n\n".join(message.content for message in messages)
 
 
-async def work_on_choices(client: Client, unit: Unit) -> tuple[Trace, list[Graded | None]]:
+async def work_on_choices(unit: Unit, ask: BoundAsk) -> tuple[Trace, list[Graded | None]]:
     """Score the choices of one question; log-likelihoods are summed over a choice's tokens.
 
     Raises:
@@ -37,10 +34,9 @@ async def work_on_choices(client: Client, unit: Unit) -> tuple[Trace, list[Grade
             "use another --verifier"
         )
     draw = int(arm.params.get("draw", 0))
-    address = Address(question.task, question.id, unit.model, 0, draw, unit.seed)
     continuations = [f" {choice}" for choice in question.choices]
     try:
-        scored = await client.score(address, prompt_text(unit), continuations, arm.name)
+        scored = await ask.score(prompt_text(unit), continuations, draw=draw)
     except CallError as error:
         attempt = Attempt(0, draw, None, error=error.kind)
         return Trace(question.id, arm.name, (attempt,), None), [None]
@@ -53,11 +49,9 @@ async def work_on_choices(client: Client, unit: Unit) -> tuple[Trace, list[Grade
         choices=question.choices,
         metric=unit.task.grader.params.get("metric"),
     )
-    usage = sum((one.usage for one in scored), Usage())
-    costs = [one.cost for one in scored if one.cost is not None]
     answer = Completion(
         text=verdict.answer or "",
-        usage=usage,
+        usage=ask.usage,
         key=scored[0].key,
         started=min(one.started for one in scored),
         finished=max(one.finished for one in scored),
@@ -68,9 +62,9 @@ async def work_on_choices(client: Client, unit: Unit) -> tuple[Trace, list[Grade
         arm.name,
         (Attempt(0, draw, answer),),
         0,
-        calls=len(scored),
-        usage=usage,
-        cost=sum(costs) if costs else None,
+        calls=ask.calls,
+        usage=ask.usage,
+        cost=ask.cost,
         notes={"log_likelihoods": scores},
     )
     return trace, [Graded(verdict, verdict)]

@@ -7,16 +7,13 @@ import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from heartloop import __version__
 from heartloop.errors import UsageError
 from heartloop.run.claim import claim_dict, planned_claim
 from heartloop.run.folder import MANIFEST, RunFolder
-from heartloop.run.load import task_facts
-
-if TYPE_CHECKING:
-    from heartloop.run.execute import Prepared
+from heartloop.run.load import Prepared, task_facts
 
 SCHEMA = 1
 

@@ -9,17 +9,14 @@ import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from heartloop.calls import Client, Journal
 from heartloop.errors import CallError
 from heartloop.methods import SPECS, TokenAverages, draws_for_equal_tokens, render
-from heartloop.run.load import make_client
+from heartloop.run.load import Prepared, make_client
 from heartloop.run.plan import Plan
 from heartloop.types import Address, Arm, Completion, Message, Request
-
-if TYPE_CHECKING:
-    from heartloop.run.execute import Prepared
 
 PILOT_QUESTIONS = 16
 PROBE_QUESTIONS = 4

@@ -18,13 +18,14 @@ from typing import Any
 
 from heartloop.calls import Journal
 from heartloop.errors import HeartloopError, UsageError
-from heartloop.run.execute import Prepared, execute, prepare, write_summary
+from heartloop.run.execute import execute
 from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder, read_json, write_json
-from heartloop.run.load import make_client
+from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import new_manifest
 from heartloop.run.pilot import fix_draws, needs_pilot
 from heartloop.run.plan import Plan, plan_from_dict
 from heartloop.run.runner import Runner
+from heartloop.run.session import open_client, write_summary
 
 SHARDS = "shards"
 PILOT = "pilot"
@@ -125,11 +126,8 @@ def pilot_in(plain: Mapping[str, Any], path: str) -> tuple[dict[str, Any], dict[
     async def work() -> tuple[dict[str, Any], dict[str, Any]]:
         prepared = await asyncio.to_thread(prepare, plan_from_dict(plain, "pilot"))
         with Journal.open(path) as journal:
-            client, _ = make_client(prepared.plan, journal, prepared.tasks)
-            try:
+            async with open_client(prepared, journal) as client:
                 plan, facts = await fix_draws(prepared, client)
-            finally:
-                await client.close()
         return plan.to_dict(), facts
 
     return asyncio.run(work())

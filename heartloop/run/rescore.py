@@ -10,15 +10,14 @@ from typing import Any
 from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
 from heartloop.errors import UsageError
-from heartloop.run.execute import Prepared, errors_in, paid_in, prepare
 from heartloop.run.folder import MANIFEST, RunFolder, write_json
-from heartloop.run.load import attach_judge, close_tasks, make_client
+from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import data_facts, task_facts
 from heartloop.run.plan import plan_from_dict
-from heartloop.run.runner import Runner, units_of
-from heartloop.run.summary import summarize
-from heartloop.run.verdicts import VerdictLog, read_traces
-from heartloop.run.warnings import warnings_for
+from heartloop.run.runner import Runner
+from heartloop.run.session import open_client, summary_of
+from heartloop.run.unit import units_of
+from heartloop.run.verdicts import VerdictLog
 
 
 async def rescore(
@@ -70,29 +69,17 @@ async def rescore(
     # written to bring their own lock; readers beside a run only write files of their own.
     alone = _locked(folder) if label is None and not allow_calls else contextlib.nullcontext()
     with alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
-        client, judge = make_client(
-            prepared.plan, journal, prepared.tasks, replay_only=not allow_calls
-        )
-        if judge is not None:
-            attach_judge(prepared.tasks, client, judge)
-        incomplete = await _replay(client, prepared, verdicts, manifest.get("shard"))
+        async with open_client(prepared, journal, replay_only=not allow_calls) as client:
+            incomplete = await _replay(client, prepared, verdicts, manifest.get("shard"))
     facts = {
         **manifest,
         "tasks": [task_facts(task) for task in prepared.tasks],
         "data": [data_facts(task) for task in prepared.tasks],
     }
     old = folder.summary or {}
-    summary = summarize(
-        read_traces(verdicts),
-        facts,
-        run=folder.name,
-        paid=paid_in(folder),
-        wall_s=sum(s["wall_s"] for s in manifest["sessions"]),
-        # Without an old summary the run was killed: what is missing was never asked.
-        stopped=old.get("stopped") or (None if old or not incomplete else "interrupted"),
-    )
-    summary["errors"] = errors_in(folder)
-    summary["warnings"] = warnings_for(summary, facts)
+    # Without an old summary the run was killed: what is missing was never asked.
+    stopped = old.get("stopped") or (None if old or not incomplete else "interrupted")
+    summary = summary_of(folder, facts, verdicts, stopped=stopped)
     summary["scored_with"] = {
         "verifier": verifier,
         "selector": prepared.plan.selector if "verifier-free" in modes_of(prepared) else None,
@@ -147,7 +134,5 @@ async def _replay(client: Client, prepared: Prepared, verdicts: Any, shard: Any)
         await runner.run(units, prepared.units)
     finally:
         log.close()
-        await client.close()
-        await close_tasks(prepared.tasks)
     temporary.replace(verdicts)
     return runner.incomplete

@@ -16,6 +16,7 @@ from heartloop.run.folder import CALLS, RunFolder, find_folder
 def adopt(folder: RunFolder, earlier: Sequence[str], runs: Path) -> dict[str, Any]:
     """Copy the answered calls of earlier runs into a run's journal before it is opened.
 
+    What stands in the journal is replaced: it can only come from an attempt that was interrupted.
     A call is used only where the new run asks exactly the same thing at the same address, so
     adopting too much costs disk space and nothing else.
 
@@ -35,7 +36,7 @@ def adopt(folder: RunFolder, earlier: Sequence[str], runs: Path) -> dict[str, An
     names = []
     target = folder.path / CALLS
     try:
-        with target.open("ab") as out:
+        with target.open("wb") as out:
             for spec in earlier:
                 old = find_folder(spec, runs)
                 names.append(old.name)

@@ -3,64 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-import contextvars
-import dataclasses
-import hashlib
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from heartloop.calls import Client
-from heartloop.cards import TaskCard
-from heartloop.data import TaskData
-from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
-from heartloop.grading import Grader
-from heartloop.methods import METHODS, open_learner, select
+from heartloop.errors import Decided, HeartloopError, NotInJournal
+from heartloop.methods import open_learner
 from heartloop.methods.bandit import Learner
-from heartloop.run import loglik
+from heartloop.run.ask import BoundAsk
 from heartloop.run.decide import Decider
 from heartloop.run.summary import final_line
+from heartloop.run.unit import Unit, shard_of
 from heartloop.run.verdicts import VerdictLog, candidate_lines
-from heartloop.types import (
-    Address,
-    Arm,
-    Completion,
-    Gold,
-    Graded,
-    Message,
-    Mode,
-    Question,
-    Reader,
-    Request,
-    Sampling,
-    Trace,
-    Usage,
-)
+from heartloop.run.work import internal_error, work_on
+from heartloop.types import Graded, Trace, Usage
 
 MAX_OPEN_UNITS = 2000  # bounds memory when grading is slower than the model
-
-
-@dataclass(slots=True)
-class LoadedTask:
-    """A task with its data and its grader."""
-
-    card: TaskCard
-    data: TaskData
-    grader: Grader
-    sampling: Sampling
-    mode: Mode
-
-
-@dataclass(frozen=True, slots=True)
-class Unit:
-    """One question under one arm, for one model and one run seed."""
-
-    task: LoadedTask
-    question: Question
-    gold: Gold
-    arm: Arm
-    model: str
-    seed: int
 
 
 @dataclass(slots=True)
@@ -97,150 +56,11 @@ class Live:
             self.last_error = lines[-1]["error"] or ""
 
 
-class BoundAsk:
-    """`Ask` for one unit; adds up what the unit uses, shared calls included."""
-
-    def __init__(
-        self,
-        client: Client,
-        unit: Unit,
-        stopping: asyncio.Event,
-        *,
-        learner: Learner | None = None,
-        helper: str | None = None,
-    ) -> None:
-        self.reader: Reader = QuestionReader(unit.task.grader, unit.question)
-        self.seed = unit.seed
-        self.learner = learner
-        self.helper: BoundAsk | None = None
-        if helper is not None:
-            self.helper = BoundAsk(client, dataclasses.replace(unit, model=helper), stopping)
-        self.finish_reasons: dict[str, str] = {}  # of the answers so far, by their text
-        self.calls = 0
-        self.usage = Usage()
-        self.cost: float | None = None
-        self.spent: dict[str, tuple[int, Usage]] = {}  # key → totals when that answer came
-        self._client = client
-        self._unit = unit
-        self._stopping = stopping
-
-    async def __call__(
-        self,
-        messages: tuple[Message, ...],
-        *,
-        round: int = 0,
-        draw: int = 0,
-        purpose: str = "answer",
-        extends: Completion | None = None,
-        **sampling: Any,
-    ) -> Completion:
-        """Ask for one completion; see `heartloop.types.Ask`."""
-        if self._stopping.is_set():
-            raise Stopped("stopping")
-        unit = self._unit
-        request = Request(
-            Address(unit.task.card.name, unit.question.id, unit.model, round, draw, unit.seed),
-            messages,
-            dataclasses.replace(unit.task.sampling, **sampling),
-            extends=extends.key if extends else None,
-            purpose=purpose,
-            arm=unit.arm.name,
-        )
-        completion = await self._client.ask(request)
-        self.finish_reasons[completion.text] = completion.finish_reason
-        self.calls += 1
-        self.usage += completion.usage
-        if completion.cost is not None:
-            self.cost = (self.cost or 0.0) + completion.cost
-        self.spent[completion.key] = (self.calls, self.usage)
-        return completion
-
-
-@dataclass(frozen=True, slots=True)
-class QuestionReader:
-    """`Reader` for one question: the grader without the gold."""
-
-    grader: Grader
-    question: Question
-
-    def extract(self, text: str) -> str | None:
-        """The final answer in a text, or None."""
-        return self.grader.extract(text, self.question)
-
-    async def same(self, first: str, second: str) -> bool:
-        """Whether two extracted answers are equivalent."""
-        return await self.grader.same(first, second, self.question)
-
-
-judged: contextvars.ContextVar[tuple[str, str, int, int, int]] = contextvars.ContextVar("judged")
-"""Task, question, seed, round and draw of the answer being judged, for the judge's address."""
-
-
-def judge_ask(client: Client, model: str, sampling: Sampling) -> Callable[..., Any]:
-    """How a grader asks its judge model; the calls land in the same journal."""
-
-    async def ask(
-        messages: tuple[Message, ...],
-        *,
-        question: tuple[str, str],
-        draw: int = 0,
-        **changes: Any,
-    ) -> Completion:
-        # Neither arm, round nor run seed: equal answers to a question are judged once.
-        address = Address(*question, model, 0, draw)
-        settings = dataclasses.replace(sampling, **changes)
-        return await client.ask(Request(address, messages, settings, purpose="judge"))
-
-    return ask
-
-
-def units_of(
-    tasks: Sequence[LoadedTask],
-    models: Sequence[str],
-    seeds: Sequence[int],
-    arms: Sequence[Arm],
-    shard: tuple[int, int] | None = None,
-) -> Iterator[Unit]:
-    """All units, the arms of one question side by side so that prefix caches stay warm."""
-    for task in tasks:
-        for model in models:
-            for seed in seeds:
-                for question in task.data.questions:
-                    if shard and shard_of(task.card.name, question.id, shard[1]) != shard[0]:
-                        continue
-                    for arm in arms:
-                        gold = task.data.golds[question.id]
-                        yield Unit(task, question, gold, arm, model, seed)
-
-
-def shard_of(task: str, question: str, shards: int) -> int:
-    """The shard of a question: the same for every arm, model and seed."""
-    digest = hashlib.sha256(f"{task}\0{question}".encode()).digest()
-    return int.from_bytes(digest[:8], "big") % shards
-
-
-def with_totals(trace: Trace, ask: BoundAsk) -> Trace:
-    """A trace with everything that was used for it.
-
-    The ask counts what was answered, helpers' calls included; `adaptive` also knows what calls
-    that it cancelled had used, so the larger count holds.
-    """
-    calls, usage, cost = ask.calls, ask.usage, ask.cost
-    if ask.helper is not None:
-        calls, usage = calls + ask.helper.calls, usage + ask.helper.usage
-        if ask.helper.cost is not None:
-            cost = (cost or 0.0) + ask.helper.cost
-    if trace.usage.total > usage.total:
-        calls, usage = max(trace.calls, calls), trace.usage
-    return dataclasses.replace(trace, calls=calls, usage=usage, cost=cost)
-
-
 class Runner:
     """Runs units so that the number of calls in flight stays at the client's limit."""
 
     def __init__(self, client: Client, selector: str, log: VerdictLog) -> None:
         self.live = Live()
-        self.stopping = asyncio.Event()
         self.incomplete = 0
         self.shard: tuple[int, int] | None = None
         self.decider: Decider | None = None
@@ -249,7 +69,6 @@ class Runner:
         self._client = client
         self._selector = selector
         self._log = log
-        self._failure: HeartloopError | None = None
         self._open: set[asyncio.Task[None]] = set()
         self._ended = asyncio.Event()
         self._room = asyncio.Semaphore(MAX_OPEN_UNITS)
@@ -258,7 +77,8 @@ class Runner:
         """Work until every unit is done.
 
         Raises:
-            Stopped: a cap was reached or `stop` was called; what was paid for is journalled.
+            Stopped: a cap was reached or the client was stopped; calls in flight were awaited, and
+                what was paid for is journalled.
             HeartloopError: the run cannot go on (circuit breaker, full disk).
         """
         self.live.total = total
@@ -274,15 +94,7 @@ class Runner:
             for task in self._open:
                 task.cancel()
             await asyncio.gather(*self._open, return_exceptions=True)
-        if self._failure is not None:
-            raise self._failure
-
-    def stop(self, reason: HeartloopError) -> None:
-        """Open nothing more and send nothing more; calls in flight are awaited."""
-        if self._failure is None:
-            self._failure = reason
-        self.stopping.set()
-        self._client.stop(reason)
+        self._client.raise_if_stopped()
 
     async def _paced(self, units: Iterator[Unit]) -> AsyncIterator[Unit]:
         for unit in units:
@@ -290,7 +102,7 @@ class Runner:
             try:
                 await self._client.hungry()  # raises once the client was told to stop
             except HeartloopError as error:
-                self.stop(error)
+                self._client.stop(error)
                 return
             yield unit
 
@@ -304,40 +116,19 @@ class Runner:
         except NotInJournal:
             self.incomplete += 1
         except HeartloopError as error:
-            self.stop(error)
+            self._client.stop(error)
         except asyncio.CancelledError:
             raise
         except Exception as error:
-            where = f"{unit.task.card.name}, question {unit.question.id}, arm {unit.arm.name}"
-            failure = HeartloopError(f"internal error at {where}: {type(error).__name__}: {error}")
+            failure = internal_error(unit, error)
             failure.__cause__ = error
-            self.stop(failure)
+            self._client.stop(failure)
         finally:
             self._room.release()
 
     async def _work(self, unit: Unit) -> None:
-        if unit.task.grader.verifier.kind == loglik.KIND:
-            if self.stopping.is_set():
-                raise Stopped("stopping")
-            trace, graded = await loglik.work_on_choices(self._client, unit)
-            self._record(unit, trace, graded, {})
-            return
-        learner = self._learner(unit)
-        ask = BoundAsk(self._client, unit, self.stopping, learner=learner, helper=self.helper)
-        grader, question, gold = unit.task.grader, unit.question, unit.gold
-
-        async def check(text: str) -> bool:
-            reason = ask.finish_reasons.get(text, "stop")
-            return await grader.check(question, gold, Completion(text, reason))
-
-        method = METHODS[unit.arm.method]
-        if unit.task.mode == "oracle":
-            trace = await method(question, unit.arm, ask, check)
-        else:
-            trace = await method(question, unit.arm, ask)
-            trace = await select(self._selector, trace, question, unit.arm, ask)
-        trace = with_totals(trace, ask)
-        graded = await self._grade(unit, trace)
+        ask = BoundAsk(self._client, unit, learner=self._learner(unit), helper=self.helper)
+        trace, graded = await work_on(unit, ask, self._selector)
         self._record(unit, trace, graded, ask.spent)
 
     def _record(
@@ -357,7 +148,7 @@ class Runner:
         if self.decider is not None:
             state = self.decider.add({**lines[0], **final_line(lines, unit.task.mode)})
             if state is not None:
-                self.stop(Decided(self.decider.sentence(state)))
+                self._client.stop(Decided(self.decider.sentence(state)))
 
     def _learner(self, unit: Unit) -> Learner | None:
         """What the arm's `bandit` schedule has learnt on this task; None for other schedules."""
@@ -371,17 +162,3 @@ class Runner:
             ]
             self._learners[key] = open_learner(unit.arm, order)
         return self._learners[key]
-
-    async def _grade(self, unit: Unit, trace: Trace) -> list[Graded | None]:
-        graded: list[Graded | None] = []
-        for attempt in trace.attempts:
-            if attempt.completion is None:
-                graded.append(None)
-                continue
-            judged.set(
-                (unit.task.card.name, unit.question.id, unit.seed, attempt.round, attempt.draw)
-            )
-            graded.append(
-                await unit.task.grader.grade(unit.question, unit.gold, attempt.completion)
-            )
-        return graded

@@ -6,8 +6,8 @@ import fcntl
 from datetime import datetime, timezone
 from typing import Any
 
-from heartloop.run.execute import paid_in
 from heartloop.run.folder import CALLS, VERDICTS, RunFolder
+from heartloop.run.totals import paid_in
 from heartloop.run.verdicts import read_traces
 
 

@@ -14,7 +14,7 @@ from heartloop.errors import JournalError, UsageError
 from heartloop.types import Graded, Trace, Usage, Verdict
 
 if TYPE_CHECKING:
-    from heartloop.run.runner import Unit
+    from heartloop.run.unit import Unit
 
 # What each field of a line means: the source of docs/schema.md.
 FIELDS: dict[str, str] = {

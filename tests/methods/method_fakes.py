@@ -143,9 +143,9 @@ def boxed(value: object) -> str:
     return f"I think it is \\boxed{{{value}}}."
 
 
-def check_for(gold: object) -> Callable[[str], Any]:
-    async def check(text: str) -> bool:
+def check_for(gold: object) -> Callable[[Completion], Any]:
+    async def check(answer: Completion) -> bool:
         await asyncio.sleep(0)
-        return BoxReader().extract(text) == str(gold)
+        return BoxReader().extract(answer.text) == str(gold)
 
     return check

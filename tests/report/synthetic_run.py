@@ -10,9 +10,9 @@ from types import SimpleNamespace
 from typing import Any
 
 from heartloop.calls import Journal
-from heartloop.run.execute import write_summary
 from heartloop.run.folder import MANIFEST, RunFolder, write_json
 from heartloop.run.plan import arm_to_dict
+from heartloop.run.session import write_summary
 from heartloop.run.verdicts import VerdictLog, candidate_lines
 from heartloop.types import (
     Address,

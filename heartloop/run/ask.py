@@ -1,0 +1,139 @@
+"""How one unit asks: `Ask` bound to a question, a model and a seed, and the judge's way to ask."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from heartloop.calls import Client
+from heartloop.grading import Grader
+from heartloop.methods.bandit import Learner
+from heartloop.run.unit import Unit
+from heartloop.types import (
+    Address,
+    Completion,
+    Message,
+    Question,
+    Reader,
+    Request,
+    Sampling,
+    Usage,
+)
+
+
+class BoundAsk:
+    """`Ask` for one unit; adds up what the unit uses, shared calls included.
+
+    Attributes:
+        calls, usage, cost: everything that was answered, helpers apart.
+        paid_calls, paid_tokens: what of it was paid now: neither from the journal nor shared with
+            another arm.
+        spent: key → calls and usage when that answer came.
+    """
+
+    def __init__(
+        self,
+        client: Client,
+        unit: Unit,
+        *,
+        learner: Learner | None = None,
+        helper: str | None = None,
+    ) -> None:
+        self.reader: Reader = QuestionReader(unit.task.grader, unit.question)
+        self.seed = unit.seed
+        self.learner = learner
+        self.helper: BoundAsk | None = None
+        if helper is not None:
+            self.helper = BoundAsk(client, dataclasses.replace(unit, model=helper))
+        self.calls = self.paid_calls = self.paid_tokens = 0
+        self.usage = Usage()
+        self.cost: float | None = None
+        self.spent: dict[str, tuple[int, Usage]] = {}
+        self._client = client
+        self._unit = unit
+
+    async def __call__(
+        self,
+        messages: tuple[Message, ...],
+        *,
+        round: int = 0,
+        draw: int = 0,
+        purpose: str = "answer",
+        extends: Completion | None = None,
+        **sampling: Any,
+    ) -> Completion:
+        """Ask for one completion; see `heartloop.types.Ask`."""
+        self._client.raise_if_stopped()  # also where the journal could answer
+        unit = self._unit
+        request = Request(
+            self._address(round, draw),
+            messages,
+            dataclasses.replace(unit.task.sampling, **sampling),
+            extends=extends.key if extends else None,
+            purpose=purpose,
+            arm=unit.arm.name,
+        )
+        completion = await self._client.ask(request)
+        self._book(completion)
+        self.spent[completion.key] = (self.calls, self.usage)
+        return completion
+
+    async def score(
+        self, prompt: str, continuations: Sequence[str], *, draw: int = 0
+    ) -> list[Completion]:
+        """Log-likelihoods of continuations of a raw prompt; see `heartloop.calls.Client.score`."""
+        self._client.raise_if_stopped()
+        scored = await self._client.score(
+            self._address(0, draw), prompt, continuations, self._unit.arm.name
+        )
+        for completion in scored:
+            self._book(completion)
+        return scored
+
+    def _address(self, round: int, draw: int) -> Address:
+        unit = self._unit
+        return Address(unit.task.card.name, unit.question.id, unit.model, round, draw, unit.seed)
+
+    def _book(self, completion: Completion) -> None:
+        self.calls += 1
+        self.usage += completion.usage
+        if completion.cost is not None:
+            self.cost = (self.cost or 0.0) + completion.cost
+        if not completion.shared:
+            self.paid_calls += 1
+            self.paid_tokens += completion.usage.total
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class QuestionReader:
+    """`Reader` for one question: the grader without the gold."""
+
+    grader: Grader
+    question: Question
+
+    def extract(self, text: str) -> str | None:
+        """The final answer in a text, or None."""
+        return self.grader.extract(text, self.question)
+
+    async def same(self, first: str, second: str) -> bool:
+        """Whether two extracted answers are equivalent."""
+        return await self.grader.same(first, second, self.question)
+
+
+def judge_ask(client: Client, model: str, sampling: Sampling) -> Callable[..., Any]:
+    """How a grader asks its judge model; the calls land in the same journal."""
+
+    async def ask(
+        messages: tuple[Message, ...],
+        *,
+        question: tuple[str, str],
+        draw: int = 0,
+        **changes: Any,
+    ) -> Completion:
+        # Neither arm, round nor run seed: equal answers to a question are judged once.
+        address = Address(*question, model, 0, draw)
+        settings = dataclasses.replace(sampling, **changes)
+        return await client.ask(Request(address, messages, settings, purpose="judge"))
+
+    return ask

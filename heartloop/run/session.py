@@ -1,0 +1,271 @@
+"""One session of work in a run folder: opened, checked, signalled, closed and summarised here.
+
+Everything that asks models for a run folder stands on `open_session` (a run, a search, from the
+command line or from Python), and everything that asks at all on `open_client`.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import signal
+import time
+from collections.abc import AsyncIterator, Iterator, Mapping
+from datetime import datetime, timezone
+from pathlib import Path
+from typing import Any
+
+from heartloop.calls import Client, Journal
+from heartloop.calls.lock import FolderLock
+from heartloop.errors import HeartloopError, JournalError, Stopped, UsageError
+from heartloop.run.folder import CALLS, MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
+from heartloop.run.load import Prepared, attach_judge, close_tasks, make_client
+from heartloop.run.manifest import check_unchanged, new_manifest
+from heartloop.run.reuse import adopt
+from heartloop.run.summary import summarize
+from heartloop.run.totals import journal_totals
+from heartloop.run.verdicts import VerdictLog, read_traces
+from heartloop.run.warnings import warnings_for
+
+
+class Session:
+    """What work in a run folder has at hand.
+
+    Attributes:
+        prepared: the plan with its tasks.
+        folder: the run folder.
+        manifest: as on disk; `save` writes it.
+        client: asks; the judge's calls go through it, too.
+        log: takes the lines of finished units.
+        stopped: after the session: why it ended early, or None.
+        summary: after the session: as written to ``summary.json``.
+    """
+
+    def __init__(
+        self,
+        prepared: Prepared,
+        folder: RunFolder,
+        manifest: dict[str, Any],
+        client: Client,
+        log: VerdictLog,
+    ) -> None:
+        self.prepared, self.folder, self.manifest = prepared, folder, manifest
+        self.client, self.log = client, log
+        self.stopped: str | None = None
+        self.summary: dict[str, Any] = {}
+
+    def save(self) -> None:
+        """Write the manifest."""
+        write_json(self.folder.path / MANIFEST, self.manifest)
+
+
+@contextlib.asynccontextmanager
+async def open_session(
+    prepared: Prepared,
+    folder: RunFolder,
+    *,
+    command: str = "",
+    facts: Mapping[str, Any] | None = None,
+    shard: tuple[int, int] | None = None,
+    signals: bool = True,
+) -> AsyncIterator[Session]:
+    """Open a new run folder, or one of the same plan, and leave nothing half-written.
+
+    The manifest is written before anything else, so that a folder whose process is killed can be
+    gone on with. A new folder in which nothing was asked is removed when it ends in a usage error.
+
+    Args:
+        prepared: what `heartloop.run.load.prepare` returned.
+        folder: where the work is kept.
+        command: the command line, for the manifest.
+        facts: further fields of a new manifest.
+        shard: (index, count) where one shard of the questions is worked on.
+        signals: turn the first Ctrl-C or SIGTERM into a clean stop and the second into an
+            immediate one; for the main thread of a program of its own.
+
+    Yields:
+        The session. A `Stopped` that is raised inside ends it cleanly and goes no further:
+        ``session.stopped`` says why.
+
+    Raises:
+        UsageError: cards, data, options or keys that cannot be used; nothing was asked.
+        HeartloopError: the work cannot go on; what was paid for is in the journal, and the summary
+            was written before.
+    """
+    new = not (folder.path / MANIFEST).exists()
+    asked_before = _size(folder.path / CALLS) > 0
+    failure: BaseException | None = None
+    began = time.monotonic()
+    calls_made = 0
+    opened = False
+    try:
+        manifest = _open_manifest(prepared, folder, facts, shard, command)
+        with Journal.open(folder.path) as journal:
+            if not new:
+                check_unchanged(manifest, prepared)
+                write_json(folder.path / MANIFEST, manifest)
+            async with open_client(prepared, journal) as client:
+                log = VerdictLog(folder.path / VERDICTS)
+                session = Session(prepared, folder, manifest, client, log)
+                opened = True
+                try:
+                    with _stop_on_signals(client, signals):
+                        yield session
+                except Stopped as error:
+                    session.stopped = str(error)
+                except BaseException as error:
+                    session.stopped, failure = str(error) or type(error).__name__, error
+                finally:
+                    log.close()
+                    calls_made = len(journal) + journal.errors
+    except BaseException as error:
+        # A journal that cannot be opened may be another process's.
+        if new and not opened and not asked_before and not isinstance(error, JournalError):
+            shutil.rmtree(folder.path, ignore_errors=True)
+        raise
+    if isinstance(failure, UsageError) and new and not asked_before and not calls_made:
+        shutil.rmtree(folder.path, ignore_errors=True)
+        raise failure
+    manifest["sessions"][-1].update(
+        ended=now(), wall_s=round(time.monotonic() - began, 3), stopped=session.stopped
+    )
+    manifest["calls"] = client.facts()
+    try:
+        session.save()
+        session.summary = write_summary(folder, manifest, stopped=session.stopped)
+    except HeartloopError:
+        if failure is None:
+            raise
+    if failure is not None:
+        raise failure
+
+
+def _open_manifest(
+    prepared: Prepared,
+    folder: RunFolder,
+    facts: Mapping[str, Any] | None,
+    shard: tuple[int, int] | None,
+    command: str,
+) -> dict[str, Any]:
+    """The manifest with a new session in it; that of a new folder is on disk at once."""
+    session = {"started": now(), "ended": None, "wall_s": 0.0, "command": command}
+    file = folder.path / MANIFEST
+    if file.exists():
+        manifest = folder.manifest
+    else:
+        manifest = {**new_manifest(prepared, folder, shard), "reused": None, **(facts or {})}
+        write_json(file, {**manifest, "sessions": [session]})
+    manifest["sessions"].append(session)
+    reuse = prepared.plan.reuse
+    if reuse and manifest.get("reused") is None:
+        lock = FolderLock(folder.path)
+        try:
+            manifest["reused"] = adopt(folder, reuse, folder.path.parent)
+            write_json(file, manifest)
+        finally:
+            lock.release()
+    return manifest
+
+
+@contextlib.asynccontextmanager
+async def open_client(
+    prepared: Prepared, journal: Journal, *, replay_only: bool = False
+) -> AsyncIterator[Client]:
+    """A client over all models of a plan, the judge at hand; closes both and the graders' workers.
+
+    Args:
+        prepared: the plan with its tasks.
+        journal: where answers are found and written.
+        replay_only: answer from the journal alone.
+
+    Raises:
+        UsageError: a model that cannot be asked: unknown, without its key or its price.
+    """
+    try:
+        client, judge = make_client(prepared.plan, journal, prepared.tasks, replay_only=replay_only)
+        try:
+            if not replay_only:
+                await client.check()
+            if judge is not None:
+                attach_judge(prepared.tasks, client, judge)
+            yield client
+        finally:
+            await client.close()
+    finally:
+        await close_tasks(prepared.tasks)
+
+
+def write_summary(
+    folder: RunFolder, manifest: Mapping[str, Any], *, stopped: str | None
+) -> dict[str, Any]:
+    """Rebuild ``summary.json`` from the folder's own files and return it."""
+    summary = summary_of(folder, manifest, folder.path / VERDICTS, stopped=stopped)
+    write_json(folder.path / SUMMARY, summary)
+    return summary
+
+
+def summary_of(
+    folder: RunFolder, manifest: Mapping[str, Any], verdicts: Path, *, stopped: str | None
+) -> dict[str, Any]:
+    """The summary of a verdicts file, with errors and warnings."""
+    paid, errors = journal_totals(folder)
+    summary = summarize(
+        read_traces(verdicts),
+        manifest,
+        run=folder.name,
+        paid=paid,
+        wall_s=sum(s["wall_s"] for s in manifest["sessions"]),
+        stopped=stopped,
+    )
+    summary["errors"] = errors
+    summary["warnings"] = warnings_for(summary, manifest)
+    return summary
+
+
+@contextlib.contextmanager
+def _stop_on_signals(client: Client, active: bool) -> Iterator[None]:
+    """First Ctrl-C or SIGTERM: send nothing more, keep what is under way. Second: stop at once."""
+    if not active:
+        yield
+        return
+    loop = asyncio.get_running_loop()
+    main = asyncio.current_task()
+    asked = 0
+
+    def on_signal() -> None:
+        nonlocal asked
+        asked += 1
+        if asked == 1:
+            client.stop(Stopped("interrupted"))
+        elif main is not None:
+            main.cancel()
+
+    handled = []
+    for number in (signal.SIGINT, signal.SIGTERM):
+        with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
+            loop.add_signal_handler(number, on_signal)
+            handled.append(number)
+    try:
+        yield
+    except asyncio.CancelledError:
+        if asked < 2:
+            raise
+        if main is not None and hasattr(main, "uncancel"):
+            main.uncancel()
+        raise Stopped("interrupted at once; calls in flight were abandoned") from None
+    finally:
+        for number in handled:
+            loop.remove_signal_handler(number)
+
+
+def _size(file: Path) -> int:
+    try:
+        return file.stat().st_size
+    except OSError:
+        return 0
+
+
+def now() -> str:
+    """The time as manifests have it: ISO 8601, UTC, to the second."""
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")

@@ -1,0 +1,85 @@
+"""The one place where a method meets a verifier: a unit in, its trace and its verdicts out."""
+
+from __future__ import annotations
+
+import dataclasses
+
+from heartloop.errors import HeartloopError
+from heartloop.methods import METHODS, select
+from heartloop.run import loglik
+from heartloop.run.ask import BoundAsk
+from heartloop.run.unit import Unit
+from heartloop.types import Completion, Graded, Trace
+
+Worked = tuple[Trace, list[Graded | None]]
+"""A trace with its totals, and the verdict of each attempt; None where the call was an error."""
+
+
+async def work_on(unit: Unit, ask: BoundAsk, selector: str) -> Worked:
+    """Run a unit's method, let the selector choose, and grade every candidate.
+
+    In oracle mode the method is given a check that tells the outcome of the own metric and
+    nothing else; it grades as the end does, finish reason included, and what it graded is
+    not graded again. Verifiers that score choices take their own way.
+
+    Args:
+        unit: what is worked on.
+        ask: bound to the unit; it stops when its client is stopped.
+        selector: name of the selector, for verifier-free mode.
+
+    Raises:
+        NotInJournal: the client answers from the journal alone, and a call was never made.
+        HeartloopError: the run cannot go on, or the method has a bug (``internal error at …``).
+    """
+    try:
+        if unit.task.grader.verifier.kind == loglik.KIND:
+            return await loglik.work_on_choices(unit, ask)
+        return await _work(unit, ask, selector)
+    except HeartloopError:
+        raise
+    except Exception as error:
+        raise internal_error(unit, error) from error
+
+
+def internal_error(unit: Unit, error: Exception) -> HeartloopError:
+    """A bug, told in one line that says where."""
+    return HeartloopError(f"internal error at {unit.where}: {type(error).__name__}: {error}")
+
+
+async def _work(unit: Unit, ask: BoundAsk, selector: str) -> Worked:
+    known: dict[tuple[str, str], Graded] = {}
+
+    async def grade(completion: Completion) -> Graded:
+        name = (completion.key, completion.text)
+        if name not in known:
+            known[name] = await unit.task.grader.grade(unit.question, unit.gold, completion)
+        return known[name]
+
+    async def check(completion: Completion) -> bool:
+        return (await grade(completion)).own.outcome == "correct"
+
+    method = METHODS[unit.arm.method]
+    if unit.task.mode == "oracle":
+        trace = await method(unit.question, unit.arm, ask, check)
+    else:
+        trace = await method(unit.question, unit.arm, ask)
+        trace = await select(selector, trace, unit.question, unit.arm, ask)
+    trace = with_totals(trace, ask)
+    answers = [attempt.completion for attempt in trace.attempts]
+    return trace, [None if answer is None else await grade(answer) for answer in answers]
+
+
+def with_totals(trace: Trace, ask: BoundAsk) -> Trace:
+    """A trace with everything that was used for it.
+
+    The ask counts what was answered, helpers' calls included; `adaptive` also knows what calls
+    that it cancelled had used, so the larger count holds.
+    """
+    calls, usage, cost = ask.calls, ask.usage, ask.cost
+    if ask.helper is not None:
+        calls, usage = calls + ask.helper.calls, usage + ask.helper.usage
+        if ask.helper.cost is not None:
+            cost = (cost or 0.0) + ask.helper.cost
+    if trace.usage.total > usage.total:
+        calls, usage = max(trace.calls, calls), trace.usage
+    return dataclasses.replace(trace, calls=calls, usage=usage, cost=cost)
