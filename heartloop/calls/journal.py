@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from heartloop.calls.lines import Line, read_lines
 from heartloop.calls.lock import FolderLock
 from heartloop.calls.records import completion_of, error_of, own_messages, pack
 from heartloop.errors import CallError, JournalError, NotInJournal
@@ -52,7 +53,8 @@ class Journal:
         self._failure: OSError | None = None
         flags = os.O_RDONLY if read_only else os.O_RDWR | os.O_CREAT | os.O_APPEND
         try:
-            self._descriptor = os.open(self.path, flags | os.O_CLOEXEC, 0o644)
+            # A link in a folder that came from elsewhere must not make us write to its target.
+            self._descriptor = os.open(self.path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
             self._size = self._load()
         except OSError as error:
             self._release()
@@ -70,8 +72,8 @@ class Journal:
             read_only: read without the lock, beside a run that may be going on.
 
         Raises:
-            JournalError: another process writes here, the folder cannot be written, or a line
-                before the last is damaged (the message names it).
+            JournalError: another process writes here, the folder cannot be written, or lines
+                before the last are damaged (``heartloop repair`` sets them aside).
         """
         return cls(Path(folder), read_only=read_only)
 
@@ -111,16 +113,20 @@ class Journal:
         Raises:
             JournalError: a line is damaged.
         """
-        for number, _, line in self._lines(self._size):
-            yield self._parse(line, number)
+        for line in read_lines(self.path, self._size):
+            if line.record is None:
+                raise JournalError(f"{self.path}:{line.number}: {line.fault}")
+            yield line.record
 
     def messages_of(self, key: str) -> tuple[Message, ...]:
         """The whole conversation a call was asked with.
 
         Raises:
             NotInJournal: there is no such call, or one that it extends is missing.
+            JournalError: a call extends itself by way of others.
         """
         chain: list[tuple[Message, ...]] = []
+        seen = {key}
         while True:
             recent = self._recent.get(key)
             if recent is not None:
@@ -138,6 +144,11 @@ class Journal:
                 raise NotInJournal(f"{self.path}: no answer {extended}, which call {key} extends")
             chain.append((Message("assistant", parent["text"]), *own_messages(record)))
             key = extended
+            if key in seen:
+                raise JournalError(
+                    f"{self.path}: call {key} extends itself; heartloop repair {self.path.parent}"
+                )
+            seen.add(key)
         for further in reversed(chain):
             messages += further
         return messages
@@ -228,66 +239,58 @@ class Journal:
             self._lock.release()
 
     def _load(self) -> int:
-        """Index the file and drop a torn end; returns the size of what is kept."""
+        """Index the file and drop a torn end; returns the size of what is kept.
+
+        Raises:
+            JournalError: lines before the last are damaged; ``heartloop repair`` sets them aside.
+        """
         size = os.fstat(self._descriptor).st_size
-        end = 0
+        end = size
         paid, dollars = [0, 0, 0, 0], 0.0
-        damaged: tuple[int, int] | None = None  # line number and offset of an unreadable line
-        for number, offset, line in self._lines(size):
-            if damaged is not None:
-                raise JournalError(
-                    f"{self.path}:{damaged[0]}: not a call record; delete that line and "
-                    "resume, its call is asked again"
-                )
-            try:
-                if not line.endswith(b"\n"):
-                    raise ValueError
-                record = orjson.loads(line)
-                name = bytes.fromhex(record["key"])
-                failed = record["error"]
-                used = record["usage"]
-                tokens = used["prompt"], used["completion"], used["reasoning"], used["cached"]
-            except (ValueError, KeyError, TypeError):
-                damaged = (number, offset)
+        damaged: list[Line] = []
+        for line in read_lines(self.path, size):
+            record = line.record
+            if record is None:
+                damaged.append(line)
                 continue
-            entry = offset << LENGTH_BITS | len(line)
+            name = bytes.fromhex(record["key"])
+            failed, used = record["error"], record["usage"]
+            entry = line.offset << LENGTH_BITS | line.size
             if (failed or name not in self._index) and "reused" not in record:
+                tokens = used["prompt"], used["completion"], used["reasoning"], used["cached"]
                 paid = [total + more for total, more in zip(paid, tokens, strict=True)]
-                dollars += record.get("cost") or 0.0
+                dollars += record["cost"] or 0.0
             if not failed:
                 self._index[name] = entry
                 self._errors.pop(name, None)
             elif name not in self._index:
                 self._errors[name] = entry
-            end = offset + len(line)
-        if damaged is not None:
-            torn = f"{self.path}: dropped a torn last line ({size - end} bytes, line {damaged[0]})"
-            if self.read_only:
-                torn = f"{self.path}: a torn last line is left out (line {damaged[0]})"
-            else:
-                os.ftruncate(self._descriptor, end)
-            self.notes.append(torn)
+        if damaged and damaged[-1].torn:
+            end = self._drop(damaged.pop(), size)
+        if damaged:
+            first = damaged[0]
+            more = f", and {len(damaged) - 1} more damaged lines" if len(damaged) > 1 else ""
+            raise JournalError(
+                f"{self.path}:{first.number}: {first.fault}{more}; set aside what is damaged: "
+                f"heartloop repair {self.path.parent}"
+            )
+        if end and not self.read_only and os.pread(self._descriptor, 1, end - 1) != b"\n":
+            os.write(self._descriptor, b"\n")  # a record that has only lost its newline
+            end += 1
         self.paid = (Usage(*paid), dollars)
         return end
 
-    def _lines(self, size: int) -> Iterator[tuple[int, int, bytes]]:
-        """Line number, offset and bytes of every line up to a size."""
-        offset = 0
-        with open(self.path, "rb") as file:
-            for number, line in enumerate(file, start=1):
-                if offset + len(line) > size:
-                    line = line[: size - offset]
-                if not line:
-                    return
-                yield number, offset, line
-                offset += len(line)
-
-    def _parse(self, line: bytes, number: int) -> dict[str, Any]:
-        try:
-            record: dict[str, Any] = orjson.loads(line)
-        except ValueError as error:
-            raise JournalError(f"{self.path}:{number}: not a call record ({error})") from error
-        return record
+    def _drop(self, torn: Line, size: int) -> int:
+        """Leave out the torn last line; returns where it begins."""
+        if self.read_only:
+            self.notes.append(f"{self.path}: a torn last line is left out (line {torn.number})")
+        else:
+            lost = size - torn.offset
+            self.notes.append(
+                f"{self.path}: dropped a torn last line ({lost} bytes, line {torn.number})"
+            )
+            os.ftruncate(self._descriptor, torn.offset)
+        return torn.offset
 
     def _read(self, entry: int) -> dict[str, Any]:
         line = os.pread(self._descriptor, entry & (1 << LENGTH_BITS) - 1, entry >> LENGTH_BITS)

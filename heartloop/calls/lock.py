@@ -41,7 +41,8 @@ class FolderLock:
         """
         self.path = folder / "lock"
         try:
-            self._descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            self._descriptor = os.open(self.path, flags, 0o644)
         except OSError as error:
             raise JournalError(
                 f"{folder}: cannot write here ({error.strerror}); choose another --runs folder"
@@ -73,3 +74,20 @@ class FolderLock:
         if self._descriptor in _held:
             _held.discard(self._descriptor)
             os.close(self._descriptor)
+
+
+def held(folder: Path) -> bool:
+    """Whether a process is writing to a folder; looking does not disturb it."""
+    try:
+        descriptor = os.open(folder / "lock", os.O_RDONLY | os.O_CLOEXEC | os.O_NOFOLLOW)
+    except OSError:
+        return False
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    finally:
+        os.close(descriptor)
+    return False

@@ -126,11 +126,10 @@ def completion_of(record: Mapping[str, Any]) -> Completion:
     """
     if record.get("error"):
         raise error_of(record)
-    usage = record["usage"]
     return Completion(
         text=record["text"],
         finish_reason=record["finish_reason"],
-        usage=Usage(usage["prompt"], usage["completion"], usage["reasoning"], usage["cached"]),
+        usage=usage_of(record),
         reasoning=record["reasoning"],
         logprob=record["logprob"],
         logprob_tokens=record["logprob_tokens"],
@@ -169,3 +168,75 @@ def _clean(value: Any) -> Any:
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return str(value)
+
+
+_TOKENS = ("prompt", "completion", "reasoning", "cached")
+_REAL = (int, float)
+
+
+def usage_of(record: Mapping[str, Any]) -> Usage:
+    """The tokens of a record; fields that a newer version adds are left out."""
+    used = record["usage"]
+    return Usage(used["prompt"], used["completion"], used["reasoning"], used["cached"])
+
+
+def problem_of(record: Any) -> str:
+    """What keeps a line from being a call record, with its field; empty for a good one.
+
+    Fields that a newer version adds are no problem.
+    """
+    try:
+        return _problem_of(record)
+    except KeyError as error:
+        return f"{error.args[0]} is missing"
+    except (TypeError, AttributeError):
+        return "not a call record"
+
+
+def _problem_of(record: Any) -> str:
+    key, error, asked, usage = record["key"], record["error"], record["request"], record["usage"]
+    try:
+        bytes.fromhex(key)
+    except (TypeError, ValueError):
+        return "key is no hexadecimal number"
+    if error is not None and not (
+        isinstance(error, dict)
+        and isinstance(error["class"], str)
+        and isinstance(error["message"], str)
+    ):
+        return "error is neither null nor class and message"
+    for name in _TOKENS:
+        if type(usage[name]) is not int or usage[name] < 0:
+            return f"usage.{name} is no number of tokens"
+    if error is None and not isinstance(record["text"], str):
+        return "text is missing"
+    for name in ("started", "finished"):
+        if not isinstance(record[name], _REAL):
+            return f"{name} is no time"
+    for name in ("cost", "logprob"):
+        if record[name] is not None and type(record[name]) not in _REAL:
+            return f"{name} is no number"
+    for name in ("reasoning", "finish_reason"):
+        if record[name] is not None and not isinstance(record[name], str):
+            return f"{name} is no text"
+    if type(record["attempts"]) is not int or type(record["logprob_tokens"]) is not int:
+        return "attempts or logprob_tokens is no number"
+    for name in ("arm", "purpose", "endpoint"):
+        if not isinstance(record[name], str):
+            return f"{name} is no text"
+    if type(record["estimated"]) is not bool:
+        return "estimated is neither true nor false"
+    for message in asked["messages"]:
+        if not (isinstance(message["role"], str) and isinstance(message["content"], str)):
+            return "request.messages holds no conversation"
+    extends = asked.get("extends")
+    if extends is not None and (not isinstance(extends, str) or extends == key):
+        return "request.extends names no earlier call"
+    address = record["address"]
+    for name in ("task", "question", "model"):
+        if not isinstance(address[name], str):
+            return f"address.{name} is no text"
+    for name in ("round", "draw", "seed"):
+        if type(address[name]) is not int:
+            return f"address.{name} is no whole number"
+    return ""

@@ -172,13 +172,12 @@ def _lines(path: str) -> Iterator[dict[str, Any]]:
 
 
 def _write(rows: list[dict[str, Any]], output: str | None) -> None:
-    from heartloop.errors import DataError
+    from heartloop.run.files import write_text
+    from heartloop.run.folder import check_target
 
     lines = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
     if output is None:
         click.echo(lines, nl=False)
         return
-    try:
-        Path(output).write_text(lines, encoding="utf-8")
-    except OSError as error:
-        raise DataError(f"{output}: cannot be written ({error.strerror}); check -o") from error
+    check_target(Path(output), (b"{",), "file of JSON lines")
+    write_text(Path(output), lines)

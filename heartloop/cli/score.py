@@ -24,6 +24,7 @@ import click
     default=None,
     help="Whether selectors that ask the model may do so. Default: only with --selectors.",
 )
+@click.option("--force", is_flag=True, help="Replace the run's own verdicts even by fewer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def score_command(
     run: str,
@@ -32,6 +33,7 @@ def score_command(
     selectors: str | None,
     data: str | None,
     allow_calls: bool | None,
+    force: bool,
     as_json: bool,
 ) -> None:
     """Grade a run again from its journal; nothing that was answered is asked again.
@@ -62,6 +64,7 @@ def score_command(
                 data_dir=data,
                 allow_calls=bool(allow_calls),
                 label=label,
+                force=force,
             )
         )
         if as_json:

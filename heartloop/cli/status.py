@@ -32,6 +32,9 @@ def status_command(run: str | None, runs: str | None, as_json: bool) -> None:
     rows = [_row(item) for item in found]
     headers = ["run", "state", "done", "calls", "tokens", "updated"]
     click.echo(table(headers, rows, right={2, 3, 4}))
+    for item in found:
+        if item["why"]:
+            click.echo(f"{item['run']}: {item['state']}: {item['why']}")
     if run and found[0]["summary"]:
         show_result(found[0]["summary"], folders[0])
 
@@ -41,7 +44,11 @@ def _row(item: dict[str, Any]) -> list[str]:
         item["run"],
         item["state"],
         f"{item['done']}/{item['total']}",
-        f"{item['calls']:,}",
-        f"{item['tokens']:,}",
+        _count(item["calls"]),
+        _count(item["tokens"]),
         item["updated"],
     ]
+
+
+def _count(number: int | None) -> str:
+    return "?" if number is None else f"{number:,}"

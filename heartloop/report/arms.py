@@ -12,6 +12,7 @@ from heartloop.errors import UsageError
 if TYPE_CHECKING:
     from heartloop.run.folder import RunFolder
     from heartloop.run.results import ArmResults
+    from heartloop.types import RunState
 
 # Strictest first, and fixed before any result is seen: to take whichever control came out best
 # would bias the comparison. Equal compute comes before equal wording, and both before nothing.
@@ -25,11 +26,12 @@ FEELING = ("neutral-varied", "neutral", "reflect", "placebo", "demand-only")
 
 @dataclass(frozen=True, slots=True)
 class Loaded:
-    """A run that was read: its folder, manifest and results."""
+    """A run that was read: its folder, manifest, results, and what it is (whole, partial …)."""
 
     folder: RunFolder
     manifest: Mapping[str, Any]
     results: Sequence[ArmResults]
+    state: RunState
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,8 +65,9 @@ class Pair:
 def load_run(folder: RunFolder) -> Loaded:
     """Read one run; raises UsageError where nothing is finished yet."""
     from heartloop.run.results import load_results
+    from heartloop.run.state import run_state
 
-    return Loaded(folder, folder.manifest, load_results(folder))
+    return Loaded(folder, folder.manifest, load_results(folder), run_state(folder))
 
 
 def entries(run: Loaded) -> list[Entry]:

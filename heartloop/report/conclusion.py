@@ -21,6 +21,7 @@ from heartloop.report.search import is_search, search_sentence
 from heartloop.report.shapes import Row, Study
 from heartloop.report.study import label_of, provenance, study
 from heartloop.report.tables import points, span
+from heartloop.run.state import headline
 
 if TYPE_CHECKING:
     from heartloop.analysis.compare import Comparison
@@ -71,9 +72,8 @@ def _prefix(run: Loaded) -> str:
             words.append("SIMULATED")
         else:
             words.append("pocket, a tiny embedded model")
-    summary = run.folder.summary or {}
-    if summary.get("stopped"):
-        words.append("partial run")
+    if not run.state.whole:
+        words.append(headline(run.state))
     return f"[{'; '.join(words)}] " if words else ""
 
 

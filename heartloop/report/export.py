@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import csv
+import io
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import orjson
 
 from heartloop.calls import Journal
-from heartloop.errors import JournalError, UsageError
-from heartloop.run.folder import VERDICTS, RunFolder
+from heartloop.errors import UsageError
+from heartloop.run.files import swapped
+from heartloop.run.folder import VERDICTS, RunFolder, check_target
+from heartloop.run.state import run_state
 from heartloop.run.verdicts import read_traces
 
 FORMATS = ("parquet", "jsonl", "csv")
@@ -20,6 +23,7 @@ BATCH = 20_000  # rows of a parquet row group
 # What each column means beside the fields of verdicts.jsonl, from which it is flattened.
 COLUMNS: dict[str, str] = {
     "run": "name of the run",
+    "state": "what the run is: `whole`, `partial`, `killed`, `running` or `damaged`",
     "role": "role of the arm: `treatment` or what it controls for",
     "method": "method of the arm",
     "mode": "`oracle` or `verifier-free`",
@@ -35,12 +39,13 @@ COLUMNS: dict[str, str] = {
 
 TEXT, WHOLE, REAL, FLAG = "string", "int64", "float64", "bool"
 TYPES: dict[str, str] = {
-    "run": TEXT, "task": TEXT, "question": TEXT, "index": WHOLE, "cluster": TEXT, "model": TEXT,
+    "run": TEXT, "state": TEXT, "task": TEXT, "question": TEXT, "index": WHOLE,
+    "cluster": TEXT, "model": TEXT,
     "seed": WHOLE, "arm": TEXT, "role": TEXT, "method": TEXT, "mode": TEXT, "stimuli": TEXT,
     "round": WHOLE, "draw": WHOLE, "purpose": TEXT, "key": TEXT, "cue": TEXT, "outcome": TEXT,
     "reason": TEXT, "answer": TEXT, "score": REAL, "detail": TEXT, "content_outcome": TEXT,
     "content_reason": TEXT, "content_answer": TEXT, "content_score": REAL, "content_detail": TEXT,
-    "selected": FLAG, "last": FLAG, "finish_reason": TEXT, "tokens_prompt": WHOLE,
+    "form": FLAG, "selected": FLAG, "last": FLAG, "finish_reason": TEXT, "tokens_prompt": WHOLE,
     "tokens_completion": WHOLE, "tokens_reasoning": WHOLE, "tokens_cached": WHOLE, "calls": WHOLE,
     "usage_prompt": WHOLE, "usage_completion": WHOLE, "usage_reasoning": WHOLE,
     "usage_cached": WHOLE, "cost": REAL, "error": TEXT, "started": REAL, "finished": REAL,
@@ -58,19 +63,32 @@ def rows(folder: RunFolder, texts: bool = False) -> Iterator[dict[str, Any]]:
     manifest = folder.manifest
     arms = {a["name"]: a for a in manifest["plan"]["arms"]}
     modes = {t["task"]: t["mode"] for t in manifest["tasks"]}
+    run = {"run": folder.name, "state": run_state(folder).state}
     journal = Journal.open(folder.path, read_only=True) if texts else None
     try:
         for trace in read_traces(folder.path / VERDICTS):
             for line in trace:
-                yield _row(line, folder.name, arms[line["arm"]], modes[line["task"]], journal)
+                arm = arms.get(line["arm"])
+                if (arm is None and "search" not in manifest) or line["task"] not in modes:
+                    raise UsageError(
+                        f"{folder.path / VERDICTS}: arm {line['arm']!r} or task {line['task']!r} "
+                        f"is not of this run's plan; heartloop repair {folder.path}"
+                    )
+                yield _row(line, run, arm or PROPOSED, modes[line["task"]], journal)
     finally:
         if journal is not None:
             journal.close()
 
 
-def _row(line: dict[str, Any], run: str, arm: Any, mode: str, journal: Journal | None) -> Any:
+PROPOSED = {"role": "treatment", "method": "", "stimuli": []}
+"""An arm that a search wrote itself: its words stand in search.json, not in the plan."""
+
+
+def _row(
+    line: dict[str, Any], run: dict[str, str], arm: Any, mode: str, journal: Journal | None
+) -> dict[str, Any]:
     flat: dict[str, Any] = {
-        "run": run,
+        **run,
         "role": arm["role"],
         "method": arm["method"],
         "mode": mode,
@@ -105,43 +123,66 @@ def export(folder: RunFolder, to: str, output: Path, texts: bool = False) -> int
         Number of rows.
 
     Raises:
-        UsageError: no verdicts, an unknown format, or a folder that does not exist.
+        UsageError: no verdicts, an unknown format, a folder that does not exist, or a file that
+            must not be written over.
         JournalError: the file cannot be written.
     """
     if to not in FORMATS:
         raise UsageError(f"--to {to!r}: one of {', '.join(FORMATS)}")
     if not output.parent.is_dir():
         raise UsageError(f"-o {output}: there is no folder {output.parent}")
+    check_target(output, BEGINS[to], f"{to} export of heartloop")
     write = {"parquet": _parquet, "jsonl": _jsonl, "csv": _csv}[to]
     names = [*TYPES, *(TEXT_COLUMNS if texts else ())]
-    try:
-        return write(rows(folder, texts), names, output)
-    except OSError as error:
-        raise JournalError(f"cannot write {output}: {error.strerror or error}") from error
+    with swapped(output) as file:
+        return write(rows(folder, texts), names, file)
 
 
-def _jsonl(found: Iterator[dict[str, Any]], names: list[str], output: Path) -> int:
+BEGINS = {
+    "parquet": (b"PAR1",),
+    "jsonl": (b'{"run":',),
+    "csv": (b"run,task,", b"run,state,"),
+}
+"""How each format begins: nothing else is written over."""
+
+
+def _jsonl(found: Iterator[dict[str, Any]], names: list[str], file: BinaryIO) -> int:
     del names
     count = 0
-    with output.open("wb") as file:
-        for row in found:
-            file.write(orjson.dumps(row) + b"\n")
-            count += 1
+    for row in found:
+        file.write(orjson.dumps(row) + b"\n")
+        count += 1
     return count
 
 
-def _csv(found: Iterator[dict[str, Any]], names: list[str], output: Path) -> int:
+def _csv(found: Iterator[dict[str, Any]], names: list[str], file: BinaryIO) -> int:
     count = 0
-    with output.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.DictWriter(file, names)
+    text = io.TextIOWrapper(file, encoding="utf-8", errors="replace", newline="")
+    try:
+        writer = csv.DictWriter(text, names)
         writer.writeheader()
         for row in found:
-            writer.writerow(row)
+            writer.writerow({name: plain_cell(value) for name, value in row.items()})
             count += 1
+        text.flush()
+    finally:
+        text.detach()
     return count
 
 
-def _parquet(found: Iterator[dict[str, Any]], names: list[str], output: Path) -> int:
+_FORMULA = ("=", "+", "-", "@", "＝", "＋", "－", "＠", "\t", "\r", "\n", "'")  # noqa: RUF001
+
+
+def plain_cell(value: Any) -> Any:
+    """A CSV cell that no spreadsheet takes for a formula.
+
+    A text that begins like one gets an apostrophe in front, and so does a text that begins with
+    an apostrophe, so that taking one off gives every text back. Numbers stay numbers.
+    """
+    return "'" + value if isinstance(value, str) and value.startswith(_FORMULA) else value
+
+
+def _parquet(found: Iterator[dict[str, Any]], names: list[str], file: BinaryIO) -> int:
     import pyarrow
     from pyarrow import parquet
 
@@ -149,7 +190,7 @@ def _parquet(found: Iterator[dict[str, Any]], names: list[str], output: Path) ->
              FLAG: pyarrow.bool_()}  # fmt: skip
     schema = pyarrow.schema([(name, kinds[TYPES.get(name, TEXT)]) for name in names])
     count = 0
-    with parquet.ParquetWriter(output, schema, compression="zstd") as writer:
+    with parquet.ParquetWriter(file, schema, compression="zstd") as writer:
         batch: list[dict[str, Any]] = []
         for row in found:
             batch.append(row)

@@ -8,6 +8,7 @@ from typing import Any
 
 from heartloop.report.arms import Loaded
 from heartloop.report.html import e, facts, note, table
+from heartloop.run.state import headline
 
 
 def plan_section(run: Loaded) -> str:
@@ -46,8 +47,8 @@ def plan_section(run: Loaded) -> str:
                 ("selector", str(plan["selector"]) if _free(m) else ""),
                 ("judge", str(plan.get("judge") or "")),
                 ("demonstrations", _shots(m)),
-                ("command", sessions[0]["command"] if sessions else ""),
-                ("began, ended (UTC)", f"{sessions[0]['started']} – {sessions[-1]['ended']}"
+                ("command", str(sessions[0].get("command") or "") if sessions else ""),
+                ("began, ended (UTC)", f"{sessions[0]['started']} – {sessions[-1].get('ended')}"
                  if sessions else ""),
                 ("versions", ", ".join(f"{k} {v}" for k, v in m["versions"].items())),
                 ("git revision", str(m.get("git") or "")),
@@ -113,9 +114,9 @@ def deviations(run: Loaded) -> str:
     sessions = m["sessions"]
     if len(sessions) > 1:
         found.append(f"the run was interrupted and resumed: {len(sessions)} sessions")
+    if not run.state.whole:
+        found.append(headline(run.state))
     summary = run.folder.summary or {}
-    if summary.get("stopped"):
-        found.append(f"it stopped early: {summary['stopped']}; this is a partial run")
     if m.get("shard"):
         found.append(f"one shard of several: {m['shard']}")
     for row in summary.get("arms", []):

@@ -20,7 +20,8 @@ from heartloop.report.search import MIXED, UNEVEN, asked, is_search, search_sect
 from heartloop.report.shapes import Study
 from heartloop.report.study import provenance, study
 from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
-from heartloop.run.folder import REPORT, RunFolder, write_text
+from heartloop.run.files import write_text
+from heartloop.run.folder import REPORT, RunFolder, check_target
 
 
 def write_report(
@@ -48,6 +49,7 @@ def write_report(
     if not target.parent.is_dir():
         raise UsageError(f"-o {target}: there is no folder {target.parent}")
     runs = [load_run(folder) for folder in folders]
+    check_target(target, (b"<!DOCTYPE html>",), "report of heartloop")
     write_text(target, build_page(runs, show_texts=show_texts, force=force))
     return target
 

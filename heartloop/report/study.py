@@ -26,6 +26,7 @@ from heartloop.report.arms import (
 )
 from heartloop.report.search import MIXED, is_search
 from heartloop.report.shapes import Best, EqualTokens, Row, StimulusClass, Study
+from heartloop.run.state import headline
 
 if TYPE_CHECKING:
     from heartloop.analysis.compare import Comparison
@@ -339,9 +340,8 @@ def _notes(pairs: Sequence[Pair]) -> list[str]:
         if is_search(run):
             notes.append(f"{run.folder.name}: WARNING, {MIXED}")
         notes += [f"{run.folder.name}: {text}" for text in provenance(run.manifest)]
-        summary = run.folder.summary or {}
-        if summary.get("stopped"):
-            notes.append(f"{run.folder.name}: stopped early ({summary['stopped']}): partial run")
+        if not run.state.whole:
+            notes.append(f"{run.folder.name}: {headline(run.state)}")
     if not any(is_treatment(q.arm) for q in pairs):
         notes.append("none of these arms is a treatment")
     return notes

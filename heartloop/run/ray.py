@@ -19,7 +19,7 @@ from typing import Any
 from heartloop.calls import Journal
 from heartloop.errors import HeartloopError, UsageError
 from heartloop.run.execute import execute
-from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder, read_json, write_json
+from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder, read_json
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import new_manifest
 from heartloop.run.pilot import fix_draws, needs_pilot
@@ -76,7 +76,7 @@ def execute_on_ray(
         count = shards or _default_shards(ray, gpus)
         manifest = new_manifest(prepared, folder, None)
         manifest["ray"] = {"shards": count, "lost": 0}
-        write_json(manifest_file, manifest)
+        folder.write_manifest(manifest)
     started = time.monotonic()
     paths = [folder.path / SHARDS / f"{i:04d}" for i in range(count)]
     for path in paths:
@@ -86,7 +86,7 @@ def execute_on_ray(
         if needs_pilot(plan):
             plan, manifest["pilot"] = _pilot(ray, plan, gpus, folder.path / SHARDS / PILOT)
             manifest["plan"] = plan.to_dict()
-            write_json(manifest_file, manifest)
+            folder.write_manifest(manifest)
             for path in paths:
                 shutil.copyfile(folder.path / SHARDS / PILOT / CALLS, path / CALLS)
         plain = _absolute(_share_of(plan, count)).to_dict()
@@ -104,7 +104,7 @@ def execute_on_ray(
             "stopped": stopped,
         }
     )
-    write_json(manifest_file, manifest)
+    folder.write_manifest(manifest)
     return write_summary(folder, manifest, stopped=stopped)
 
 

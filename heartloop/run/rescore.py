@@ -5,19 +5,21 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
 from heartloop.errors import UsageError
-from heartloop.run.folder import MANIFEST, RunFolder, write_json
+from heartloop.run.files import temporary, write_json
+from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import data_facts, task_facts
 from heartloop.run.plan import plan_from_dict
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, summary_of
 from heartloop.run.unit import units_of
-from heartloop.run.verdicts import VerdictLog
+from heartloop.run.verdicts import VerdictLog, count_traces
 
 
 async def rescore(
@@ -28,6 +30,7 @@ async def rescore(
     data_dir: str | None = None,
     allow_calls: bool = False,
     label: str | None = None,
+    force: bool = False,
 ) -> dict[str, Any]:
     """Run the plan again on the journal alone and write what comes of it.
 
@@ -39,16 +42,23 @@ async def rescore(
         allow_calls: let selectors and judges ask what the journal does not hold.
         label: write ``verdicts.LABEL.jsonl`` and ``summary.LABEL.json`` beside the run's own
             instead of replacing them.
+        force: replace the run's own verdicts even by fewer.
 
     Returns:
         The summary; ``incomplete`` counts traces that the journal cannot complete (another
         verifier would have gone on asking).
 
     Raises:
-        UsageError: a card, the data or a selector that cannot be used.
+        UsageError: a card, the data or a selector that cannot be used; or the journal yields
+            fewer verdicts than stand there, and nothing was replaced.
         JournalError: the run is being written to by another process.
     """
     manifest = folder.manifest
+    if "search" in manifest and label is None:
+        raise UsageError(
+            f"{folder.name} is a search, whose arms were asked on different questions; rebuild "
+            f"it: heartloop optimize --resume {folder.path}"
+        )
     plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
     changes: dict[str, Any] = {}
     if verifier:
@@ -70,15 +80,21 @@ async def rescore(
     alone = _locked(folder) if label is None and not allow_calls else contextlib.nullcontext()
     with alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
         async with open_client(prepared, journal, replay_only=not allow_calls) as client:
-            incomplete = await _replay(client, prepared, verdicts, manifest.get("shard"))
+            incomplete = await _replay(
+                client,
+                prepared,
+                verdicts,
+                manifest.get("shard"),
+                replace=force or label is not None,
+            )
     facts = {
         **manifest,
         "tasks": [task_facts(task) for task in prepared.tasks],
         "data": [data_facts(task) for task in prepared.tasks],
     }
-    old = folder.summary or {}
-    # Without an old summary the run was killed: what is missing was never asked.
-    stopped = old.get("stopped") or (None if old or not incomplete else "interrupted")
+    session = manifest["sessions"][-1] if manifest["sessions"] else {}
+    cut = incomplete and (label is None or not session.get("ended"))
+    stopped = session.get("stopped") or ("interrupted" if cut else None)
     summary = summary_of(folder, facts, verdicts, stopped=stopped)
     summary["scored_with"] = {
         "verifier": verifier,
@@ -121,18 +137,31 @@ def has_logprobs(folder: RunFolder) -> bool:
         return any(record["logprob"] is not None for record in journal.records())
 
 
-async def _replay(client: Client, prepared: Prepared, verdicts: Any, shard: Any) -> int:
+async def _replay(
+    client: Client, prepared: Prepared, verdicts: Path, shard: Any, *, replace: bool
+) -> int:
     plan = prepared.plan
-    temporary = verdicts.with_name(f".{verdicts.name}.tmp")
-    log = VerdictLog(temporary)
+    beside = temporary(verdicts)
+    log = VerdictLog(beside)
     runner = Runner(client, plan.selector, log)
     runner.shard, runner.helper = tuple(shard) if shard else None, plan.helper
     units = units_of(
         prepared.tasks, plan.models, plan.seeds, plan.arms, tuple(shard) if shard else None
     )
     try:
-        await runner.run(units, prepared.units)
-    finally:
-        log.close()
-    temporary.replace(verdicts)
+        try:
+            await runner.run(units, prepared.units)
+        finally:
+            log.close()
+        before = count_traces(verdicts)
+        if runner.live.done < before and not replace:
+            raise UsageError(
+                f"{verdicts}: holds {before:,} traces and the journal yields {runner.live.done:,}, "
+                f"so nothing was replaced; heartloop resume {verdicts.parent} asks again for what "
+                "is missing, --force replaces them all the same"
+            )
+        beside.replace(verdicts)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
     return runner.incomplete

@@ -57,7 +57,7 @@ class Session:
 
     def save(self) -> None:
         """Write the manifest."""
-        write_json(self.folder.path / MANIFEST, self.manifest)
+        self.folder.write_manifest(self.manifest)
 
 
 @contextlib.asynccontextmanager
@@ -104,7 +104,7 @@ async def open_session(
         with Journal.open(folder.path) as journal:
             if not new:
                 check_unchanged(manifest, prepared)
-                write_json(folder.path / MANIFEST, manifest)
+                folder.write_manifest(manifest)
             async with open_client(prepared, journal) as client:
                 log = VerdictLog(folder.path / VERDICTS)
                 session = Session(prepared, folder, manifest, client, log)
@@ -155,14 +155,14 @@ def _open_manifest(
         manifest = folder.manifest
     else:
         manifest = {**new_manifest(prepared, folder, shard), "reused": None, **(facts or {})}
-        write_json(file, {**manifest, "sessions": [session]})
+        folder.write_manifest({**manifest, "sessions": [session]})
     manifest["sessions"].append(session)
     reuse = prepared.plan.reuse
     if reuse and manifest.get("reused") is None:
         lock = FolderLock(folder.path)
         try:
             manifest["reused"] = adopt(folder, reuse, folder.path.parent)
-            write_json(file, manifest)
+            folder.write_manifest(manifest)
         finally:
             lock.release()
     return manifest

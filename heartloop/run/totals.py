@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from heartloop.calls import Journal
+from heartloop.calls.records import usage_of
 from heartloop.run.folder import RunFolder
 from heartloop.run.verdicts import usage_dict
 from heartloop.types import Usage
@@ -37,7 +38,7 @@ def journal_totals(folder: RunFolder) -> tuple[dict[str, Any], list[dict[str, An
                 kind = record["error"]["class"]
                 if kind == "cancelled":
                     calls += 1
-                    total += Usage(**record["usage"])
+                    total += usage_of(record)
                 else:
                     failed[key] = (kind, record["error"]["message"])
                 continue
@@ -46,7 +47,7 @@ def journal_totals(folder: RunFolder) -> tuple[dict[str, Any], list[dict[str, An
                 continue
             answered.add(key)
             calls += 1
-            total += Usage(**record["usage"])
+            total += usage_of(record)
             if record.get("cost") is not None:
                 dollars += record["cost"]
                 priced = True

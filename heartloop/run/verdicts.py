@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import os
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +12,8 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from heartloop.errors import JournalError, UsageError
-from heartloop.types import Graded, Trace, Usage, Verdict
+from heartloop.run.files import room, temporary
+from heartloop.types import OUTCOMES, Graded, Trace, Usage, Verdict
 
 if TYPE_CHECKING:
     from heartloop.run.unit import Unit
@@ -53,32 +55,65 @@ FIELDS: dict[str, str] = {
 
 
 class VerdictLog:
-    """Appends the lines of finished traces; rebuilt from the journal on resume."""
+    """Appends the lines of finished traces; rebuilt from the journal on resume.
+
+    Verdicts that stand there already are never emptied: new ones are written beside them and take
+    their place as soon as they hold as many traces, or not at all.
+    """
 
     def __init__(self, path: Path) -> None:
         self._path = path
+        self._before = count_traces(path)
+        self._traces = 0
+        self._target = temporary(path) if self._before else path
         try:
-            self._file = path.open("wb", buffering=1 << 16)
+            if not self._before:
+                path.unlink(missing_ok=True)  # a link is never followed
+            self._file = self._target.open("xb", buffering=1 << 16)
         except OSError as error:
-            raise JournalError(f"cannot write {path}: {error.strerror}") from error
+            raise self._failed(error) from error
 
     def write(self, lines: Sequence[dict[str, Any]]) -> None:
         """Append one trace."""
         try:
             self._file.write(b"".join(orjson.dumps(line, default=str) + b"\n" for line in lines))
+            self._traces += sum(line["last"] for line in lines)
+            if self._target != self._path and self._traces >= self._before:
+                self._take_over()
         except OSError as error:
-            raise JournalError(f"cannot write {self._path}: {error.strerror}") from error
+            raise self._failed(error) from error
 
     def close(self) -> None:
-        """Flush to disk."""
+        """Flush to disk; verdicts that hold less than those before them are dropped."""
         try:
-            self._file.flush()
-            os.fsync(self._file.fileno())
+            if self._target != self._path and self._traces < self._before:
+                self._target.unlink(missing_ok=True)
+            else:
+                self._file.flush()
+                os.fsync(self._file.fileno())
         except OSError as error:
-            raise JournalError(f"cannot write {self._path}: {error.strerror}") from error
+            raise self._failed(error) from error
         finally:
             with contextlib.suppress(OSError):  # what is still buffered has nowhere to go
                 self._file.close()
+
+    def _take_over(self) -> None:
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        os.replace(self._target, self._path)
+        self._target = self._path
+
+    def _failed(self, error: OSError) -> JournalError:
+        return JournalError(f"cannot write {self._path}: {error.strerror}{room(error)}")
+
+
+def count_traces(path: Path) -> int:
+    """Finished traces of a verdicts file; an absent one and what follows damage count nothing."""
+    count = 0
+    with contextlib.suppress(UsageError, OSError):
+        for _ in read_traces(path):
+            count += 1
+    return count
 
 
 def candidate_lines(
@@ -169,14 +204,74 @@ def read_traces(path: Path) -> Iterator[list[dict[str, Any]]]:
             except ValueError:
                 if not raw.endswith(b"\n"):
                     return  # torn by a crash; the trace is not finished
+                line = None
+            if isinstance(line, dict) and "lenient" in line:  # from before content and form
+                line = _with_content(line)
+            if fault := _fault(line):
                 raise UsageError(
-                    f"{path}:{number}: damaged line; rebuild it: heartloop score {path.parent}"
-                ) from None
-            if "lenient" in line:  # folders from before content and form
-                line["content"] = line.pop("lenient")
-                right = line["content"]["outcome"] == "correct"
-                line["form"] = line["outcome"] == "correct" if right else None
+                    f"{path}:{number}: {fault}; rebuild it: heartloop score {path.parent}"
+                )
             trace.append(line)
             if line["last"]:
                 yield trace
                 trace = []
+
+
+def _with_content(line: dict[str, Any]) -> dict[str, Any]:
+    line["content"] = line.pop("lenient")
+    content = line["content"]
+    right = isinstance(content, dict) and content.get("outcome") == "correct"
+    line["form"] = line.get("outcome") == "correct" if right else None
+    return line
+
+
+_TEXTS = ("task", "question", "model", "arm", "purpose", "cue")
+_COUNTS = ("index", "seed", "round", "draw", "calls")
+_TOKENS = frozenset(usage_dict(Usage()))
+
+
+def _fault(line: Any) -> str:
+    """What keeps a line from being a verdict, with its field; empty for a good one."""
+    if not isinstance(line, dict):
+        return "not a verdict line"
+    try:
+        return _fault_of(line)
+    except KeyError as error:
+        return f"{error.args[0]} is missing"
+
+
+def _fault_of(line: dict[str, Any]) -> str:
+    for name in _TEXTS:
+        if type(line[name]) is not str:
+            return f"{name} is no text"
+    for name in _COUNTS:
+        if type(line[name]) is not int:
+            return f"{name} is no whole number"
+    for name in ("tokens", "usage"):
+        spent = line[name]
+        if type(spent) is not dict or not spent.keys() >= _TOKENS:
+            return f"{name} holds no tokens"
+        if not all(type(spent[part]) is int for part in _TOKENS):
+            return f"{name} holds no tokens"
+    content = line["content"]
+    if type(content) is not dict or content.get("outcome") not in OUTCOMES:
+        return "content holds no outcome"
+    if line["outcome"] not in OUTCOMES:
+        return "outcome is no outcome"
+    for name in ("score", "cost", "started", "finished"):
+        if line[name] is not None and type(line[name]) not in (int, float):
+            return f"{name} is no number"
+    for name in ("answer", "reason", "cluster", "finish_reason", "error"):
+        if line[name] is not None and type(line[name]) is not str:
+            return f"{name} is no text"
+    if type(line["selected"]) is not bool or type(line["last"]) is not bool:
+        return "selected or last is neither true nor false"
+    if line["notes"] is not None and type(line["notes"]) is not dict:
+        return "notes is no mapping"
+    key = line["key"]
+    if key is not None and not (type(key) is str and _HEX.fullmatch(key)):
+        return "key is no hexadecimal number"
+    return ""
+
+
+_HEX = re.compile(r"(?:[0-9a-f]{2})+")

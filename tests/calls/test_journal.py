@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -125,7 +126,7 @@ def test_messages_of_an_unknown_call_say_so(tmp_path):
         journal.messages_of("0" * 32)
 
 
-@pytest.mark.parametrize("cut", [1, 2, 30, 200])
+@pytest.mark.parametrize("cut", [2, 30, 200])
 def test_a_torn_last_line_is_dropped_and_reported(tmp_path, cut):
     with Journal.open(tmp_path) as journal:
         for number in range(3):
@@ -146,6 +147,92 @@ def test_a_torn_last_line_is_dropped_and_reported(tmp_path, cut):
     assert file.read_bytes() == whole
 
 
+def test_a_last_record_that_lost_its_newline_is_kept_and_gets_it_back(tmp_path):
+    with Journal.open(tmp_path) as journal:
+        for number in range(2):
+            journal.append(request(number), completion(request(number)))
+    file = tmp_path / "calls.jsonl"
+    whole = file.read_bytes()
+    file.write_bytes(whole[:-1])
+    with Journal.open(tmp_path, read_only=True) as journal:
+        assert len(journal) == 2 and journal.notes == []
+    assert file.read_bytes() == whole[:-1]
+    with Journal.open(tmp_path) as journal:
+        assert len(journal) == 2 and journal.notes == []
+    assert file.read_bytes() == whole
+
+
+def test_blank_lines_and_a_byte_order_mark_are_no_damage(tmp_path):
+    with Journal.open(tmp_path) as journal:
+        for number in range(3):
+            journal.append(request(number), completion(request(number)))
+    file = tmp_path / "calls.jsonl"
+    lines = file.read_bytes().splitlines(keepends=True)
+    file.write_bytes(b"\xef\xbb\xbf" + lines[0] + b"\n" + lines[1] + b"  \r\n" + lines[2])
+    with Journal.open(tmp_path) as journal:
+        assert len(journal) == 3 and journal.notes == []
+        assert [r["address"]["question"] for r in journal.records()] == ["0", "1", "2"]
+        assert journal.get(call_key(request(1))).text == completion(request(1)).text
+
+
+ODD = {
+    "usage": ({"prompt": "12", "completion": 1, "reasoning": 0, "cached": 0}, "usage.prompt"),
+    "cost": ("x", "cost"),
+    "text": (None, "text"),
+    "started": ("noon", "started"),
+    "error": ("boom", "error"),
+    "attempts": (None, "attempts"),
+    "address": ({"task": "t"}, "question is missing"),
+}
+
+
+@pytest.mark.parametrize("field", ODD)
+def test_a_record_with_an_odd_field_is_damage_with_its_field(tmp_path, field):
+    with Journal.open(tmp_path) as journal:
+        for number in range(2):
+            journal.append(request(number), completion(request(number)))
+    file = tmp_path / "calls.jsonl"
+    first, second = map(json.loads, file.read_text().splitlines())
+    value, said = ODD[field]
+    file.write_text(json.dumps({**first, field: value}) + "\n" + json.dumps(second) + "\n")
+    with pytest.raises(JournalError, match=rf"calls\.jsonl:1: .*{said}.*heartloop repair"):
+        Journal.open(tmp_path, read_only=True)
+
+
+def test_fields_of_a_newer_version_are_left_out(tmp_path):
+    with Journal.open(tmp_path) as journal:
+        journal.append(request(), completion(request()))
+    file = tmp_path / "calls.jsonl"
+    record = json.loads(file.read_text())
+    record["usage"]["audio"] = 3
+    record["novel"] = [1]
+    file.write_text(json.dumps(record) + "\n")
+    with Journal.open(tmp_path) as journal:
+        assert journal.get(call_key(request())).usage == completion(request()).usage
+
+
+def test_calls_that_extend_one_another_end_in_one_line(tmp_path):
+    with Journal.open(tmp_path) as journal:
+        for number in range(2):
+            journal.append(request(number), completion(request(number)))
+    file = tmp_path / "calls.jsonl"
+    first, second = map(json.loads, file.read_text().splitlines())
+    first["request"]["extends"], second["request"]["extends"] = second["key"], first["key"]
+    file.write_text(json.dumps(first) + "\n" + json.dumps(second) + "\n")
+    with Journal.open(tmp_path) as journal, pytest.raises(JournalError, match="extends itself"):
+        journal.messages_of(first["key"])
+
+
+def test_a_linked_journal_is_not_written_through(tmp_path):
+    victim = tmp_path / "victim"
+    victim.write_text("precious")
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run/calls.jsonl").symlink_to(victim)
+    with pytest.raises(JournalError):
+        Journal.open(tmp_path / "run")
+    assert victim.read_text() == "precious"
+
+
 def test_zeros_at_the_end_after_a_power_cut_are_dropped(tmp_path):
     with Journal.open(tmp_path) as journal:
         journal.append(request(), completion(request()))
@@ -163,7 +250,7 @@ def test_a_damaged_line_in_the_middle_is_named(tmp_path):
     lines = file.read_bytes().splitlines(keepends=True)
     lines[1] = lines[1][: len(lines[1]) // 2] + b"\n"
     file.write_bytes(b"".join(lines))
-    with pytest.raises(JournalError, match=r"calls\.jsonl:2: .*delete that line"):
+    with pytest.raises(JournalError, match=r"calls\.jsonl:2: .*heartloop repair"):
         Journal.open(tmp_path)
     # The failed opening holds no lock, and changed nothing.
     assert file.read_bytes() == b"".join(lines)

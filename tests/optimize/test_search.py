@@ -218,5 +218,7 @@ def test_searches_over_nothing_are_refused(place, server, capsys):
     said = optimize(capsys, *command("http://127.0.0.1:9/v1", "--schedule", "bandit"), code=2)
     assert "bandit" in said
     (place / "runs/x").mkdir(parents=True)
-    (place / "runs/x/manifest.json").write_text("{}")
+    plan = {"tasks": [], "models": [], "arms": [], "seeds": []}
+    manifest = {"plan": plan, "tasks": [], "data": [], "sessions": [], "versions": {}}
+    (place / "runs/x/manifest.json").write_text(json.dumps(manifest))
     assert "not a search" in optimize(capsys, "optimize", "--resume", "x", code=2)

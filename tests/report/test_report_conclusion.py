@@ -7,7 +7,9 @@ from pathlib import Path
 from synthetic_run import LOOP_ARMS, make_run, phrase
 
 from heartloop.report import conclude
-from heartloop.report.study import compare_specs
+from heartloop.report.arms import load_run, pairs_within
+from heartloop.report.page import build_page
+from heartloop.report.study import compare_specs, study
 from heartloop.types import Arm
 
 
@@ -65,3 +67,17 @@ def test_the_sentence_and_the_table_give_the_same_verdict(tmp_path: Path) -> Non
         row = compare_specs([str(seed)], tmp_path).rows[0]
         word = {"equivalent": "no difference"}.get(row.comparison.verdict, row.comparison.verdict)
         assert word in conclude(run.path).split("; against")[0]
+
+
+def test_a_killed_run_says_so_in_its_headline_whatever_its_summary_says(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", questions=40)
+    lines = (run.path / "verdicts.jsonl").read_text().splitlines(keepends=True)
+    (run.path / "verdicts.jsonl").write_text("".join(lines[: len(lines) // 2]))
+    manifest = run.manifest
+    manifest["sessions"] = [{"started": "2026-01-01", "ended": None, "wall_s": 0.0}]
+    run.write_manifest(manifest)
+    assert conclude(run.path).startswith("[PARTIAL RUN, killed: ")
+    found = study(pairs_within(load_run(run)), draws=100)
+    assert any("PARTIAL RUN, killed" in note for note in found.notes)
+    page = build_page([load_run(run)])
+    assert page.count("PARTIAL RUN, killed") >= 2

@@ -82,11 +82,16 @@ def test_a_killed_run_is_never_called_done(sums: Path, capsys: pytest.CaptureFix
     (folder / "calls.jsonl").write_text("\n".join(kept) + "\n")
     (folder / "summary.json").unlink()  # as a kill -9 leaves it
     capsys.readouterr()
-    assert call("score", "a") == 0
+    before = (folder / "verdicts.jsonl").read_bytes()
+    assert call("score", "a") == 2  # nothing good is replaced by less
+    assert "--force" in capsys.readouterr().err
+    assert (folder / "verdicts.jsonl").read_bytes() == before
+    assert sorted(p.name for p in folder.iterdir() if p.name.startswith(".")) == []
+    assert call("score", "a", "--force") == 0
     assert "heartloop resume" in capsys.readouterr().out
     assert json.loads((folder / "summary.json").read_text())["stopped"] == "interrupted"
     assert call("status", "a", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["state"] == "interrupted"
+    assert json.loads(capsys.readouterr().out)["state"] == "damaged"
 
 
 def test_selectors_that_cannot_ask_say_so(sums: Path, capsys: pytest.CaptureFixture[str]) -> None:
