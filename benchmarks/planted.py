@@ -178,6 +178,9 @@ class BoxReader:
     async def same(self, first: str, second: str) -> bool:
         return first == second
 
+    def answered(self, completion: Completion) -> bool:
+        return self.extract(completion.text) is not None
+
 
 @dataclass
 class ServerAsk:

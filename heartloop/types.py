@@ -484,6 +484,10 @@ class Reader(Protocol):
         """Whether two extracted answers are equivalent under the task's verifier."""
         ...
 
+    def answered(self, completion: Completion) -> bool:
+        """Whether a completion holds a whole final answer, right or wrong."""
+        ...
+
 
 class Ask(Protocol):
     """How a method asks: bound by the runner to one question, one model and one run seed."""

@@ -91,6 +91,14 @@ class Grader:
         found = ex.run_chain(self.strict, visible, ex.context_for(question, self.params))
         return None if found is None else found.answer
 
+    def answered(self, completion: Completion, question: Question | None = None) -> bool:
+        """Whether a completion holds a whole final answer, right or wrong. Sees no gold."""
+        text, unclosed = ex.visible_text(completion.text)
+        if _unanswered(text, unclosed, completion.finish_reason) is not None:
+            return False
+        found = ex.run_chain(self.strict, text, ex.context_for(question, self.params))
+        return found is not None and (found.closed or completion.finish_reason != "length")
+
     async def same(self, first: str, second: str, question: Question | None = None) -> bool:
         """Whether two extracted answers are equivalent. Sees no gold."""
         if first.strip() == second.strip():

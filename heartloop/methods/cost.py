@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from heartloop.methods.loop import feedback
+from heartloop.methods.loop import Turn, feedback
 from heartloop.methods.registry import SPECS, settings
 from heartloop.methods.selectors import SELECTORS
 from heartloop.types import Arm, Completion, Message, Mode, Trace, Usage
@@ -78,7 +78,7 @@ def expected_calls(arm: Arm, mode: Mode, selector: str | None = None) -> tuple[i
     rounds = [sum(step.draws for step in steps) for steps in spec.shape(values)]
     # A fractional number of draws is rounded up at most and down at least.
     most = -int(-sum(rounds) // 1)
-    least = int(rounds[0]) if spec.early(values, mode == "oracle") else int(sum(rounds))
+    least = int(sum(rounds[: _least_rounds(arm, mode)]))
     if selector is not None and mode == "verifier-free":
         extra = SELECTORS[selector].calls
         return least + extra(least)[0], most + extra(most)[1]
@@ -107,9 +107,16 @@ def expected_tokens(arm: Arm, mode: Mode, tokens: TokenAverages) -> tuple[Usage,
             completion += step.draws * tokens.completion
         rounds.append((prompt, completion))
     most = Usage(round(sum(p for p, _ in rounds)), round(sum(c for _, c in rounds)))
-    if not spec.early(values, mode == "oracle"):
-        return most, most
-    return Usage(round(rounds[0][0]), round(rounds[0][1])), most
+    sure = rounds[: _least_rounds(arm, mode)]
+    return Usage(round(sum(p for p, _ in sure)), round(sum(c for _, c in sure))), most
+
+
+def _least_rounds(arm: Arm, mode: Mode) -> int | None:
+    """Rounds that are surely asked for, the first one included; None: all of them."""
+    values = settings(arm)
+    if SPECS[arm.method].early(values, mode == "oracle"):
+        return 1
+    return values.get("lost") or None
 
 
 def draws_for_equal_tokens(arm: Arm, mode: Mode, tokens: TokenAverages) -> float:
@@ -150,7 +157,7 @@ def draws_from_pilot(pilot: Iterable[Trace]) -> float:
     loops = firsts = 0
     for trace in pilot:
         first = trace.attempts[0].completion
-        if first is None or trace.notes.get("stopped") != "rounds":
+        if first is None or trace.notes.get("stopped") not in ("rounds", "lost"):
             raise ValueError(f"pilot: {trace.question} did not go through all of its rounds")
         loops += trace.usage.total
         firsts += first.usage.total
@@ -161,6 +168,7 @@ def draws_from_pilot(pilot: Iterable[Trace]) -> float:
 
 def _feedback_chars(arm: Arm) -> float:
     """Characters of one feedback message: its words and its mean cue."""
-    values = {"told_wrong": True, "history": "full", **settings(arm)}
+    values = {"told_wrong": True, "history": "full", "layout": "form-last", **settings(arm)}
     cues = arm.cues or (None,)
-    return sum(len(feedback(values, cue, wrong=True)) for cue in cues) / len(cues)
+    refused = Turn(1, (), Completion(""), (), wrong=True)
+    return sum(len(feedback(values, "", cue, refused)) for cue in cues) / len(cues)

@@ -29,7 +29,10 @@ from heartloop.types import (
     Trace,
 )
 
-LOOP = ("rounds", "candidates", "history", "told_wrong", "temperatures", "stop")
+MENDING = ("layout", "goes_on", "lost")
+"""Parameters of every method with turns: what keeps a small model from losing the task."""
+
+LOOP = ("rounds", "candidates", "history", *MENDING, "told_wrong", "temperatures", "stop")
 
 
 def loop_shape(values: Mapping[str, Any]) -> list[list[Step]]:
@@ -42,7 +45,7 @@ def loop_shape(values: Mapping[str, Any]) -> list[list[Step]]:
 
 
 def stops_early(values: Mapping[str, Any], oracle: bool) -> bool:
-    """Whether a method may end before its last round or draw."""
+    """Whether an answer may end a method before its last round or draw."""
     return values["stop"] == "stable" or (oracle and values["stop"] != "never")
 
 
@@ -132,7 +135,7 @@ async def feedback_loop(
         if now.round > 1:
             schedule.learn(now.new)
         chosen = await schedule.choose(recorder.attempts)
-        words = feedback(values, chosen, wrong=now.wrong)
+        words = feedback(values, question.answer_format, chosen, now)
         messages, extends = extend(values["history"], base, now.messages, now.last, words)
         return Next(messages, extends, chosen.name if chosen else "")
 
@@ -147,10 +150,11 @@ class Turn:
 
     Attributes:
         round: the round to come.
-        messages: the conversation of the last round.
-        last: the answer it goes on from.
+        messages: the conversation that led to the answer it goes on from.
+        last: that answer.
         new: all attempts of the last round.
         wrong: whether the verifier refused that answer; False without a verifier.
+        answered: whether it holds a final answer at all.
     """
 
     round: int
@@ -158,6 +162,7 @@ class Turn:
     last: Completion
     new: tuple[Attempt, ...]
     wrong: bool
+    answered: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,13 +183,20 @@ async def run_rounds(
     values: Mapping[str, Any],
     turn: Callable[[Turn], Awaitable[Next]],
 ) -> None:
-    """Answer, then take turns until solved, stable, out of rounds or without an answer.
+    """Answer, then take turns until solved, stable, lost, out of rounds or without an answer.
 
-    With several candidates a round, the conversation goes on from the first draw that was
-    answered. A failed call ends the loop unless another candidate of its round was answered; a
-    call that fails inside of ``turn`` makes the round to come an error.
+    With several candidates a round, the conversation goes on from the first draw that holds an
+    answer. A turn without any is left out again where an earlier one has an answer
+    (``goes_on``), and two in a row end the loop (``lost``): after a turn without an answer a
+    small model rarely gives one again. A failed call ends the loop unless another candidate of
+    its round was answered; a call that fails inside of ``turn`` makes the round to come an error.
     """
     oracle = check is not None
+    back = values.get("goes_on") == "answered"
+    stand: tuple[tuple[Message, ...], Attempt] | None = None  # the last turn with an answer
+    without = 0  # turns without an answer, in a row
+    said = ""  # the newest reply
+    repeats = 0
     draws = range(values.get("candidates", 1))
     step, round = Next(base), 0
     while True:
@@ -199,39 +211,95 @@ async def run_rounds(
         )
         await check_new(recorder, before, check)
         new = tuple(recorder.attempts[before:])
+        replies = [attempt for attempt in new if attempt.completion is not None]
+        holding = [attempt for attempt in replies if holds_answer(ask, attempt)]
+        without = 0 if holding else without + 1
+        if holding:
+            stand = (step.messages, holding[0])
+            if back:
+                recorder.hand_in = recorder.attempts.index(holding[0])
+        if replies:
+            repeats += round > 0 and all(_text(attempt) == said for attempt in replies)
+            said = _text(replies[0])
         reason = await stop_reason(recorder.attempts, before, values, ask, oracle=oracle)
+        if reason is None and values.get("lost") and without >= values["lost"]:
+            reason = "lost"
         if reason is None and round == values["rounds"]:
             reason = "rounds"
         if reason is not None:
             break
-        last = next(attempt for attempt in new if attempt.completion is not None)
+        from_, last = stand if stand and back else (step.messages, replies[0])
         assert last.completion is not None
         round += 1
         try:
+            answered = stand is not None and last is stand[1]
             step = await turn(
-                Turn(round, step.messages, last.completion, new, last.checked is False)
+                Turn(round, from_, last.completion, new, last.checked is False, answered)
             )
         except CallError as error:
             recorder.fail(round, error)
             reason = "error"
             break
     recorder.notes["stopped"] = reason
+    if repeats:
+        recorder.notes["repeats"] = repeats
 
 
-def feedback(values: Mapping[str, Any], cue: Stimulus | None, *, wrong: bool) -> str:
-    """The user message of a feedback round: verdict or its neutral stand-in, reflection, cue.
+def feedback(values: Mapping[str, Any], form: str, cue: Stimulus | None, now: Turn) -> str:
+    """The user message of a feedback round: cue, verdict or its stand-in, reflection, form.
 
-    What all loops say comes first and the cue last, so that arms share as much as they can.
+    The task's own answer form ends it in every loop alike: with the cue at the end a small model
+    answers the cue (``layout`` ``cue-last`` is that older order).
     """
-    told = wrong and values["told_wrong"]
     if values["history"] == "none":
-        opening = wordings.NO_HISTORY_WRONG if told else wordings.NO_HISTORY_AGAIN
-        body = wordings.NO_HISTORY_WORK
+        missing = wordings.NO_HISTORY_MISSING
+        first = opening(values, now, wordings.NO_HISTORY_WRONG, wordings.NO_HISTORY_AGAIN, missing)
+        words = f"{first} {wordings.NO_HISTORY_WORK}"
     else:
-        opening = wordings.VERDICT_WRONG if told else wordings.CHECK_AGAIN
+        first = opening(values, now, wordings.VERDICT_WRONG, wordings.CHECK_AGAIN)
         body = wordings.REFLECT
-    words = f"{opening} {body}"
-    return f"{words}\n\n{cue.text}" if cue else words
+        if not now.answered and values["layout"] != "cue-last":
+            body = wordings.WORK_BRIEFLY if _cut(now.last) else wordings.WORK_AGAIN
+        words = f"{first} {body}"
+    if values["layout"] == "cue-last":
+        return f"{words}\n\n{cue.text}" if cue else words
+    return answer_form(values, form, f"{cue.text}\n\n{words}" if cue else words)
+
+
+def opening(
+    values: Mapping[str, Any], now: Turn, wrong: str, again: str, missing: str | None = None
+) -> str:
+    """What a further turn begins with: the verdict, that there was no answer, or neither.
+
+    An answer that was cut or is missing is told so in either mode and never called incorrect.
+    """
+    if not now.answered and values["layout"] != "cue-last":
+        return missing or (
+            wordings.ANSWER_CUT if _cut(now.last) else wordings.ANSWER_MISSING
+        )
+    return wrong if now.wrong and values["told_wrong"] else again
+
+
+def answer_form(values: Mapping[str, Any], form: str, words: str) -> str:
+    """Words with the task's own answer form behind them, where the layout repeats it."""
+    if values["layout"] == "cue-last" or not form:
+        return words
+    return f"{words}\n\n{form}"
+
+
+def holds_answer(ask: Ask, attempt: Attempt) -> bool:
+    """Whether an attempt holds a whole final answer; what the verifier took does."""
+    if attempt.completion is None:
+        return False
+    return bool(attempt.checked) or ask.reader.answered(attempt.completion)
+
+
+def _cut(completion: Completion) -> bool:
+    return completion.finish_reason == "length"
+
+
+def _text(attempt: Attempt) -> str:
+    return attempt.completion.text if attempt.completion else ""
 
 
 def extend(

@@ -27,6 +27,7 @@ class Recorder:
         self._ask = ask
         self.attempts: list[Attempt] = []
         self.notes: dict[str, Any] = {}
+        self.hand_in: int | None = None  # the newest attempt that holds an answer, where known
         self.calls = 0
         self.usage = Usage()
         self.cost: float | None = None
@@ -98,9 +99,11 @@ class Recorder:
         self.attempts.append(Attempt(round, 0, None, cue, None, error.kind))
 
     def trace(self, selected: int | None = None) -> Trace:
-        """The trace; without a choice, the first right attempt, else the last that was answered."""
+        """The trace; without a choice, the first right attempt, else the last with an answer."""
         if selected is None:
             selected = first_right(self.attempts)
+        if selected is None:
+            selected = self.hand_in
         if selected is None:
             selected = last_answered(self.attempts)
         return Trace(

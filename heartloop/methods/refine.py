@@ -7,7 +7,16 @@ from typing import Any
 
 from heartloop.errors import UsageError
 from heartloop.methods import wordings
-from heartloop.methods.loop import Next, Turn, extend, run_rounds, stops_early
+from heartloop.methods.loop import (
+    MENDING,
+    Next,
+    Turn,
+    answer_form,
+    extend,
+    opening,
+    run_rounds,
+    stops_early,
+)
 from heartloop.methods.prompt import append_to_last, render
 from heartloop.methods.recorder import Recorder
 from heartloop.methods.registry import Step, register, settings
@@ -30,7 +39,7 @@ def _one_a_round(values: Mapping[str, Any]) -> list[list[Step]]:
     return [[Step()], *([Step(r, r * feedbacks)] for r in range(1, values["rounds"] + 1))]
 
 
-REFINE = ("rounds", "told_wrong", "temperatures", "stop")
+REFINE = ("rounds", *MENDING, "told_wrong", "temperatures", "stop")
 
 
 @register(
@@ -49,7 +58,8 @@ async def self_refine(question: Question, arm: Arm, ask: Ask, check: Check | Non
         words = _told(values, now, wordings.GIVE_FEEDBACK)
         asked, extends = extend("full", (), now.messages, now.last, words)
         review = await recorder.say(asked, round=now.round, purpose="feedback", extends=extends)
-        return Next(*extend("full", (), asked, review, wordings.USE_FEEDBACK))
+        words = answer_form(values, question.answer_format, wordings.USE_FEEDBACK)
+        return Next(*extend("full", (), asked, review, words))
 
     base = render(question, arm.stimuli, arm.placement)
     await run_rounds(recorder, base, ask, check, values, turn)
@@ -81,7 +91,7 @@ async def critique(question: Question, arm: Arm, ask: Ask, check: Check | None =
         review = await helper(asked, round=now.round, purpose="feedback")
         recorder.book(review)
         said = review.text or wordings.EMPTY_ANSWER
-        words = wordings.USE_CRITIQUE.format(review=said)
+        words = answer_form(values, question.answer_format, wordings.USE_CRITIQUE.format(review=said))
         return Next(*extend("full", base, now.messages, now.last, words))
 
     await run_rounds(recorder, base, ask, check, values, turn)
@@ -90,7 +100,7 @@ async def critique(question: Question, arm: Arm, ask: Ask, check: Check | None =
 
 @register(
     "budget_force",
-    params=("rounds", "force", "temperatures", "stop"),
+    params=("rounds", "force", *MENDING, "temperatures", "stop"),
     shape=_one_a_round,
     early=stops_early,
     summary="the model is made to think on after it has answered",
@@ -105,11 +115,14 @@ async def budget_force(question: Question, arm: Arm, ask: Ask, check: Check | No
     recorder = Recorder(question, arm, ask)
     base = render(question, arm.stimuli, arm.placement)
     written = ""
+    if values["force"] == "continue":  # one long message: there is no turn to go back to
+        values = {**values, "goes_on": "newest", "lost": 0}
 
     async def turn(now: Turn) -> Next:
         nonlocal written
         if values["force"] == "turn":
-            return Next(*extend("full", base, now.messages, now.last, wordings.KEEP_THINKING))
+            words = answer_form(values, question.answer_format, wordings.KEEP_THINKING)
+            return Next(*extend("full", base, now.messages, now.last, words))
         written += now.last.text + wordings.CONTINUE_THINKING
         messages = (*base, Message("assistant", written))
         return Next(messages, sampling={"continue_final_message": True})
@@ -135,7 +148,7 @@ async def direct_refine(
     base = render(question, arm.stimuli, arm.placement)
 
     async def turn(now: Turn) -> Next:
-        words = _told(values, now, wordings.DIRECT_REFINE)
+        words = answer_form(values, question.answer_format, _told(values, now, wordings.DIRECT_REFINE))
         return Next(*extend("full", base, now.messages, now.last, words))
 
     await run_rounds(recorder, base, ask, check, values, turn)
@@ -143,8 +156,9 @@ async def direct_refine(
 
 
 def _told(values: Mapping[str, Any], now: Turn, words: str) -> str:
-    """The words, after the verdict where there is one to tell."""
-    return f"{wordings.VERDICT_WRONG} {words}" if now.wrong and values["told_wrong"] else words
+    """The words, after the verdict or the missing answer where there is one to tell."""
+    told = opening(values, now, wordings.VERDICT_WRONG, "")
+    return f"{told} {words}" if told else words
 
 
 def _helper(arm: Arm, ask: Ask) -> Ask:

@@ -131,6 +131,22 @@ PARAMS: dict[str, Param] = {
         "what the model is shown of earlier rounds: all, the last answer, or none",
         _one_of("full", "last", "none"),
     ),
+    "layout": Param(
+        "form-last",
+        "what stands at the end of a feedback turn: the task's own answer form (cue, verdict and "
+        "reflection before it), or the cue (`cue-last`: the form is not repeated, and a cut or "
+        "missing answer is called incorrect)",
+        _one_of("form-last", "cue-last"),
+    ),
+    "goes_on": Param(
+        "answered",
+        "the turn that a loop goes on from and hands in: the last one that holds an answer, or "
+        "the newest, whatever it holds",
+        _one_of("answered", "newest"),
+    ),
+    "lost": Param(
+        2, "end as `lost` after this many turns in a row without an answer; 0: never", _whole(0)
+    ),
     "told_wrong": Param(
         True,
         "oracle mode: the model is told that its answer was wrong; verifier-free mode never does",

@@ -18,6 +18,7 @@ from heartloop.errors import CallError, UsageError
 from heartloop.methods import wordings
 from heartloop.methods.prompt import append_to_last, render
 from heartloop.methods.recorder import Recorder, gather
+from heartloop.methods.registry import SPECS
 from heartloop.methods.voting import Classes, classify, decided, pick
 from heartloop.types import Arm, Ask, Completion, Message, Question, Trace
 
@@ -115,6 +116,8 @@ async def select(name: str, trace: Trace, question: Question, arm: Arm, ask: Ask
         raise UsageError(f"selector: no {name!r}; {hint}")
     recorder = Recorder(question, arm, ask)
     recorder.attempts = [a for a in trace.attempts if a.purpose == "answer"]
+    if "goes_on" in SPECS[arm.method].params:
+        recorder.hand_in = trace.selected
     found = [(i, a.completion) for i, a in enumerate(recorder.attempts) if a.completion]
     if not found or arm.method == "adaptive":
         return trace if found else dataclasses.replace(trace, selected=None)
@@ -149,7 +152,13 @@ async def _first(choice: Choice) -> None:
 
 
 async def _last(choice: Choice) -> None:
-    choice.selected = choice.candidates[-1]
+    choice.selected = _last_candidate(choice)
+
+
+def _last_candidate(choice: Choice) -> int:
+    """The answer that the method itself hands in (loops: the last turn with an answer)."""
+    handed = choice.recorder.hand_in
+    return handed if handed is not None and handed in choice.candidates else choice.candidates[-1]
 
 
 def _vote(choice: Choice, classes: Classes, weights: Sequence[float], why: str) -> None:

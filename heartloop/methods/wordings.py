@@ -15,6 +15,15 @@ VERDICT_WRONG = "Your answer was checked, and it is not correct."
 CHECK_AGAIN = "Please go over your answer once more."
 """Said in the verdict's place where no verdict may be told: verifier-free mode."""
 
+ANSWER_CUT = "Your last reply was cut off before it came to a final answer."
+ANSWER_MISSING = "Your last reply holds no final answer to the task."
+WORK_AGAIN = "Work on the task again and give your final answer in the form that was asked for."
+WORK_BRIEFLY = (
+    "Work on the task again, more briefly, and give your final answer in the form that was asked "
+    "for."
+)
+"""Said where there is no answer that could have been checked, in either mode."""
+
 REFLECT = (
     "Look back at how you reached it: go through the steps, the assumptions and the form of the "
     "answer. Then work on the task again and give your final answer in the form that was asked for."
@@ -23,6 +32,7 @@ REFLECT = (
 
 NO_HISTORY_WRONG = "An earlier answer to this was checked, and it is not correct."
 NO_HISTORY_AGAIN = "This has been answered before; please go over it once more."
+NO_HISTORY_MISSING = "An earlier reply to this came to no final answer."
 NO_HISTORY_WORK = (
     "Go through the steps, the assumptions and the form of the answer with care. Then give your "
     "final answer in the form that was asked for."

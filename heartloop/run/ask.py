@@ -120,6 +120,10 @@ class QuestionReader:
         """Whether two extracted answers are equivalent."""
         return await self.grader.same(first, second, self.question)
 
+    def answered(self, completion: Completion) -> bool:
+        """Whether a completion holds a whole final answer."""
+        return self.grader.answered(completion, self.question)
+
 
 def judge_ask(client: Client, model: str, sampling: Sampling) -> Callable[..., Any]:
     """How a grader asks its judge model; the calls land in the same journal."""

@@ -129,7 +129,6 @@ def final_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, A
         for line in trace:
             if line["outcome"] == "correct":
                 return line
-        return trace[-1]
     return next((line for line in trace if line["selected"]), trace[-1])
 
 

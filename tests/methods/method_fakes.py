@@ -40,6 +40,9 @@ class BoxReader:
         except ValueError:
             return first == second
 
+    def answered(self, completion: Completion) -> bool:
+        return completion.finish_reason != "length" and self.extract(completion.text) is not None
+
 
 Process = Callable[[Call], "str | Completion | CallError"]
 

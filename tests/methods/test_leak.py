@@ -42,6 +42,9 @@ class GradingReader:
     async def same(self, first: str, second: str) -> bool:
         return first == second
 
+    def answered(self, completion) -> bool:
+        return True
+
 
 @pytest.mark.parametrize("selector", SELECTORS)
 def test_no_request_of_a_verifier_free_run_holds_the_gold(selector):

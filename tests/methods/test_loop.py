@@ -96,7 +96,7 @@ def test_reflect_differs_from_heart_by_the_cue_alone():
     for felt, plain in zip(heart.calls, reflect.calls, strict=True):
         cues = {cue.text for cue in CUES}
         for one, other in zip(felt.messages, plain.messages, strict=True):
-            words, _, cue = one.content.rpartition("\n\n")
+            cue, _, words = one.content.partition("\n\n")
             if cue in cues:
                 assert words == other.content
             else:
@@ -186,10 +186,67 @@ def test_nothing_answered_selects_nothing():
 @pytest.mark.parametrize("text", ["", "no box here"])
 def test_a_loop_goes_on_after_an_unscored_answer(text):
     ask = FakeAsk(lambda call: boxed(7) if call.round == 2 else text)
-    trace = run("heart", ask, check_for(7))
+    trace = run("heart", ask, check_for(7), lost=0)
     assert trace.selected == 2
     shown = [m.content for m in ask.calls[2].messages if m.role == "assistant"]
     assert shown == [text or wordings.EMPTY_ANSWER] * 2
+
+
+@pytest.mark.parametrize("method", LOOPS)
+def test_a_feedback_turn_ends_with_the_tasks_answer_form_in_every_loop(method):
+    ask = FakeAsk(by_round)
+    run(method, ask, check_for("never"), rounds=2)
+    for call in ask.calls[1:]:
+        assert call.messages[-1].content.endswith(question().answer_format)
+    old = FakeAsk(by_round)
+    run(method, old, check_for("never"), rounds=2, layout="cue-last")
+    assert question().answer_format not in old.calls[1].messages[-1].content
+
+
+@pytest.mark.parametrize("oracle", [True, False])
+@pytest.mark.parametrize(
+    ("reply", "told"),
+    [
+        (Completion("so far x +", "length"), wordings.ANSWER_CUT),
+        (Completion("Thank you!"), wordings.ANSWER_MISSING),
+    ],
+)
+def test_a_cut_or_missing_answer_is_told_so_and_never_called_incorrect(reply, told, oracle):
+    ask = FakeAsk(lambda call: reply if call.round == 0 else boxed(call.round))
+    run("heart", ask, check_for("never") if oracle else None, rounds=2)
+    assert told in ask.calls[1].messages[-1].content
+    assert wordings.VERDICT_WRONG not in ask.calls[1].messages[-1].content
+    assert told not in ask.calls[2].messages[-1].content
+
+
+@pytest.mark.parametrize("method", LOOPS)
+def test_a_loop_goes_on_from_and_hands_in_the_last_turn_that_holds_an_answer(method):
+    ask = FakeAsk(lambda call: "I am glad." if call.round in (1, 3) else boxed(call.round))
+    trace = run(method, ask, check_for("never"), rounds=3)
+    assert trace.selected == 2
+    shown = [m.content for m in ask.calls[2].messages if m.role == "assistant"]
+    assert shown == [boxed(0)]
+    assert wordings.VERDICT_WRONG in ask.calls[2].messages[-1].content
+    newest = FakeAsk(lambda call: "I am glad." if call.round in (1, 3) else boxed(call.round))
+    trace = run(method, newest, check_for("never"), rounds=3, goes_on="newest")
+    assert trace.selected == 3
+    shown = [m.content for m in newest.calls[2].messages if m.role == "assistant"]
+    assert shown == [boxed(0), "I am glad."]
+
+
+@pytest.mark.parametrize("method", [*LOOPS, *ONE_MORE])
+def test_two_turns_without_an_answer_end_every_loop_as_lost(method):
+    ask = FakeAsk(lambda call: boxed(0) if call.round == 0 else "I am glad.")
+    trace = run(method, ask, check_for("never"), rounds=5)
+    assert trace.notes["stopped"] == "lost"
+    assert [a.round for a in trace.attempts] == [0, 1, 2]
+    assert trace.selected == 0
+    assert run(method, ask, check_for("never"), rounds=5, lost=0).notes["stopped"] == "rounds"
+
+
+def test_word_for_word_repeats_are_counted_and_end_nothing():
+    trace = run("reflect", FakeAsk(lambda call: boxed(5)), check_for("never"), rounds=4)
+    assert trace.notes == {"stopped": "rounds", "repeats": 4}
 
 
 def test_a_stop_passes_through():
@@ -252,5 +309,9 @@ def test_calls_stay_within_what_the_plan_says(method, oracle):
     differ = FakeAsk(lambda call: boxed(f"{call.round}.{call.draw}1"))
     unsolved = run(method, differ, check_for(1) if oracle else None, **params)
     assert unsolved.calls == most
-    if method != "adaptive":
+    if method == "adaptive":
+        return
+    if oracle or "lost" not in SPECS[method].params:
         assert solved.calls == least
+    else:  # only a loop that finds no answer ends early
+        assert run(method, FakeAsk(lambda call: "hm"), **params).calls == least

@@ -32,7 +32,7 @@ def test_self_refine_asks_for_feedback_and_then_for_a_new_answer():
         boxed(0),
         wordings.GIVE_FEEDBACK,
         "Check the sign.",
-        wordings.USE_FEEDBACK,
+        f"{wordings.USE_FEEDBACK}\n\n{question().answer_format}",
     ]
 
 
@@ -71,7 +71,7 @@ def test_budget_force_takes_a_further_turn_and_tells_no_verdict():
     ask = FakeAsk(talk)
     run("budget_force", ask, check_for("never"), rounds=2)
     turns = [m.content for m in ask.calls[-1].messages if m.role == "user"][1:]
-    assert turns == [wordings.KEEP_THINKING] * 2
+    assert turns == [f"{wordings.KEEP_THINKING}\n\n{question().answer_format}"] * 2
 
 
 def test_budget_force_can_continue_the_models_own_message():

@@ -364,6 +364,9 @@ class _Reading:
     async def same(self, first: str, second: str) -> bool:
         return " ".join(first.split()).casefold() == " ".join(second.split()).casefold()
 
+    def answered(self, completion: Completion) -> bool:
+        return bool(completion.text.strip())
+
     async def __call__(
         self,
         messages: tuple[Message, ...],
