@@ -274,9 +274,7 @@ def opening(
     An answer that was cut or is missing is told so in either mode and never called incorrect.
     """
     if not now.answered and values["layout"] != "cue-last":
-        return missing or (
-            wordings.ANSWER_CUT if _cut(now.last) else wordings.ANSWER_MISSING
-        )
+        return missing or (wordings.ANSWER_CUT if _cut(now.last) else wordings.ANSWER_MISSING)
     return wrong if now.wrong and values["told_wrong"] else again
 
 

@@ -91,7 +91,9 @@ async def critique(question: Question, arm: Arm, ask: Ask, check: Check | None =
         review = await helper(asked, round=now.round, purpose="feedback")
         recorder.book(review)
         said = review.text or wordings.EMPTY_ANSWER
-        words = answer_form(values, question.answer_format, wordings.USE_CRITIQUE.format(review=said))
+        words = answer_form(
+            values, question.answer_format, wordings.USE_CRITIQUE.format(review=said)
+        )
         return Next(*extend("full", base, now.messages, now.last, words))
 
     await run_rounds(recorder, base, ask, check, values, turn)
@@ -148,7 +150,9 @@ async def direct_refine(
     base = render(question, arm.stimuli, arm.placement)
 
     async def turn(now: Turn) -> Next:
-        words = answer_form(values, question.answer_format, _told(values, now, wordings.DIRECT_REFINE))
+        words = answer_form(
+            values, question.answer_format, _told(values, now, wordings.DIRECT_REFINE)
+        )
         return Next(*extend("full", base, now.messages, now.last, words))
 
     await run_rounds(recorder, base, ask, check, values, turn)

@@ -7,6 +7,7 @@ means; a method lists the names it takes. `settings` merges an arm's own values 
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -346,3 +347,13 @@ def _hint(name: str, known: Mapping[str, Any]) -> str:
     if near:
         return f"; did you mean {near[0]!r}?"
     return f"; it knows {', '.join(sorted(known))}" if known else "; it takes none"
+
+
+OLDER = {"layout": "cue-last", "goes_on": "newest", "lost": 0}
+"""What these parameters were before they existed: for runs that were begun then."""
+
+
+def older_defaults(arm: Arm) -> Arm:
+    """An arm of an older run, with the defaults of its time written out."""
+    taken = {name: value for name, value in OLDER.items() if name in SPECS[arm.method].params}
+    return dataclasses.replace(arm, params={**taken, **arm.params}) if taken else arm

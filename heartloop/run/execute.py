@@ -12,7 +12,7 @@ from heartloop.run.decide import Decider
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.pilot import fix_draws, needs_pilot
-from heartloop.run.plan import Plan, plan_from_dict
+from heartloop.run.plan import Plan, recorded_plan
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_session
 from heartloop.run.unit import Unit, units_of
@@ -85,7 +85,7 @@ def plan_of(
     server: Mapping[str, Any] | None = None,
 ) -> Plan:
     """The plan of a run, with new limits and server options laid over its own."""
-    plan = plan_from_dict(folder.manifest["plan"], str(folder.path / MANIFEST))
+    plan = recorded_plan(folder.manifest, str(folder.path / MANIFEST))
     return dataclasses.replace(
         plan,
         limits={**plan.limits, **(limits or {})},

@@ -158,6 +158,20 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
+def recorded_plan(manifest: Mapping[str, Any], where: str) -> Plan:
+    """The plan of a run that was begun, with the defaults it was begun with.
+
+    Runs from before the claim block hold only what was typed; their loops put the cue last, went
+    on from the newest turn and were never lost.
+    """
+    from heartloop.methods import older_defaults
+
+    plan = plan_from_dict(manifest["plan"], where)
+    if "claim" in manifest:
+        return plan
+    return dataclasses.replace(plan, arms=tuple(older_defaults(arm) for arm in plan.arms))
+
+
 def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
     """A plan from YAML or from a manifest's ``plan``.
 

@@ -15,7 +15,7 @@ from heartloop.run.files import temporary, write_json
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import data_facts, task_facts
-from heartloop.run.plan import plan_from_dict
+from heartloop.run.plan import recorded_plan
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, summary_of
 from heartloop.run.unit import units_of
@@ -59,7 +59,7 @@ async def rescore(
             f"{folder.name} is a search, whose arms were asked on different questions; rebuild "
             f"it: heartloop optimize --resume {folder.path}"
         )
-    plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
+    plan = recorded_plan(manifest, str(folder.path / MANIFEST))
     changes: dict[str, Any] = {}
     if verifier:
         changes["verifier"] = verifier

@@ -22,7 +22,7 @@ from heartloop.cards import load_stimuli
 from heartloop.errors import Stopped, UsageError
 from heartloop.integrations.dspy.bridge import Place
 from heartloop.integrations.dspy.carry import carry, redraw, told
-from heartloop.methods.loop import feedback
+from heartloop.methods.loop import Turn, feedback
 from heartloop.methods.registry import PARAMS
 from heartloop.methods.schedules import check_cues, open_schedule
 from heartloop.types import Arm, Attempt, Completion, Message, Question, Reader, Stimulus
@@ -227,7 +227,9 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
             if round:
                 cue = _now(schedule.choose(attempts))
                 wrong = oracle and any(one.attempt.reward is not None for one in done)
-                words = feedback(self.values, cue, wrong=wrong)
+                # DSPy's own output fields say the form of the answer, after these words.
+                now = Turn(round, (), Completion(""), (), wrong)
+                words = feedback(self.values, "", cue, now)
                 module = self._dressed(done, words, round)
             said, tracker, trace = yield module, round
             usage = tracker.get_total_tokens()
