@@ -102,9 +102,9 @@ class Comparison:
 
     @property
     def verdict(self) -> str:
-        """``better``, ``worse``, ``equivalent`` or ``undecided``, by the Holm-adjusted p-value."""
+        """``above``, ``below``, ``equivalent`` or ``undecided``, by the Holm-adjusted p-value."""
         if self.p_holm <= 1 - self.level:
-            return "better" if self.difference > 0 else "worse"
+            return "above" if self.difference > 0 else "below"
         return "equivalent" if self.equivalence.equivalent else "undecided"
 
     @property
@@ -112,8 +112,8 @@ class Comparison:
         """The answer in one sentence with its uncertainty."""
         margin = f"±{100 * self.equivalence.margin:g} points"
         meaning = {
-            "better": "the first arm is better",
-            "worse": "the first arm is worse",
+            "above": "the first arm is above the second",
+            "below": "the first arm is below the second",
             "equivalent": f"equivalent within {margin}",
             "undecided": f"undecided: neither a difference nor equivalence within {margin}",
         }[self.verdict]

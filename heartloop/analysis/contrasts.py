@@ -17,7 +17,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heartloop.analysis._special import t_cdf, t_ppf
+from heartloop.analysis._special import norm_ppf, t_cdf, t_ppf
+from heartloop.analysis.proportions import wilson_limits
 
 FloatArray = NDArray[np.float64]
 
@@ -474,6 +475,26 @@ def edges(found: Sample, control: int) -> Edges:
 def level_of(found: Sample, arm: int) -> float:
     """An arm's own metric, tasks weighing the same."""
     return float(task_levels(found, arm).mean())
+
+
+def level_interval(found: Sample, arm: int, level: float = 0.95) -> tuple[float, float]:
+    """Interval of an arm's own metric on these tasks, for new questions.
+
+    Wilson's, at the sample size that gives a share of this height this variance (never more than
+    there are questions); a metric that leaves [0, 1] gets estimate ± z se.
+    """
+    blocks = _blocks(found, found.own[[arm]])
+    means, variances = _moments(blocks)
+    mean = float((means[0] - found.low).mean())
+    variance = float(variances[0].sum()) / len(found.low) ** 2
+    if not 0 <= mean <= 1 or found.low.any():
+        half = norm_ppf(0.5 + level / 2) * math.sqrt(variance)
+        return mean - half, mean + half
+    n = blocks.questions
+    if variance > 0:
+        n = min(n, mean * (1 - mean) / variance)
+    low, high = wilson_limits(mean, n, norm_ppf(0.5 + level / 2))
+    return float(low), float(high)
 
 
 def task_levels(found: Sample, arm: int) -> FloatArray:

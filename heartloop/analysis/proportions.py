@@ -72,7 +72,8 @@ class Accuracy:
         return self.error / self.total if self.total else 0.0
 
 
-def _wilson_limits(p: float, n: float, z: float) -> tuple[float, float]:
+def wilson_limits(p: float, n: float, z: float) -> tuple[float, float]:
+    """Wilson's limits of a share p of n trials, n not necessarily whole, at the quantile z."""
     centre = (p + z * z / (2 * n)) / (1 + z * z / n)
     half = z / (1 + z * z / n) * math.sqrt(p * (1 - p) / n + z * z / (4 * n * n))
     # At 0 and 1 the limits are exact; rounding must not push them off.
@@ -95,7 +96,7 @@ def wilson(successes: int, n: int, level: float = 0.95) -> Interval:
     if n <= 0:
         return Interval(None, None, None, 0, "none", level)
     p = successes / n
-    low, high = _wilson_limits(p, n, norm_ppf(0.5 + level / 2))
+    low, high = wilson_limits(p, n, norm_ppf(0.5 + level / 2))
     return Interval(p, low, high, n, "wilson", level)
 
 
@@ -162,7 +163,7 @@ def cluster_interval(
     else:
         variance = groups / (groups - 1) * float(((x - p * m) ** 2).sum()) / n**2
         deff = min(max(1.0, variance / (p * (1 - p) / n)), n)
-    low, high = _wilson_limits(p, n / deff, t_ppf(0.5 + level / 2, groups - 1))
+    low, high = wilson_limits(p, n / deff, t_ppf(0.5 + level / 2, groups - 1))
     return Interval(p, low, high, int(n), "cluster-wilson", level), deff
 
 

@@ -101,7 +101,8 @@ class Finding:
             with fewer than two placebos this is said, but is no "works" or "hurts".
         plain: significantly above or below the plain prompt.
         inside: equivalent to the plain prompt within the margin.
-        over: the same word holds over tasks like these; None with fewer than six tasks.
+        over: the same (beyond both controls where ``both``, else against the plain prompt) holds
+            over tasks like these; None with fewer than six tasks.
         p_works, p_plain, p_equal: Holm-adjusted in their families.
     """
 
@@ -222,7 +223,7 @@ def decide(measured: Sequence[Measured], level: float = 0.95) -> list[Finding]:
                 word, gate = ("equivalent" if inside else "undecided"), taken
         over = None
         if m.none.over is not None:
-            far = far_works if word in ("works", "hurts") else far_plain
+            far = far_works if both and not gate else far_plain
             over = bool(far[i] <= alpha)
         out.append(
             Finding(

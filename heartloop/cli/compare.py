@@ -14,16 +14,12 @@ import click
 @click.option(
     "--margin",
     type=click.FloatRange(0, 100, min_open=True, max_open=True),
-    default=3.0,
-    show_default=True,
-    help="Points either way that count as no difference (TOST).",
+    help="Points either way that count as no difference. Default: the claim's.",
 )
 @click.option(
     "--level",
     type=click.FloatRange(0.5, 1, max_open=True),
-    default=0.95,
-    show_default=True,
-    help="Coverage of intervals.",
+    help="Coverage of intervals. Default: the claim's.",
 )
 @click.option(
     "--draws",
@@ -39,8 +35,8 @@ def compare_command(
     specs: tuple[str, ...],
     runs: str | None,
     control: str | None,
-    margin: float,
-    level: float,
+    margin: float | None,
+    level: float | None,
     draws: int,
     force: bool,
     markdown: bool,
@@ -49,12 +45,14 @@ def compare_command(
     """Compare arms on the questions they share.
 
     \b
-    heartloop compare RUN                 every arm of a run against its controls
+    heartloop compare RUN                 what the run's claim comes to, then every detail
     heartloop compare RUN:none RUN:EP02   EP02 minus none
     heartloop compare OLD NEW             arms of the same name, NEW minus OLD
 
-    The first run or arm named is what the others are compared to. Runs from different data, cards
-    or sampling are refused. RUN is a folder, a name, a unique part of a name, or ``last``.
+    What is named or changed after the fact (an arm, a control, a margin, a level) is marked post
+    hoc and gets no word. The first run or arm named is what the others are compared to. Runs from
+    different data, cards or sampling are refused. RUN is a folder, a name, a unique part of a
+    name, or ``last``.
     """
     from heartloop.report.study import compare_specs
     from heartloop.report.tables import render
@@ -64,7 +62,7 @@ def compare_command(
         specs,
         runs_dir(runs),
         control=control,
-        margin=margin / 100,
+        margin=None if margin is None else margin / 100,
         level=level,
         draws=draws,
         force=force,

@@ -6,6 +6,7 @@ import base64
 import hashlib
 from collections.abc import Sequence
 from contextlib import suppress
+from dataclasses import replace
 from importlib.resources import files
 from pathlib import Path
 
@@ -15,10 +16,11 @@ from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pair
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.esc import esc_section, is_support_run
 from heartloop.report.facts import baselines, deviations, plan_section
+from heartloop.report.findings import findings
 from heartloop.report.html import e, note, section
 from heartloop.report.search import MIXED, UNEVEN, asked, is_search, search_section
 from heartloop.report.shapes import Study
-from heartloop.report.study import provenance, study
+from heartloop.report.study import provenance, stopped_too_early, study
 from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
 from heartloop.run.files import write_text
 from heartloop.run.folder import REPORT, RunFolder, check_target
@@ -157,12 +159,14 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     if not searched:
         with suppress(UsageError):  # a single arm
             result = study(pairs_within(run))
+        if stopped_too_early(findings(run)):
+            result = replace(result, rows=(), best=(), classes=())
     texts = show_texts or not private_tasks(run.manifest)
     bodies = {
         "search": _answer(run, None) + search_section(run, texts=texts) if searched else "",
         "answer": "" if searched else _answer(run, result if result.rows else None),
         "arms": versus.forest_section(result)
-        or note("A single arm: there is nothing to compare it with."),
+        or note("A single arm, or too little is complete: there is nothing to compare it with."),
         "results": figures.results_section(found),
         "rounds": figures.rounds_section(found),
         "compute": figures.compute_section(found),
@@ -206,9 +210,7 @@ def _answer(run: Loaded, result: Study | None) -> str:
     for text in provenance(run.manifest):
         badges.append(f'<p><span class="badge">{e(text)}</span></p>')
     question = asked(run) if is_search(run) else _question(run)
-    sentence = (
-        conclusion_of(run, result) or "Nothing was answered, so there is nothing to conclude."
-    )
+    sentence = conclusion_of(run) or "Nothing was answered, so there is nothing to conclude."
     warnings = warnings_for(summary, run.manifest, run.results) if summary else []
     listed = "".join(f"<li>{e(w)}</li>" for w in warnings)
     box = f'<div class="warn" role="note"><strong>Warnings</strong><ul>{listed}</ul></div>'

@@ -10,6 +10,8 @@ if TYPE_CHECKING:
     from heartloop.analysis.curves import BreakEven
     from heartloop.analysis.selection import BestArm
     from heartloop.analysis.suites import ClassEffect
+    from heartloop.report.findings import Findings
+    from heartloop.types import Claim
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +44,11 @@ class Row:
         arm, control: labels; ``arm_role``, ``control_role``, ``model``, ``control_model``.
         comparison: of all, strict reading.
         content_difference, content_p: the same under the content reading.
-        flips: the conclusion (better, worse or neither at the level) differs between readings.
+        flips: the reading (above, below or neither at the level) differs between own metric and
+            content.
+        picked: post hoc: out of how many arms it was picked; 0 where it was planned.
+        picked_low, picked_high: interval of the difference on the task's own metric that holds
+            for all arms it might have been picked from.
         tokens_arm, tokens_control: mean tokens a question and seed; ``calls_*`` likewise.
         equal_tokens: the equal-token reading, where both ask more than once.
         notes: what was left out or dropped.
@@ -64,6 +70,9 @@ class Row:
     calls_control: float
     equal_tokens: EqualTokens | None
     notes: tuple[str, ...]
+    picked: int = 0
+    picked_low: float | None = None
+    picked_high: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +110,9 @@ class Study:
         forced: what differs between the runs, where ``--force`` compared them all the same.
         notes: what a reader must know about all of it.
         margin, level, draws: settings.
+        claim: the run's claim, where one run was compared by its own claim; else None.
+        findings: what the claim comes to, one a model.
+        post_hoc: why no word is said: what was chosen after the fact; empty where nothing was.
     """
 
     runs: tuple[str, ...]
@@ -112,11 +124,14 @@ class Study:
     margin: float
     level: float
     draws: int
+    claim: Claim | None = None
+    findings: tuple[Findings, ...] = ()
+    post_hoc: tuple[str, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``: shares, not points."""
         found = asdict(self)
         for row, plain in zip(self.rows, found["rows"], strict=True):
-            plain["verdict"] = row.comparison.verdict
-            plain["sentence"] = row.comparison.sentence
+            word = row.comparison.verdict
+            plain["word"] = None if self.claim or self.post_hoc else word
         return found

@@ -17,6 +17,7 @@ from heartloop.report.arms import (
     Loaded,
     Pair,
     differences,
+    entries,
     find_entry,
     is_treatment,
     load_run,
@@ -24,9 +25,12 @@ from heartloop.report.arms import (
     pairs_within,
     pick,
 )
+from heartloop.report.findings import Findings, findings, stack
 from heartloop.report.search import MIXED, is_search
 from heartloop.report.shapes import Best, EqualTokens, Row, StimulusClass, Study
+from heartloop.run.claim import read_claim
 from heartloop.run.state import headline
+from heartloop.types import Claim
 
 if TYPE_CHECKING:
     from heartloop.analysis.compare import Comparison
@@ -37,8 +41,8 @@ def compare_specs(
     runs: Path,
     *,
     control: str | None = None,
-    margin: float = 0.03,
-    level: float = 0.95,
+    margin: float | None = None,
+    level: float | None = None,
     draws: int = 10_000,
     force: bool = False,
 ) -> Study:
@@ -48,8 +52,8 @@ def compare_specs(
         specs: as on the command line; the first of several is what the others are compared to.
         runs: where run folders are.
         control: compare with this control only.
-        margin: half-width of the region of equivalence, a share.
-        level: coverage; 1 - level is the level of the tests.
+        margin: half-width of the region of equivalence, a share; default the claim's.
+        level: coverage; 1 - level is the level of the tests; default the claim's.
         draws: bootstrap resamples.
         force: compare runs whose data, cards or sampling differ, and say so.
 
@@ -82,7 +86,80 @@ def compare_specs(
             known = ", ".join(dict.fromkeys(p.control.arm for p in pairs))
             raise UsageError(f"--control {control}: no such control here; there are {known}")
         pairs = kept
-    return study(pairs, forced=forced, margin=margin, level=level, draws=draws)
+    claim = read_claim(named[0][0].manifest)
+    post_hoc = _chosen_later(claim, control, margin, level)
+    picked = _picked(named)
+    if picked:
+        post_hoc.append(
+            f"{', '.join(picked)} picked out of several arms after the fact; the interval in the "
+            "last column holds for all arms that might have been picked"
+        )
+    result = study(
+        pairs,
+        forced=forced,
+        margin=claim.margin if margin is None else margin,
+        level=1 - claim.level if level is None else level,
+        draws=draws,
+    )
+    rows = [_adjusted(row, pair) for row, pair in zip(result.rows, pairs, strict=True)]
+    result = replace(result, rows=tuple(rows) if picked else result.rows, post_hoc=tuple(post_hoc))
+    if len(named) == 1 and not post_hoc and not is_search(named[0][0]):
+        every = tuple(findings(named[0][0], claim))
+        result = replace(result, claim=claim, findings=every)
+        if stopped_too_early(every):  # the details would compare those that finish first
+            result = replace(result, rows=(), best=(), classes=())
+    return result
+
+
+def stopped_too_early(found: Sequence[Findings]) -> bool:
+    """Whether too little of a stopped run is complete for any of its comparisons."""
+    units = [unit for one in found for unit in one.units]
+    return bool(units) and all(unit.silent and unit.left_out for unit in units)
+
+
+def _chosen_later(
+    claim: Claim, control: str | None, margin: float | None, level: float | None
+) -> list[str]:
+    """What was asked for now and is not in the claim."""
+    found = []
+    if control is not None:
+        found.append(f"--control {control} was chosen after the fact")
+    if margin is not None and abs(margin - claim.margin) > 1e-9:
+        was = f"{100 * claim.margin:g} points"
+        found.append(f"--margin {100 * margin:g} was chosen after the fact; the claim has {was}")
+    if level is not None and abs(1 - level - claim.level) > 1e-9:
+        was = f"{1 - claim.level:g}"
+        found.append(f"--level {level:g} was chosen after the fact; the claim has {was}")
+    return found
+
+
+def _picked(named: Sequence[tuple[Loaded, str | None]]) -> list[str]:
+    """Arms named out of runs that have several treatments or contrasts to choose from."""
+    found = []
+    for run, arm in named:
+        if arm is not None and len({e.arm for e in entries(run)}) > 2:
+            found.append(f"{run.folder.name}:{arm}")
+    return found
+
+
+def _adjusted(row: Row, pair: Pair) -> Row:
+    """A row with the interval that holds for every arm of the run it was picked from."""
+    from heartloop.analysis.contrasts import contrasts
+
+    others = [
+        e
+        for e in entries(pair.arm.run)
+        if e.model == pair.arm.model
+        and not (e.run is pair.control.run and e.arm == pair.control.arm)
+    ]
+    table = stack([pair.control, *others], pair.arm.run.manifest)
+    if table is None or len(others) < 2:
+        return row
+    width = len(others) + 1
+    weights = [[-1.0, *(1.0 * (j == i) for j in range(width - 1))] for i in range(width - 1)]
+    at = next(i for i, e in enumerate(others) if e.arm == pair.arm.arm)
+    found = contrasts(table[0], weights, level=row.comparison.level)[at]
+    return replace(row, picked=len(others), picked_low=found.low, picked_high=found.high)
 
 
 def check_comparable(runs: Sequence[Loaded], force: bool) -> list[str]:

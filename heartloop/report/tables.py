@@ -57,9 +57,16 @@ def render(study: Study, markdown: bool = False) -> str:
                       + "; ".join(study.forced))  # fmt: skip
     blocks += [f"note: {note}" for note in study.notes]
     rows = study.rows
+    if study.claim is not None:
+        from heartloop.report.claim_tables import blocks as claim_blocks
+
+        blocks += claim_blocks(study.findings, study.claim, make)
+    blocks += [f"POST HOC, no word is said: {text}" for text in study.post_hoc]
+    if not rows:
+        return _join(blocks)
     heads = ["arm − control", "n", "arm %", "control %", "diff", f"{level} CI", "p", "p Holm",
-             "p BH", f"TOST ±{100 * study.margin:g}", "verdict"]  # fmt: skip
-    blocks.append(make(heads, [_main(r) for r in rows]))
+             "p BH", f"TOST ±{100 * study.margin:g}", *_last(study)]  # fmt: skip
+    blocks.append(make(heads, [[*_main(r), *_word(r, study)] for r in rows]))
     heads = ["arm − control", "pairs", "b/c", "McNemar exact", "mid-p", "permutation", "mid-p",
              "bootstrap CI", "h"]  # fmt: skip
     blocks.append(make(heads, [_tests(r) for r in rows]))
@@ -125,8 +132,21 @@ def _main(row: Row) -> list[str]:
         _name(row), f"{c.questions:,}" + (f"×{c.seeds}" if c.seeds > 1 else ""),
         points(c.a.of_all.estimate, False), points(c.b.of_all.estimate, False),
         points(c.difference), span(c.low, c.high), p_value(c.p), p_value(c.p_holm),
-        p_value(c.p_bh), p_value(c.equivalence.p), c.verdict,
+        p_value(c.p_bh), p_value(c.equivalence.p),
     ]  # fmt: skip
+
+
+def _last(study: Study) -> list[str]:
+    """The last column: a word for runs compared as wholes, else none or the adjusted interval."""
+    if any(r.picked for r in study.rows):
+        return ["own metric, adjusted for the pick"]
+    return [] if study.claim is not None or study.post_hoc else ["word"]
+
+
+def _word(row: Row, study: Study) -> list[str]:
+    if any(r.picked for r in study.rows):
+        return [f"{span(row.picked_low, row.picked_high)} of {row.picked}" if row.picked else "–"]
+    return [] if study.claim is not None or study.post_hoc else [row.comparison.verdict]
 
 
 def _tests(row: Row) -> list[str]:
@@ -205,10 +225,10 @@ def _legend(study: Study) -> str:
     tests = {r.comparison.test for r in study.rows}
     family = f"Holm and BH over {n} comparisons" if n > 1 else "one comparison, nothing adjusted"
     return (
-        "Differences in percentage points, arm minus control, paired by question; unscored "
+        "Details, accuracy: differences in points, arm minus control, paired by question; unscored "
         "answers and errors count as not right unless 'of scored'. "
-        f"p: two-sided mid-p, {' or '.join(sorted(tests))}; {family}; verdict by Holm at "
-        f"{1 - study.level:.2g}. CI: score interval, cluster-robust. TOST: p of equivalence within "
+        f"p: two-sided mid-p, {' or '.join(sorted(tests))}; {family}. CI: score "
+        "interval, cluster-robust. TOST: p of equivalence within "
         f"±{100 * study.margin:g} points. b/c: right in the arm only / in the control only. "
         f"Bootstrap: {study.draws:,} draws over clusters."
     )

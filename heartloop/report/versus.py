@@ -38,7 +38,7 @@ def forest_section(study: Study) -> str:
         "Differences of arms against controls with intervals",
     )
     heads = [
-        "arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p Holm", "verdict",
+        "arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p Holm", "",
         "p", "p BH", "exact p", "TOST p", "Cohen's h", "of scored", "content",
     ]  # fmt: skip
     lines = [
@@ -47,7 +47,7 @@ def forest_section(study: Study) -> str:
             points(r.comparison.a.of_all.estimate, False),
             points(r.comparison.b.of_all.estimate, False),
             points(r.comparison.difference), span(r.comparison.low, r.comparison.high),
-            p_value(r.comparison.p_holm), r.comparison.verdict + (" ⚑" if r.flips else ""),
+            p_value(r.comparison.p_holm), "⚑" if r.flips else "",
             p_value(r.comparison.p), p_value(r.comparison.p_bh), p_value(r.comparison.p_exact),
             p_value(r.comparison.equivalence.p), f"{r.comparison.cohens_h:+.2f}",
             points(r.comparison.of_scored.difference), points(r.content_difference),

@@ -11,7 +11,7 @@ import numpy as np
 from heartloop.analysis import ABSENT, CODES
 from heartloop.errors import UsageError
 from heartloop.run.folder import VERDICTS, RunFolder
-from heartloop.run.summary import content_outcome, final_line, planned_rounds
+from heartloop.run.summary import content_line, final_line, planned_rounds
 from heartloop.run.verdicts import read_traces
 
 INT8 = np.dtype(np.int8)
@@ -53,6 +53,7 @@ class ArmResults:
         outcomes: int8 (n, seeds), codes of `heartloop.analysis`; ABSENT where nothing was run.
         content: the same under the content reading.
         scores: float (n, seeds), NaN where the verifier gives no score.
+        content_scores: the same under the content reading.
         rounds: int8 (n, seeds, rounds + 1): outcome of the round's first candidate, ABSENT where
             the round was not asked (oracle loops stop at the first right answer).
         round_tokens: int64 (n, seeds, rounds + 1): tokens the trace had used after that round.
@@ -84,6 +85,7 @@ class ArmResults:
     outcomes: np.ndarray
     content: np.ndarray
     scores: np.ndarray
+    content_scores: np.ndarray
     rounds: np.ndarray
     round_tokens: np.ndarray
     draws: np.ndarray
@@ -129,6 +131,7 @@ class _Trace(NamedTuple):
     final: int
     content: int
     score: float | None
+    content_score: float | None
     reason: str
     cost: float | None
     seconds: float
@@ -188,8 +191,9 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
         first["cluster"],
         first["seed"],
         CODES[final["outcome"]],
-        CODES[content_outcome(trace, mode)],
+        CODES[content_line(trace, mode)["content"]["outcome"]],
         final["score"],
+        content_line(trace, mode)["content"]["score"],
         (final["reason"] or "unparsed") if final["outcome"] == "unscored" else "",
         trace[-1]["cost"],
         sum(line["finished"] - line["started"] for line in trace if line["started"]),
@@ -215,7 +219,7 @@ def _arrays(
     r = planned_rounds(arm) + 1
     d = max(1, max(sum(x.round == 0 and not x.merged for x in trace.steps) for trace in traces))
     outcomes, content = (np.full((n, s), ABSENT, INT8) for _ in range(2))
-    scores, cost = (np.full((n, s), np.nan) for _ in range(2))
+    scores, content_scores, cost = (np.full((n, s), np.nan) for _ in range(3))
     rounds = np.full((n, s, r), ABSENT, INT8)
     round_tokens = np.zeros((n, s, r), INT64)
     critical = np.zeros((n, s, r), bool)
@@ -231,6 +235,8 @@ def _arrays(
         outcomes[i, j], content[i, j] = trace.final, trace.content
         if trace.score is not None:
             scores[i, j] = trace.score
+        if trace.content_score is not None:
+            content_scores[i, j] = trace.content_score
         if trace.cost is not None:
             cost[i, j] = trace.cost
         last = trace.steps[-1]
@@ -267,6 +273,7 @@ def _arrays(
         outcomes=outcomes,
         content=content,
         scores=scores,
+        content_scores=content_scores,
         rounds=rounds,
         round_tokens=round_tokens,
         draws=draws,

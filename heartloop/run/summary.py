@@ -87,7 +87,7 @@ class Cell:
         self.outcomes[final["outcome"]] += 1
         if final["outcome"] == "unscored":
             self.unscored[final["reason"] or "unparsed"] += 1
-        content = content_outcome(trace, mode)
+        content = str(content_line(trace, mode)["content"]["outcome"])
         self.content_correct += content == "correct"
         self.flips += (content == "correct") != (final["outcome"] == "correct")
         if final["score"] is not None:
@@ -132,14 +132,14 @@ def final_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, A
     return next((line for line in trace if line["selected"]), trace[-1])
 
 
-def content_outcome(trace: Sequence[Mapping[str, Any]], mode: Mode) -> str:
-    """The question's outcome under the content reading of the same texts."""
+def content_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, Any]:
+    """The line that decides a question under the content reading of the same texts."""
     if mode == "oracle":
-        if any(line["content"]["outcome"] == "correct" for line in trace):
-            return "correct"
-        return str(trace[-1]["content"]["outcome"])
-    line = next((line for line in trace if line["selected"]), trace[-1])
-    return str(line["content"]["outcome"])
+        for line in trace:
+            if line["content"]["outcome"] == "correct":
+                return line
+        return trace[-1]
+    return next((line for line in trace if line["selected"]), trace[-1])
 
 
 def summarize(

@@ -31,7 +31,7 @@ def test_one_pair_a_question_is_tested_by_mcnemar() -> None:
     found = compare_arms(codes(rng, 400, 0.7), codes(rng, 400, 0.5))
     assert found.test == "McNemar" and found.mcnemar is not None
     assert found.p == mcnemar(found.table.only_a, found.table.only_b).mid_p
-    assert found.verdict == "better" and found.low > 0
+    assert found.verdict == "above" and found.low > 0
     assert found.bootstrap.low > 0 and found.bootstrap.h_low > 0
     assert "points" in found.sentence
 

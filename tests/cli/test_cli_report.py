@@ -29,7 +29,12 @@ def test_compare_prints_tables_and_json(tmp_path: Path, capsys: pytest.CaptureFi
     assert heartloop("compare", "a", "--runs", str(tmp_path), "--json", "--margin", "5") == 0
     found = json.loads(capsys.readouterr().out)
     assert found["margin"] == pytest.approx(0.05)
-    assert found["rows"][0]["verdict"] in ("better", "worse", "equivalent", "undecided")
+    assert "--margin 5 was chosen after the fact" in found["post_hoc"][0]
+    assert found["rows"][0]["word"] is None
+    assert heartloop("compare", "a", "--runs", str(tmp_path), "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert found["findings"][0]["units"][0]["planned"][0]["contrast"]["family"] == "loop"
+    assert found["claim"]["sha256"]
     assert found["rows"][0]["comparison"]["mcnemar"]["p"] >= 0
 
 

@@ -1,4 +1,4 @@
-"""One sentence that says no more than the run can carry."""
+"""One sentence that says no more than the run's claim and its results can carry."""
 
 from __future__ import annotations
 
@@ -9,32 +9,104 @@ from synthetic_run import LOOP_ARMS, make_run, phrase
 from heartloop.report import conclude
 from heartloop.report.arms import load_run, pairs_within
 from heartloop.report.page import build_page
-from heartloop.report.study import compare_specs, study
+from heartloop.report.study import study
 from heartloop.types import Arm
 
+NONE = Arm("none", role="none")
+PLACEBOS = tuple(Arm(f"P{i}", stimuli=(phrase(f"P{i}"),), role="placebo") for i in (1, 2))
 
-def test_a_loop_is_held_against_resampling_and_then_against_no_feeling(tmp_path: Path) -> None:
-    run = make_run(tmp_path / "a", questions=300, rates={"heart": 0.02, "resample": 0.6})
+
+def stimuli(count: int = 1) -> tuple[Arm, ...]:
+    treated = tuple(Arm(f"S{i}", stimuli=(phrase(f"S{i}"),)) for i in range(count))
+    return (NONE, *PLACEBOS, *treated)
+
+
+def say(folder: Path, rates: dict[str, float], count: int = 1, questions: int = 400) -> str:
+    all_rates = {"none": 0.5, "P1": 0.5, "P2": 0.5, "S0": 0.5, **rates}
+    run = make_run(folder, arms=stimuli(count), rates=all_rates, questions=questions)
+    return conclude(run.path)
+
+
+def test_a_loop_has_three_contrasts_said_in_a_fixed_order(tmp_path: Path) -> None:
+    varied = Arm("neutral-varied", "neutral-varied", params={"rounds": 3}, role="neutral-varied")
+    reflect = Arm("reflect", "reflect", params={"rounds": 3}, role="reflect")
+    run = make_run(tmp_path / "a", questions=300, rates={"heart": 0.02, "resample": 0.6},
+                   arms=(*LOOP_ARMS, varied, reflect))  # fmt: skip
     sentence = conclude(run.path)
-    assert sentence.startswith("heart ")
-    assert " % vs resample " in sentence
-    assert "heart is worse" in sentence
-    assert "against the same without feeling (neutral" in sentence
-    assert "95 % CI, 300 questions" in sentence
+    places = [
+        sentence.index(f"{name} ({pair}")
+        for name, pair in (
+            ("feeling", "heart − neutral-varied"),
+            ("reflection", "reflect − neutral"),
+            ("the loop", "heart − resample"),
+        )
+    ]
+    assert places == sorted(places)
+    assert "heart below resample" in sentence
+    assert "Holm over the 3" in sentence
+    assert "tokens" in sentence
+    assert "better" not in sentence
 
 
-def test_no_effect_is_a_finding_only_where_the_interval_is_narrow(tmp_path: Path) -> None:
-    small = conclude(make_run(tmp_path / "a", questions=40).path)
+def test_works_and_hurts_are_said_with_both_differences(tmp_path: Path) -> None:
+    sentence = say(tmp_path / "a", {"S0": 0.8})
+    assert sentence.startswith("S0 ")
+    assert "for the plain prompt" in sentence
+    assert "against its own placebo (two sentences" in sentence
+    assert ": works" in sentence
+    assert "is right more often by content" in sentence
+    assert ": hurts" in say(tmp_path / "b", {"S0": 0.2})
+
+
+def test_a_placebo_that_hurts_sells_no_stimulus(tmp_path: Path) -> None:
+    sentence = say(tmp_path / "a", {"P1": 0.2, "P2": 0.2})
+    assert "works" not in sentence
+    assert "adding any sentence costs" in sentence
+    # and where every sentence costs, the stimulus is below the plain prompt, and hurts no one
+    costly = say(tmp_path / "b", {"P1": 0.2, "P2": 0.2, "S0": 0.2})
+    assert "below the plain prompt" in costly
+    assert "hurts" not in costly
+
+
+def test_one_placebo_is_no_own_placebo(tmp_path: Path) -> None:
+    arms = (NONE, PLACEBOS[0], *(Arm(f"S{i}", stimuli=(phrase(f"S{i}"),)) for i in range(3)))
+    rates = {"none": 0.5, "P1": 0.5, "S0": 0.1, "S1": 0.5, "S2": 0.5}
+    sentence = conclude(make_run(tmp_path / "a", arms=arms, rates=rates, questions=300).path)
+    assert sentence.startswith("No phrase beats the plain prompt (")
+    assert "S0 is below none and below the placebo" in sentence
+    assert "one placebo was run" in sentence
+    assert "so “own placebo” does not apply" in sentence
+    assert "hurt" not in sentence
+
+
+def test_without_a_placebo_feeling_is_not_told_from_any_sentence(tmp_path: Path) -> None:
+    arms = (NONE, Arm("S0", stimuli=(phrase("S0"),)))
+    rates = {"none": 0.4, "S0": 0.7}
+    sentence = conclude(make_run(tmp_path / "a", arms=arms, rates=rates, questions=300).path)
+    assert "above the plain prompt" in sentence
+    assert "no placebo was run: feeling cannot be told from any added sentence" in sentence
+
+
+def test_undecided_says_what_could_have_been_found(tmp_path: Path) -> None:
+    small = say(tmp_path / "a", {}, questions=40)
     assert "undecided (this run could find about" in small
-    same = make_run(tmp_path / "b", questions=600, rates=dict.fromkeys("abc", 0.4), mode="oracle",
-                    arms=(Arm("x"), Arm("p", role="placebo")))  # fmt: skip
+    same = make_run(tmp_path / "b", questions=4000, arms=(NONE, Arm("x")),
+                    rates={"none": 0.4, "x": 0.4})  # fmt: skip
     assert "no difference beyond ±3 points" in conclude(same.path)
+
+
+def test_the_best_of_several_is_quoted_with_a_simultaneous_interval(tmp_path: Path) -> None:
+    rates = dict.fromkeys([f"S{i}" for i in range(10)], 0.5)
+    sentence = say(tmp_path / "a", rates, count=10, questions=100)
+    assert "No phrase beats the plain prompt" in sentence
+    assert "best of 10 S" in sentence
+    assert "simultaneous [" in sentence
+    assert "Holm over 10 treatments" in sentence
 
 
 def test_without_a_control_nothing_is_claimed(tmp_path: Path) -> None:
     sentence = conclude(make_run(tmp_path / "a", arms=LOOP_ARMS[:1]).path)
     assert "no control was run" in sentence
-    assert "better" not in sentence
 
 
 def test_what_is_no_real_experiment_is_named_first(tmp_path: Path) -> None:
@@ -49,24 +121,15 @@ def test_a_run_without_verdicts_concludes_nothing(tmp_path: Path) -> None:
     assert sentence.startswith("no conclusion: ")
 
 
-def test_several_stimuli_are_reported_without_the_winners_curse(tmp_path: Path) -> None:
-    arms = (Arm("none", role="none"), Arm("placebo", stimuli=(phrase("P"),), role="placebo"))
-    arms += tuple(Arm(f"S{i}", stimuli=(phrase(f"S{i}"),)) for i in range(10))
-    sentence = conclude(make_run(tmp_path / "a", arms=arms, questions=100).path)
-    assert sentence.startswith("10 arms vs placebo")
-    assert "none better, none worse" in sentence
-    assert "on the questions that chose it" in sentence
-    assert "cross-fitted" in sentence
+def test_no_room_is_said(tmp_path: Path) -> None:
+    names = ("none", "P1", "P2", "S0")
+    assert "no headroom: every arm is at 100 %" in say(tmp_path / "a", dict.fromkeys(names, 1.1))
+    floor = say(tmp_path / "b", dict.fromkeys(names, -0.1))
+    assert "no answer was ever right: check verifier, extraction and model" in floor
 
 
-def test_the_sentence_and_the_table_give_the_same_verdict(tmp_path: Path) -> None:
-    # A p-value under .05 that Holm over all rows of the table takes back.
-    for seed in range(6):
-        rates = {"heart": 0.3 + 0.03 * seed}
-        run = make_run(tmp_path / str(seed), questions=150, rates=rates, mode="verifier-free")
-        row = compare_specs([str(seed)], tmp_path).rows[0]
-        word = {"equivalent": "no difference"}.get(row.comparison.verdict, row.comparison.verdict)
-        assert word in conclude(run.path).split("; against")[0]
+def test_a_folder_without_a_claim_says_so(tmp_path: Path) -> None:
+    assert say(tmp_path / "a", {}).endswith("not fixed beforehand.")
 
 
 def test_a_killed_run_says_so_in_its_headline_whatever_its_summary_says(tmp_path: Path) -> None:

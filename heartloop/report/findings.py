@@ -1,0 +1,454 @@
+"""A run's claim applied to its results: the one source of sentence, compare, report and claim.md.
+
+Everything here follows the claim: which arms, which controls, which metric, which families. Nothing
+is chosen by looking at a result.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from heartloop.analysis import ABSENT, CORRECT, UNSCORED
+from heartloop.analysis.contrasts import (
+    Difference,
+    Edges,
+    Sample,
+    contrasts,
+    edges,
+    level_interval,
+    level_of,
+    sample,
+)
+from heartloop.analysis.words import (
+    Compared,
+    Finding,
+    Measured,
+    Roles,
+    compare_all,
+    decide,
+    measure,
+)
+from heartloop.report.align import Aligned, align
+from heartloop.report.arms import Entry, Loaded, entries
+from heartloop.run.claim import read_claim
+from heartloop.types import Claim, Contrast
+
+PREFIX = 10
+"""A stopped run speaks only if so many times more questions are complete than were open."""
+LOST = 0.2
+"""No conclusion where more of the control's answers have no verdict."""
+
+
+@dataclass(frozen=True, slots=True)
+class ArmFigures:
+    """One arm on the questions that speak; shares, tasks weighing the same.
+
+    Attributes:
+        arm, role: its name and what it is for.
+        own: the task's own metric; ``interval``: its 95 % interval.
+        content: the same under the content reading (as shares of right answers where the metric
+            is normalised, so it may lie on another scale).
+        lost: share of questions without a verdict (unscored or errors).
+        tokens, calls: mean a question and seed.
+    """
+
+    arm: str
+    role: str
+    own: float
+    interval: tuple[float, float]
+    content: float
+    lost: float
+    tokens: float
+    calls: float
+
+
+@dataclass(frozen=True, slots=True)
+class Treatment:
+    """A finding about one arm, with its names.
+
+    Attributes:
+        arm: the treatment; ``none``, ``placebos``: its controls.
+        finding: numbers and word.
+        asks: what its words also ask for (``demand`` of the card), or empty.
+        beyond: difference to its demand-only twin, tested behind its own word; None without one.
+        beyond_p: its p-value times the number of treatments, not under that of the word.
+    """
+
+    arm: str
+    none: str
+    placebos: tuple[str, ...]
+    finding: Finding
+    asks: str = ""
+    beyond: Difference | None = None
+    beyond_p: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """A planned contrast of a loop, or of named arms."""
+
+    contrast: Contrast
+    compared: Compared
+
+
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """One task, or a suite as the mean over its tasks, with one model.
+
+    Attributes:
+        name: the task's or suite's name.
+        tasks: the tasks that speak, in their order; ``questions``: how many questions speak.
+        left_out: questions that were begun and do not speak (a run stopped in the middle).
+        metric: primary metric, in words.
+        arms: every arm with a result, in the plan's order.
+        treatments: findings on single-turn treatments.
+        planned: contrasts of loops or named arms.
+        controls: differences of ``again`` and of each placebo to the plain prompt: shown, and no
+            hypotheses.
+        edges: floor and ceiling of the plain prompt (of the first contrast's control for loops).
+        silent: why nothing is said; empty where something is.
+    """
+
+    name: str
+    tasks: tuple[str, ...]
+    questions: int
+    left_out: int
+    metric: str
+    arms: Mapping[str, ArmFigures]
+    treatments: tuple[Treatment, ...]
+    planned: tuple[Planned, ...]
+    controls: Mapping[str, Difference]
+    edges: Edges | None
+    silent: str = ""
+
+    @property
+    def suite(self) -> bool:
+        """Whether it is a mean over several tasks."""
+        return len(self.tasks) > 1
+
+
+@dataclass(frozen=True, slots=True)
+class Findings:
+    """What one model's part of a run comes to.
+
+    Attributes:
+        model: its name.
+        units: tasks and suites; one family over all of them.
+        several: how many models the run has; each is a family of its own.
+    """
+
+    model: str
+    units: tuple[Unit, ...]
+    several: int
+
+    @property
+    def treatments(self) -> list[tuple[Unit, Treatment]]:
+        """All findings on treatments, with the unit each belongs to."""
+        return [(unit, t) for unit in self.units for t in unit.treatments]
+
+
+def findings(
+    run: Loaded, claim: Claim | None = None, *, flips: int = 10_000, draws: int = 2_000
+) -> list[Findings]:
+    """Apply a run's claim to its results, model by model.
+
+    Args:
+        run: the run, read.
+        claim: default the run's own.
+        flips: random flips of the tests.
+        draws: resamples of the intervals of content and form.
+
+    Raises:
+        UsageError: the claim was changed after the run began.
+    """
+    claim = claim or read_claim(run.manifest)
+    every = entries(run)
+    models = list(dict.fromkeys(e.model for e in every))
+    return [
+        Findings(
+            model,
+            _units(run, claim, [e for e in every if e.model == model], flips, draws),
+            len(models),
+        )
+        for model in models
+    ]
+
+
+def groups_of(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
+    """Suites of two or more tasks, and lone tasks: name -> tasks."""
+    found: dict[str, list[str]] = {}
+    for task in manifest["tasks"]:
+        found.setdefault(task.get("suite") or task["task"], []).append(task["task"])
+    return {(name if len(t) > 1 else t[0]): t for name, t in found.items()}
+
+
+def _units(
+    run: Loaded, claim: Claim, mine: Sequence[Entry], flips: int, draws: int
+) -> tuple[Unit, ...]:
+    groups = groups_of(run.manifest)
+    # Several lone tasks are one family: each unit's intervals share the level.
+    level = 1 - claim.level / len(groups)
+    drafts: list[tuple[Unit, list[Measured], list[tuple[Contrast, Difference]], list[Any]]] = []
+    for name, tasks in groups.items():
+        draft = _draft(run, claim, mine, name, tasks, level, flips, draws)
+        if draft is not None:
+            drafts.append(draft)
+    # One family over treatments x units, one over the contrasts of loops and named arms.
+    words = iter(decide([m for _, found, _, _ in drafts for m in found], 1 - claim.level))
+    blind = any(unit.edges is not None and unit.edges.blind for unit, *_ in drafts)
+    planned = iter(
+        compare_all([d for _, _, more, _ in drafts for _, d in more], 1 - claim.level, blind)
+    )
+    count = sum(len(found) for _, found, _, _ in drafts)
+    units = []
+    for unit, found, more, names in drafts:
+        treatments = []
+        for _, (arm, none, placebos) in zip(found, names, strict=True):
+            one = Treatment(arm.arm, none, placebos, next(words), asks=_asks(arm))
+            treatments.append(_beyond(one, claim, mine, unit, run, count, level, flips))
+        shown = tuple(Planned(contrast, next(planned)) for contrast, _ in more)
+        units.append(dataclasses.replace(unit, treatments=tuple(treatments), planned=shown))
+    return tuple(units)
+
+
+def _asks(entry: Entry) -> str:
+    demands = [s["demand"] for s in entry.any.plan["stimuli"] if s["demand"] not in ("", "none")]
+    return ", ".join(dict.fromkeys(demands))
+
+
+def _draft(
+    run: Loaded,
+    claim: Claim,
+    mine: Sequence[Entry],
+    name: str,
+    tasks: Sequence[str],
+    level: float,
+    flips: int,
+    draws: int,
+) -> Any:
+    """One unit before words: figures, measured treatments, planned contrasts, names."""
+    wanted = [c for c in claim.contrasts if c.family in ("works", "plain", "loop", "arms")]
+    needed = {n for c in wanted for n in (c.arm, *c.controls)}
+    needed |= {n for roles in claim.controls.values() for r in ("again",) for n in roles.get(r, ())}
+    part = {e.arm: _only(e, tasks) for e in mine}
+    chosen = [e for e in part.values() if e.parts and (e.arm in needed or not wanted)]
+    if not chosen:
+        return None
+    table = stack(chosen, run.manifest)
+    if table is None:
+        return None
+    found, aligned, spoken = table
+    row = {e.arm: i for i, e in enumerate(chosen)}
+    figures = _figures(found, aligned, spoken, chosen)
+    treatments, names = [], []
+    for arm in claim.treatments:
+        roles = claim.controls.get(arm, {})
+        none = next(iter(roles.get("none", ())), None)
+        if arm not in row or none not in row or not _in_family(claim, "plain", arm):
+            continue
+        placebos = tuple(p for p in roles.get("placebo", ()) if p in row)
+        treatments.append(Roles(row[arm], row[none], tuple(row[p] for p in placebos)))
+        names.append((part[arm], none, placebos))
+    lost = [_turns(aligned, spoken, r.arm, r.none) for r in treatments]
+    measured = measure(
+        found, treatments, margin=claim.margin, level=level, lost=lost, flips=flips, draws=draws
+    )
+    more = [
+        c
+        for c in claim.contrasts
+        if c.family in ("loop", "arms") and c.arm in row and all(x in row for x in c.controls)
+    ]
+    weights = [_weights(len(chosen), row[c.arm], [row[x] for x in c.controls]) for c in more]
+    tested = (
+        contrasts(found, weights, margin=claim.margin, level=level, flips=flips) if more else []
+    )
+    questions = int(spoken.sum())
+    begun = sum(
+        len(set().union(*(e.parts[t].questions for e in chosen if t in e.parts))) for t in tasks
+    )
+    first = treatments[0].none if treatments else (row[more[0].controls[0]] if more else None)
+    unit = Unit(
+        name=name,
+        tasks=tuple(aligned.names),
+        questions=questions,
+        left_out=begun - questions,
+        metric=" / ".join(dict.fromkeys(claim.metric.get(t, "accuracy") for t in tasks)),
+        arms=figures,
+        treatments=(),
+        planned=(),
+        controls=_noise(found, claim, row, chosen, level, flips),
+        edges=None if first is None else edges(found, first),
+        silent=_silent(questions, begun, figures, [chosen[r.none].arm for r in treatments]),
+    )
+    return unit, measured, list(zip(more, tested, strict=True)), names
+
+
+def _silent(
+    questions: int, begun: int, figures: Mapping[str, ArmFigures], nones: Sequence[str]
+) -> str:
+    """Why nothing can be said: too little of the run is complete, or too little was read."""
+    if begun > questions and questions < PREFIX * (begun - questions):
+        return (
+            f"{questions:,} questions are finished by every arm and {begun - questions:,} were "
+            "open when the run stopped: those that finish first are the short and easy ones, so "
+            "nothing is said"
+        )
+    base = [figures[name] for name in dict.fromkeys(nones)] or list(figures.values())
+    worst = max(base, key=lambda f: f.lost)
+    if worst.lost > LOST:
+        return (
+            f"{worst.lost:.0%} of the answers of {worst.arm} have no verdict (unscored or "
+            "errors), so what was measured is mostly the reading of answers"
+        )
+    return ""
+
+
+def _in_family(claim: Claim, family: str, arm: str) -> bool:
+    return any(c.family == family and c.arm == arm for c in claim.contrasts)
+
+
+def _only(entry: Entry, tasks: Sequence[str]) -> Entry:
+    return dataclasses.replace(entry, parts={t: entry.parts[t] for t in tasks if t in entry.parts})
+
+
+def _weights(arms: int, arm: int, controls: Sequence[int]) -> list[float]:
+    row = [0.0] * arms
+    row[arm] += 1.0
+    for control in controls:
+        row[control] -= 1.0 / len(controls)
+    return row
+
+
+def stack(
+    chosen: Sequence[Entry], manifest: Mapping[str, Any]
+) -> tuple[Sample, Aligned, np.ndarray] | None:
+    """Own metric and content of several arms on the questions that all of them have finished.
+
+    Returns:
+        The sample, the alignment behind it, and which of its questions are in the sample; None
+        where no question is finished by all.
+    """
+    aligned = align(chosen)
+    if aligned is None:
+        return None
+    own, content = [], []
+    for i in range(len(chosen)):
+        codes = aligned.stack(i, "outcomes")
+        own.append(values(codes, aligned.stack(i, "scores")))
+        content.append(values(aligned.stack(i, "content"), aligned.stack(i, "content_scores")))
+    tried = np.logical_and.reduce([~np.isnan(x) for x in own])  # (questions, seeds)
+    spoken = np.asarray(tried.any(axis=1))
+    if not spoken.any():
+        return None
+    count = np.maximum(tried.sum(axis=1), 1)
+    tables = [
+        np.stack([np.where(tried, x, 0).sum(axis=1) / count for x in t]) for t in (own, content)
+    ]
+    found = sample(
+        tables[0][:, spoken],
+        tables[1][:, spoken],
+        aligned.tasks[spoken],
+        aligned.clusters[spoken],
+        bounds_of(manifest),
+    )
+    return found, aligned, spoken
+
+
+def values(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The metric of each question and seed: the official score, else 1 for a right answer.
+
+    Unscored answers and errors are 0; NaN where nothing was tried.
+    """
+    right = (codes == CORRECT).astype(float)
+    if not np.isnan(scores).all():
+        right = np.where(np.isnan(scores), 0.0, scores)
+    return np.asarray(np.where(codes == ABSENT, np.nan, right))
+
+
+def bounds_of(manifest: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+    """Task -> (chance, perfect) of normalised metrics."""
+    return {
+        t["task"]: (t["metric_low"], t["metric_high"])
+        for t in manifest["tasks"]
+        if t.get("metric") == "normalised"
+    }
+
+
+def _figures(
+    found: Sample, aligned: Aligned, spoken: np.ndarray, chosen: Sequence[Entry]
+) -> dict[str, ArmFigures]:
+    figures = {}
+    for i, entry in enumerate(chosen):
+        codes = aligned.stack(i, "outcomes")[spoken]
+        seen = codes != ABSENT
+        soft = dataclasses.replace(found, own=found.content)
+        figures[entry.arm] = ArmFigures(
+            arm=entry.arm,
+            role=entry.role,
+            own=level_of(found, i),
+            interval=level_interval(found, i),
+            content=level_of(soft, i),
+            lost=float((codes[seen] <= UNSCORED).mean()),
+            tokens=float(aligned.stack(i, "tokens")[spoken][seen].mean()),
+            calls=float(aligned.stack(i, "calls")[spoken][seen].mean()),
+        )
+    return figures
+
+
+def _turns(aligned: Aligned, spoken: np.ndarray, arm: int, none: int) -> bool:
+    """Whether the difference changes its sign on the questions that both arms had read.
+
+    Only where the arms lose answers at clearly different rates: elsewhere a sign is chance.
+    """
+    a, b = (aligned.stack(i, "outcomes")[spoken] for i in (arm, none))
+    both = (a != ABSENT) & (b != ABSENT)
+    gap = (a[both] <= UNSCORED).mean() - (b[both] <= UNSCORED).mean()
+    scored = both & (a > UNSCORED) & (b > UNSCORED)
+    if abs(gap) <= 0.02 or not scored.any():
+        return False
+    of_all = float(((a == CORRECT)[both].astype(float) - (b == CORRECT)[both]).mean())
+    of_scored = float(((a == CORRECT)[scored].astype(float) - (b == CORRECT)[scored]).mean())
+    return bool(of_all * of_scored < 0)
+
+
+def _noise(
+    found: Sample, claim: Claim, row: Mapping[str, int], chosen: Sequence[Entry], level: float,
+    flips: int,
+) -> dict[str, Difference]:  # fmt: skip
+    """``again`` and every placebo against the plain prompt, each interval by itself."""
+    none = next((n for c in claim.controls.values() for n in c.get("none", ()) if n in row), None)
+    if none is None:
+        return {}
+    shown = [e.arm for e in chosen if e.role in ("again", "placebo", "cot")]
+    out = {}
+    for arm in shown:
+        weights = _weights(len(row), row[arm], [row[none]])
+        out[arm] = contrasts(found, weights, margin=claim.margin, level=level, flips=flips)[0]
+    return out
+
+
+def _beyond(
+    one: Treatment, claim: Claim, mine: Sequence[Entry], unit: Unit, run: Loaded, count: int,
+    level: float, flips: int,
+) -> Treatment:  # fmt: skip
+    """The demand-only twin, asked behind the word: within a treatment the second of a sequence.
+
+    Each treatment has level / treatments for its sequence word -> beyond its demand, so that the
+    family keeps its level (Bonferroni over sequences, a fixed order within each).
+    """
+    twin = next(iter(claim.controls.get(one.arm, {}).get("demand-only", ())), None)
+    if twin is None or one.finding.word not in ("works", "hurts"):
+        return one
+    pair = [_only(e, unit.tasks) for name in (one.arm, twin) for e in mine if e.arm == name]
+    table = stack(pair, run.manifest) if len(pair) == 2 and all(e.parts for e in pair) else None
+    if table is None:
+        return one
+    tested = contrasts(table[0], [1.0, -1.0], margin=claim.margin, level=level, flips=flips)[0]
+    same = tested.estimate * one.finding.measured.none.estimate > 0
+    p = max(tested.p, one.finding.measured.p_works) if same else 1.0
+    return dataclasses.replace(one, beyond=tested, beyond_p=min(1.0, count * p))
