@@ -20,6 +20,7 @@ VERIFIER_KINDS = (
     "f1",
     "contains",
     "label",
+    "text",
     "regex",
     "numeric_range",
     "ii_exact",
@@ -53,7 +54,13 @@ class VerifierCard:
     Attributes:
         name, path, sha256: as for every card.
         kind: which comparator of ``heartloop.grading`` decides.
-        strict, lenient: extraction chains; both are always scored, strict decides.
+        strict: the extraction chain of the own metric; ``content`` as a step hands the content
+            reader's answer to it.
+        content: name of the content reader; empty for that of the kind.
+        form: a chain that finds the answer only in the form that was asked for; empty where the
+            own metric is the measure of form.
+        published: the own metric is a published rule that accepts some wrong answers, so content
+            is always read apart from it.
         params: for the comparator; a task's and a question's own params are laid over them.
         judge: for ``kind: judge``: prompt, labels, votes and whatever the judge needs.
     """
@@ -66,7 +73,9 @@ class VerifierCard:
     description: str = ""
     source: str = ""
     strict: tuple[Step, ...] = ()
-    lenient: tuple[Step, ...] = ()
+    content: str = ""
+    form: tuple[Step, ...] = ()
+    published: bool = False
     params: Mapping[str, Any] = field(default_factory=dict)
     judge: Mapping[str, Any] = field(default_factory=dict)
     notes: str = ""
@@ -86,6 +95,10 @@ def load_verifier(name: str) -> VerifierCard:
     if ref.origin != "file" and declared != ref.name:
         raise table.error("name", f'"{declared}" differs from "{ref.name}"; make them the same')
     extract = table.table("extract", None)
+    if extract is not None and "lenient" in extract:
+        raise extract.error(
+            "lenient", "is replaced by `content: READER` beside `kind`; take this line out"
+        )
     card = VerifierCard(
         name=declared,
         path=ref.path,
@@ -95,7 +108,9 @@ def load_verifier(name: str) -> VerifierCard:
         description=table.string("description", ""),
         source=table.string("source", ""),
         strict=_steps(extract, "strict"),
-        lenient=_steps(extract, "lenient"),
+        content=table.string("content", ""),
+        form=_steps(extract, "form"),
+        published=table.boolean("published", False),
         params=table.mapping("params", {}),
         judge=table.mapping("judge", {}),
         notes=table.string("notes", ""),

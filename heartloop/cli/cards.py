@@ -165,7 +165,7 @@ def _check_steps(card: VerifierCard) -> None:
     from heartloop.cards._yaml import shown
     from heartloop.grading.extract import check_steps
 
-    check_steps((*card.strict, *card.lenient), shown(card.path))
+    check_steps((*card.strict, *card.form), shown(card.path))
 
 
 def _show_stimuli(name: str, as_json: bool) -> None:

@@ -82,16 +82,13 @@ s8,What is 31 + 13?,44
 _VERIFIER = """\
 # How an answer is found in a text and compared. Every field: docs/cards.md of heartloop.
 name: example
-title: A number inside \\boxed{}, else on the last line
+title: A number inside \\boxed{}, else behind "Answer:"
 kind: math
 extract:
   strict:                        # the first step that finds something gives the answer
     - boxed
-    - final_line
-  lenient:
-    - boxed
     - {after: "Answer:"}
-    - final_line
+content: maths                   # what a person would read; scored beside it
 """
 
 _RUNS = """\

@@ -9,6 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from heartloop.grading.content.reading import shows_letters
+from heartloop.grading.content.text import same_number, same_text
 from heartloop.grading.extract import choice_letter, compiled, find_label
 from heartloop.types import Gold, Outcome, Question, UnscoredReason
 
@@ -120,12 +122,24 @@ def exact(
     return wrong(f"{shown(text)} is not {_golds(gold)}", answer=text)
 
 
+def text(
+    gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
+) -> Judgement:
+    """The same name or number as an accepted answer: case, marks, a leading article aside."""
+    for accepted in gold.answers:
+        if same_text(accepted, answer) or same_number(accepted, answer):
+            return right(f"{shown(answer)} is the same as {shown(accepted)}")
+    return wrong(f"{shown(answer)} is not {_golds(gold)}")
+
+
 # --- choices and labels ------------------------------------------------------------------
 
 
-def _choice_index(text: str, choices: Sequence[str]) -> int | None:
-    """Which of the shown choices a text means: by its letter, else by its words."""
-    letter = choice_letter(text, len(choices))
+def _choice_index(text: str, choices: Sequence[str], letters: bool = True) -> int | None:
+    """Which choice a text means: by its letter where letters were shown, or by its words."""
+    if text in choices:
+        return list(choices).index(text)
+    letter = choice_letter(text, len(choices)) if letters else None
     if letter is not None:
         return ord(letter) - 65
     label = find_label(re.sub(r"^\(?[A-Z]\)?[.):]\s*", "", text), choices)
@@ -161,13 +175,11 @@ def choice_text(
     targets = params.get("target_scores") or {}
     choices = tuple(question.choices) if question is not None and question.choices else ()
     choices = choices or tuple(targets) or gold.answers
-    index = _choice_index(answer, choices)
-    if index is None:
-        named = find_label(answer, choices, strict=False) if params.get("anywhere") else None
-        if named is None:
-            return Judgement("unscored", "unparsed", detail=f"{shown(answer)} names no choice")
-        index = list(choices).index(named)
-    if index >= len(choices):
+    letters = question is not None and shows_letters(question.input, choices)
+    if question is not None and question.answer_format.strip():
+        answer = answer.removeprefix(question.answer_format.strip()).strip() or answer
+    index = _choice_index(answer, choices, letters)
+    if index is None or index >= len(choices):
         return Judgement("unscored", "unparsed", detail=f"{shown(answer)} names no choice")
     name = choices[index]
     if targets:
@@ -357,6 +369,7 @@ COMPARATORS: dict[str, Comparator] = {
     "choice": choice,
     "choice_text": choice_text,
     "label": label,
+    "text": text,
     "set": set_of,
     "f1": f1,
     "contains": contains,

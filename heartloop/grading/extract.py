@@ -9,6 +9,7 @@ from typing import Any
 
 from heartloop.cards.verifier import Step
 from heartloop.errors import CardError
+from heartloop.grading.content.phrases import REFUSAL
 from heartloop.grading.marks import (
     after,
     answer_is,
@@ -227,6 +228,8 @@ def check_steps(steps: Iterable[Step], where: str) -> None:
         CardError: names the step and the known ones.
     """
     for step in steps:
+        if step.name == "content":
+            continue  # the content reader's answer
         if step.name not in STEPS:
             raise CardError(
                 f'{where}: extract: unknown step "{step.name}"; one of: {", ".join(sorted(STEPS))}'
@@ -261,18 +264,11 @@ def context_for(question: Question | None, params: Mapping[str, Any]) -> Context
 
 # --- refusals ----------------------------------------------------------------------------
 
-_REFUSAL = re.compile(
-    r"\b(?:i(?:'m| am) (?:sorry|afraid|unable|not able)|i (?:can(?:'|no)?t|cannot|won't|will not)"
-    r"|i apologi[sz]e|as an ai\b|i (?:must|have to) (?:decline|refuse)|i(?:'d| would) rather not"
-    r"|(?:can(?:'|no)t|cannot|unable to|not able to) (?:help|assist|comply|provide|answer|fulfil))",
-    re.I,
-)
-
 
 def is_refusal(text: str) -> bool:
-    """Whether a text declines to answer: an opening of refusal in its first 200 characters.
+    """Whether a text declines the task in its first 300 characters.
 
-    Own patterns, used only where no answer could be extracted; documented in docs/grading.md.
+    Being sorry, afraid or apologetic declines nothing. Used only where no answer could be
+    extracted; documented in docs/grading.md.
     """
-    head = text.strip()[:200].replace("’", "'")
-    return len(text.strip()) < 1500 and bool(_REFUSAL.search(head))
+    return bool(REFUSAL.search(text.strip()[:300].replace("’", "'")))

@@ -1,4 +1,4 @@
-"""The Grader: one answer text in, a strict and a lenient verdict out; equal pairs compared once."""
+"""The Grader: one answer text in, own metric, content and form out; equal pairs compared once."""
 
 from __future__ import annotations
 
@@ -10,21 +10,30 @@ from typing import Any
 from heartloop.cards.verifier import Step, VerifierCard, load_verifier
 from heartloop.errors import CardError
 from heartloop.grading import extract as ex
-from heartloop.grading.comparators import COMPARATORS, Judgement
+from heartloop.grading.comparators import COMPARATORS, Judgement, shown
+from heartloop.grading.content import (
+    BY_KIND,
+    READERS,
+    Candidate,
+    Reading,
+    asked_of,
+    same_number,
+    same_text,
+)
 from heartloop.grading.judge import Judge, JudgeAsk, JudgeSpec, judge_answer, judge_spec
 from heartloop.grading.math import compare_maths
 from heartloop.grading.maths.pool import MathPool
 from heartloop.types import Completion, Gold, Graded, Question, Verdict, graded
 
-_DEFAULT_CHAINS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "math": (
-        ("conclusion", "answer_is"),
-        ("conclusion", "answer_is", "last_math", "final_line"),
-    ),
-    "choice": (("choice_answer",), ("choice_answer",)),
-    "label": (("label",), ("label_anywhere",)),
-    "exact": (("single_line",), ("answer_is", "final_line")),
+_DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
+    "math": ("conclusion", "answer_is"),
+    "choice": ("content",),
+    "text": ("content",),
+    "label": ("label",),
+    "exact": ("single_line",),
 }
+_NAMES = ("exact", "ii_exact", "ii_set", "ii_f1", "f1", "text")
+"""Kinds whose content is also right where the span is the same name or number as a gold."""
 
 
 class Grader:
@@ -58,17 +67,22 @@ class Grader:
         """
         self.verifier = verifier
         self.params: dict[str, Any] = {**verifier.params, **(params or {})}
-        strict, lenient = _DEFAULT_CHAINS.get(verifier.kind, (("whole_text",), ("whole_text",)))
+        kind = verifier.kind
+        strict = _DEFAULT_CHAINS.get(kind, ("whole_text",))
         self.strict = verifier.strict or tuple(Step(name) for name in strict)
-        self.lenient = verifier.lenient or (
-            verifier.strict if verifier.strict else tuple(Step(name) for name in lenient)
-        )
-        ex.check_steps((*self.strict, *self.lenient), verifier.name)
+        self.reads_content = any(step.name == "content" for step in self.strict)
+        ex.check_steps((*self.strict, *verifier.form), verifier.name)
+        reader = verifier.content or BY_KIND.get(kind, "text")
+        if reader not in READERS:
+            raise CardError(
+                f'{verifier.name}: content: unknown reader "{reader}"; '
+                f"one of: {', '.join(sorted(READERS))}"
+            )
+        self.reader = reader
         self.judge_ask = judge_ask
         self._judge_spec: JudgeSpec | None = None
         if verifier.kind == "judge":
             self.judge_spec()  # a faulty card is refused before anything is asked
-            self.lenient = self.strict  # a judge reads freely: an answer is judged once
         self._pool = pool
         self._own_pool = pool is None
         self._cache: OrderedDict[tuple[Any, ...], Verdict] = OrderedDict()
@@ -88,8 +102,11 @@ class Grader:
     def extract(self, text: str, question: Question | None = None) -> str | None:
         """The final answer in a text under the strict chain, or None. Sees no gold."""
         visible, _ = ex.visible_text(text)
-        found = ex.run_chain(self.strict, visible, ex.context_for(question, self.params))
-        return None if found is None else found.answer
+        if self.reads_content:
+            found = self._read(visible, Gold("", ()), self.params, question).candidates
+            return found[-1].answer if found else None
+        own = ex.run_chain(self.strict, visible, ex.context_for(question, self.params))
+        return None if own is None else own.answer
 
     def answered(self, completion: Completion, question: Question | None = None) -> bool:
         """Whether a completion holds a whole final answer, right or wrong. Sees no gold."""
@@ -113,9 +130,11 @@ class Grader:
     # --- grading -----------------------------------------------------------------------
 
     async def grade(self, question: Question, gold: Gold, completion: Completion) -> Graded:
-        """Judge one completion under the strict and the lenient chain.
+        """Judge one completion: by the task's own metric, by content, and by form.
 
         Reasoning is never graded: only what stands behind the last closed think block counts.
+        Content is read only where the own metric does not already settle it: an own reader that
+        says "correct" is believed, a published rule (``published`` in the card, ``compat``) is not.
 
         Args:
             question: gives choices and, to judges, the question's text.
@@ -123,8 +142,8 @@ class Grader:
             completion: the answer.
 
         Returns:
-            Both verdicts. ``unscored`` reasons: ``truncated`` (cut by the token limit before a
-            complete answer), ``empty``, ``refused``, ``unparsed``, ``undecided``,
+            Both verdicts and the form. ``unscored`` reasons: ``truncated`` (cut by the token limit
+            before a complete answer), ``empty``, ``refused``, ``unparsed``, ``undecided``,
             ``judge_failed``.
         """
         params = {**self.params, **gold.params} if gold.params else self.params
@@ -132,17 +151,28 @@ class Grader:
         early = _unanswered(text, unclosed, completion.finish_reason)
         if early is not None:
             return Graded(early, early)
+        cut = completion.finish_reason == "length"
         context = ex.context_for(question, params)
-        found = ex.run_chain(self.strict, text, context)
-        strict = await self._verdict(self.strict, found, text, completion, gold, params, question)
-        if self.lenient == self.strict:
-            return graded(strict, strict)
-        if self.lenient[: len(self.strict)] == self.strict:  # the steps it shares ran already
-            found = found or ex.run_chain(self.lenient[len(self.strict) :], text, context)
+        if self.reads_content:
+            own = content = await self._content(text, cut, gold, params, question)
         else:
-            found = ex.run_chain(self.lenient, text, context)
-        lenient = await self._verdict(self.lenient, found, text, completion, gold, params, question)
-        return graded(strict, lenient)
+            found = ex.run_chain(self.strict, text, context)
+            own = await self._verdict(found, text, cut, gold, params, question)
+            published = self.verifier.published or params.get("compat") == "official"
+            content = own
+            if self.verifier.kind not in ("judge", "choice_loglik") and (
+                published or own.outcome != "correct"
+            ):
+                content = await self._content(text, cut, gold, params, question)
+        if content.outcome != "correct" or self.verifier.kind in ("judge", "choice_loglik"):
+            return Graded(own, content)
+        if not self.verifier.form:
+            return graded(own, content)
+        found = ex.run_chain(self.verifier.form, text, context)
+        kept = found is not None and (
+            (await self._compare(gold, params, found.answer, question)).outcome == "correct"
+        )
+        return Graded(own, content, kept)
 
     async def check(self, question: Question, gold: Gold, completion: Completion) -> bool:
         """Whether the strict verdict is ``correct``: all that oracle mode may know."""
@@ -163,17 +193,94 @@ class Grader:
 
     # --- inside ------------------------------------------------------------------------
 
-    async def _verdict(
+    def _read(
+        self, text: str, gold: Gold, params: Mapping[str, Any], question: Question | None
+    ) -> Reading:
+        letters = True if self.verifier.kind == "choice" else None
+        return READERS[self.reader](text, asked_of(question, gold, params, letters))
+
+    async def _content(
         self,
-        chain: tuple[Step, ...],
-        found: ex.Found | None,
         text: str,
-        completion: Completion,
+        cut: bool,
         gold: Gold,
         params: Mapping[str, Any],
         question: Question | None,
     ) -> Verdict:
-        cut = completion.finish_reason == "length"
+        """The same metric on the statement that the content reader finds."""
+        reading = self._read(text, gold, params, question)
+        candidates = reading.candidates
+        if not candidates and reading.clause and question is not None:
+            candidates = await self._equal_choice(reading, question, params)
+        if not candidates:
+            if cut:
+                return Verdict("unscored", "truncated", None, None, "cut by the token limit")
+            return Verdict("unscored", reading.reason or "unparsed", None, None, reading.detail)
+        first: Verdict | None = None
+        for candidate in candidates:
+            if cut and not _complete(text, candidate):
+                detail = "cut by the token limit; what was read may be incomplete"
+                verdict = Verdict("unscored", "truncated", candidate.answer, None, detail)
+            else:
+                verdict = await self._compare_content(gold, params, candidate, question)
+            verdict = replace(
+                verdict, detail=f"{verdict.detail}; read {candidate.rule}", span=candidate.span
+            )
+            if verdict.outcome == "correct":
+                return verdict
+            if first is None or (verdict.score or 0.0) > (first.score or 0.0):
+                first = verdict
+        assert first is not None
+        return first
+
+    async def _compare_content(
+        self,
+        gold: Gold,
+        params: Mapping[str, Any],
+        candidate: Candidate,
+        question: Question | None,
+    ) -> Verdict:
+        if self.verifier.kind in _NAMES:
+            for accepted in gold.answers:
+                if same_text(accepted, candidate.answer):
+                    said = f"{shown(candidate.answer)} is the same as {shown(accepted)}"
+                    return Verdict("correct", None, candidate.answer, 1.0, said)
+                if self.reader in ("text", "number") and same_number(accepted, candidate.answer):
+                    said = f"{shown(candidate.answer)} is the number {shown(accepted)}"
+                    return Verdict("correct", None, candidate.answer, 1.0, said)
+        kind = self.verifier.kind
+        if kind == "choice_text" and question is not None and question.choices:
+            if candidate.answer not in question.choices:
+                said = f"{shown(candidate.answer)} is none of the choices"
+                return Verdict("incorrect", None, candidate.answer, 0.0, said)
+        plain = {k: v for k, v in params.items() if k != "compat"}
+        return await self._compare(gold, plain, candidate.answer, question)
+
+    async def _equal_choice(
+        self, reading: Reading, question: Question, params: Mapping[str, Any]
+    ) -> tuple[Candidate, ...]:
+        """The only choice that equals a clause by value: 3156 for "3,156"."""
+        if not any(char.isdigit() for char in reading.clause):
+            return ()
+        equal = []
+        for choice in question.choices:
+            gold = Gold(question.id, (choice,), {})
+            judgement = await compare_maths(self, gold, {"symmetric": True}, reading.clause, None)
+            if judgement.outcome == "correct":
+                equal.append(choice)
+        if len(equal) != 1:
+            return ()
+        return (Candidate(equal[0], reading.span, "by its value"),)
+
+    async def _verdict(
+        self,
+        found: ex.Found | None,
+        text: str,
+        cut: bool,
+        gold: Gold,
+        params: Mapping[str, Any],
+        question: Question | None,
+    ) -> Verdict:
         if found is None:
             if cut:
                 return Verdict(
@@ -181,7 +288,7 @@ class Grader:
                 )
             if ex.is_refusal(text):
                 return Verdict("unscored", "refused", None, None, "the text declines to answer")
-            steps = ", ".join(step.name for step in chain)
+            steps = ", ".join(step.name for step in self.strict)
             return Verdict("unscored", "unparsed", None, None, f"no answer found by: {steps}")
         if cut and not found.closed:
             return Verdict(
@@ -264,6 +371,16 @@ def _unanswered(text: str, unclosed: bool, finish_reason: str) -> Verdict | None
             return Verdict("unscored", "truncated", None, None, "cut before any visible answer")
         return Verdict("unscored", "empty", None, None, "the answer is empty")
     return None
+
+
+def _complete(text: str, candidate: Candidate) -> bool:
+    """Whether an answer in a cut text is whole: something stands behind it."""
+    if candidate.span is None:
+        return candidate.closed
+    behind = text[candidate.span[1] :].strip(" \t*_`\"'")
+    if behind.startswith(".") and candidate.answer[-1:].isdigit():
+        behind = behind[1:]  # "1." may have been "1.5"
+    return bool(behind)
 
 
 def _fold(text: str) -> str:

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
     from heartloop.grading.comparators import Judgement
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
-_ANY_PUNCTUATION = re.compile(r"[^\w\s]")
+_ANY_PUNCTUATION = re.compile(r"[^\w\s\0]")
+_MINUS = re.compile(r"(?<![\w)])[-–—−]\s?(?=\d)")
 _LABEL = re.compile(r"^\s*(?:output|answer|response)\s*:\s*", re.I)
 _STOP = re.compile(r"(?<!\d)\.(?=\s|$)|(?<=\d)\.(?=\s+\D|\s*$)")
 
@@ -33,15 +34,16 @@ def normalise_repaired(text: str) -> str:
     """The same idea without its accidents.
 
     The first line that says something (not an empty one), without an “Output:” label; cut at the
-    end of a sentence (not inside 3.5); typographic punctuation goes as ASCII does; white space
-    is one space.
+    end of a sentence (not inside 3.5); typographic punctuation goes as ASCII does, but the sign of
+    a number stays; white space is one space.
     """
     lines = [line for line in text.splitlines() if line.strip()]
     text = _LABEL.sub("", lines[0]) if lines else ""
     text = re.sub(r"\bsentence [12]:", " ", text, flags=re.I).strip()
     text = _STOP.split(text, maxsplit=1)[0].lower()
-    text = re.sub(r"[-–—]", " ", text)
-    text = _ANY_PUNCTUATION.sub("", text)
+    text = _MINUS.sub("\0", text)
+    text = re.sub(r"[-–—−]", " ", text)
+    text = _ANY_PUNCTUATION.sub("", text).replace("\0", "-")
     return " ".join(word for word in text.split() if word != "and")
 
 

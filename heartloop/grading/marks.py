@@ -34,11 +34,9 @@ def _closing_braces(text: str) -> dict[int, int]:
     return closing
 
 
-def boxed(text: str) -> str | None:
-    r"""Content of the last ``\boxed``, with the boxes right beside it: ``\boxed{1}, \boxed{2}``."""
-    if "box" not in text:
-        return None
-    spans: list[tuple[int, int, str]] = []
+def _boxes(text: str) -> list[tuple[int, int, int, str]]:
+    """Outer boxes of a text, in order: start of the mark, start and end of the content, content."""
+    spans: list[tuple[int, int, int, str]] = []
     closing = _closing_braces(text)
     for match in _BOX.finditer(text):
         at = match.end()
@@ -48,25 +46,38 @@ def boxed(text: str) -> str | None:
         if at < len(text) and text[at] == "{":
             end = closing.get(at, -1)
             if end > 0 and text[at + 1 : end - 1].strip():
-                spans.append((match.start(), end, text[at + 1 : end - 1].strip()))
+                spans.append((match.start(), at + 1, end - 1, text[at + 1 : end - 1].strip()))
         elif at < len(text) and not text[at].isspace():
             word = re.match(r"[-+]?[\d.,]*\d|[A-Za-z]\b", text[at:])
             if word:
-                spans.append((match.start(), at + word.end(), word.group()))
+                spans.append((match.start(), at, at + word.end(), word.group()))
     # a box in a box (\boxed{\boxed{7}}) is one answer: keep the outer one
-    outer: list[tuple[int, int, str]] = []
+    outer: list[tuple[int, int, int, str]] = []
     for span in spans:
-        if not outer or span[0] >= outer[-1][1]:
+        if not outer or span[0] >= outer[-1][2]:
             outer.append(span)
+    return outer
+
+
+def box_spans(text: str) -> list[tuple[int, int, str]]:
+    """Contents of all boxes, in order: start, end, content."""
+    return [(a, b, content) for _, a, b, content in _boxes(text)] if "box" in text else []
+
+
+def boxed(text: str) -> str | None:
+    r"""Content of the last ``\boxed``, with the boxes right beside it: ``\boxed{1}, \boxed{2}``."""
+    if "box" not in text:
+        return None
+    outer = _boxes(text)
     if not outer:
         return None
     group = [outer[-1]]
     for span in reversed(outer[:-1]):
-        gap = text[span[1] : group[0][0]]
+        gap = text[span[2] : group[0][0]].lstrip("}")
         if len(gap) > 60 or not _GLUE.fullmatch(gap):
             break
         group.insert(0, span)
-    answers = [answer for _, _, answer in group]
+    answers = [answer for *_, answer in group]
     if len(set(answers)) == 1:  # "\boxed{4}. \boxed{4}": said twice, not two values
         answers = answers[:1]
     answer = ", ".join(answers)

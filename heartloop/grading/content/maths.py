@@ -1,0 +1,77 @@
+"""Formulas and values: what a solution settles on."""
+
+from __future__ import annotations
+
+import re
+
+from heartloop.grading import marks
+from heartloop.grading.content.phrases import CORRECTION, REFUSAL, without_own_words
+from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
+from heartloop.grading.content.surface import machine_fields
+
+_CLAIMS = re.compile(
+    r"(?:(?<![\w'])(?:is|are|equals?|get|gives?|have|obtain|yields?|makes?|becomes?|find|"
+    r"left with)(?![\w'])|=|≈|\\approx)"
+    r"[\s:$(\\\[]*",
+    re.I,
+)
+
+
+def read_maths(text: str, asked: Asked) -> Reading:
+    """The last box or “final answer”, an answer field, “the answer is …”, else a concluding value.
+
+    A line of prose is never an answer: behind no mark, only a formula or a number counts that the
+    last statement claims (“so we get 17”) or that stands alone.
+    """
+    text = without_own_words(text)
+    for step in (marks.conclusion, _field, marks.answer_is, _alone, _claimed):
+        found = step(text)
+        if found is not None and found[0].strip():
+            answer = found[0].strip()
+            at = text.rfind(answer)
+            span = (at, at + len(answer)) if at >= 0 else None
+            return Reading((Candidate(answer, span, _RULES[step.__name__], found[1]),))
+    if REFUSAL.search(text[:300]):
+        return Reading((), "refused", "the text declines to answer")
+    return nothing("no value is settled on")
+
+
+_RULES = {
+    "conclusion": "the last box or final answer",
+    "_field": "in the answer field",
+    "answer_is": 'behind "the answer is"',
+    "_alone": "the whole text",
+    "_claimed": "the last value that is claimed",
+}
+
+
+def _field(text: str) -> tuple[str, bool] | None:
+    fields = machine_fields(text)
+    return (fields[-1][2], True) if fields else None
+
+
+def _alone(text: str) -> tuple[str, bool] | None:
+    """A short text that is a formula or a number and nothing else."""
+    bare = text.strip()
+    if not bare or len(bare) > 200 or "\n\n" in bare or CORRECTION.search(bare):
+        return None
+    words = re.findall(r"[^\W\d_]{3,}", re.sub(r"\\[A-Za-z]+", " ", bare))
+    if not re.search(r"[\d\\]|^\W*[A-Za-z]\W*$", bare) or len(words) > 4:
+        return None
+    return bare, False
+
+
+def _claimed(text: str) -> tuple[str, bool] | None:
+    """What the last statement with a claim claims: “so we get 17”."""
+    for line in reversed(text.strip().splitlines()[-3:]):
+        for sentence in reversed(re.split(r"(?<=[.!?])\s+(?=[A-Z$\\])", line)):
+            if sentence.rstrip().endswith("?"):
+                continue
+            claims = list(_CLAIMS.finditer(sentence))
+            value = marks.last_math(sentence[claims[-1].start() :]) if claims else None
+            if value:
+                return value, False
+            formula = marks.last_latex(sentence)
+            if formula and not re.search(r"[A-Za-z]{4,}", re.sub(r"\\[A-Za-z]+", "", formula)):
+                return formula, False
+    return None

@@ -1,0 +1,568 @@
+"""Choices and labels: which of the shown options a text settles on.
+
+The reader collects the places where a text commits itself (a box, a tag, “the answer is …”, a
+letter alone at its head, “C is correct”) and settles each of them. Places that disagree are no
+answer unless the text corrects itself; a place that denies, hedges or names nothing is none.
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Literal
+
+from heartloop.grading.content.phrases import (
+    CORRECTION,
+    DENIAL,
+    FINAL,
+    MARKER,
+    OTHERS_ERROR,
+    UNDECIDED,
+)
+from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing
+from heartloop.grading.content.surface import (
+    bare,
+    even,
+    machine_fields,
+    sentence_end,
+    statements,
+)
+from heartloop.grading.marks import box_spans
+
+Kind = Literal["letter", "words", "none", "hedge", "denied", "outside", "empty"]
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What one place of a text says: an option's index, or why there is none."""
+
+    kind: Kind
+    index: int | None = None
+    span: tuple[int, int] = (0, 0)
+    rule: str = ""
+    rank: int = 0
+
+
+# --- one place --------------------------------------------------------------------------
+
+_FILLER = re.compile(
+    r"[\s\"'(\[<:=,;>-]*(?:(?:that|it'?s|it is|that is|i think|i believe|i would say|"
+    r"i'd say|definitely|"
+    r"clearly|probably|most likely|likely|therefore|thus|simply|hence|so|indeed|"
+    r"(?:the\s+)?(?:correct\s+|right\s+|best\s+)?(?:option|choice|letter|answer|number|statement|"
+    r"sentence|alternative|variant|possibility)(?:\s+is)?)"
+    r"(?=[\s:(\[\"'])(?:\s*:)?[\s\"'<:=-]*)*",
+    re.I,
+)
+_LETTER = re.compile(
+    r"(?P<open>[(\[<]{0,2})\s?(?P<letter>[A-Za-z])\s?(?P<close>[)\]>]{0,2})"
+    r"(?![0-9A-Za-z\u00c0-\u052f]|'\w)"
+)
+_MORE = re.compile(
+    r"\s*[\"']?\s*(?:[/&+]|,?\s*\b(?:or|and|oder|und|ou|et|o|y|и|или|e)\b|"
+    r",(?=\s*\(?[A-Z]\)?(?:\s*[,/&.)]|\s+(?:and|or)\b|\s*$))|"
+    r"\(\s*or\b|;\s*(?:or|and)\b|または|或|和)",
+    re.I,
+)
+_BEHIND = re.compile(
+    r"\s*(?:$|[.:;,!?)\]>\"'|-]|(?:because|since|as|for|due|given|which|where|when|so|with|based|"
+    r"according|though|although|after|is (?:the )?(?:correct|right|best|true|answer)|fits|matches|"
+    r"weil|denn|da|parce|car|porque|потому|で|です|だ|。|이|입|了)(?![A-Za-z])|\()",
+    re.I,
+)
+_WRONG = re.compile(
+    r"\s*[\"')\]]*\s*(?:is|are|was|were|seems?|looks?|would be|can(?:not| not|'t)|"
+    r"could(?:n't| not)|"
+    r"does(?:n't| not)|is(?:n't| not))?\s*(?:also\s+|clearly\s+|definitely\s+)?"
+    r"(?:not\b|n't|wrong|incorrect|false\b|out\b|excluded|impossible|eliminated|ruled out|invalid|"
+    r"doubtful|unlikely|no good|fails?\b|be (?:wrong|excluded|ruled out|eliminated))",
+    re.I,
+)
+_NONE = re.compile(
+    r"\s*(?:none|nothing|no (?:option|choice|answer|one)|neither|not\b|all (?:but|except)|"
+    r"any(?:thing)? (?:but|except|other)|every(?:thing|one)? (?:but|except)|other than|"
+    r"except|keine?\b|aucun|ninguna?)",
+    re.I,
+)
+_EXPLAINS = re.compile(
+    r"\s*(?:[,;.:(]|\s-\s|\b(?:because|since|as|for|which|who|that|due|given|so|with|in this|based|"
+    r"according|here|from|is)\b)",
+    re.I,
+)
+_ARTICLE = re.compile(r"(?:the|a|an)\s+", re.I)
+_LIST_LETTER = re.compile(r"\(?([A-Za-z])[).:]\s*", re.U)
+
+
+class Options:
+    """The options of one question, made ready for reading."""
+
+    def __init__(self, asked: Asked) -> None:
+        """Fold the options' texts once."""
+        self.choices = asked.choices
+        self.letters = asked.letters
+        self.names: list[tuple[str, int]] = []
+        seen: set[str] = set()
+        for index, choice in enumerate(asked.choices):
+            self._name(_words(choice), index, seen)
+        for alias, label in asked.aliases.items():
+            if label in asked.choices:
+                self._name(alias, asked.choices.index(label), seen)
+        self.longest_first = sorted(self.names, key=lambda item: -len(item[0]))
+        self.polar = _polar([name for name, _ in self.names])
+
+    def _name(self, name: str, index: int, seen: set[str]) -> None:
+        if name and name not in seen:
+            seen.add(name)
+            self.names.append((name, index))
+
+    def letter(self, letter: str) -> int | None:
+        """The index of a letter, or None where no such option was shown."""
+        index = ord(letter.upper()) - 65
+        return index if 0 <= index < len(self.choices) else None
+
+    def exactly(self, text: str) -> int | None:
+        """The option that a text is, case, marks and a leading article aside."""
+        words = _words(text)
+        return next((index for name, index in self.names if name == words), None) if words else None
+
+    def named(self, text: str) -> list[tuple[int, int, int]]:
+        """Options whose words stand in a folded text, longest first: place, length, index."""
+        padded = f" {text} "
+        taken: list[tuple[int, int, int]] = []
+        for name, index in self.longest_first:
+            if len(name) < 2 and not name.isdigit():
+                continue  # a single letter is found everywhere
+            at = padded.find(f" {name} ")
+            while at >= 0:
+                end = at + len(name)
+                if not any(a < end and at < a + size for a, size, _ in taken):
+                    taken.append((at, len(name), index))
+                at = padded.find(f" {name} ", at + 1)
+        return sorted(taken)
+
+    # --- settling a clause --------------------------------------------------------------
+
+    def settle(self, text: str, start: int, end: int, *, firm: bool = True) -> Settled:
+        """What the clause ``text[start:end]`` of a bare text settles on.
+
+        Args:
+            text: the whole bare text.
+            start: where the clause begins.
+            end: where it ends.
+            firm: the clause stands behind a mark of commitment; a lone lower-case letter counts.
+        """
+        clause = text[start:end]
+        if not clause.strip(" \t\n.:;,!?\"'()[]-"):
+            return Settled("empty", span=(start, end))
+        span = (start + len(clause) - len(clause.lstrip()), start + len(clause.rstrip()))
+        whole = self.exactly(clause)
+        if whole is not None and not (self.letters and _lone_letter(clause)):
+            return Settled("words", whole, span)
+        lead = _FILLER.match(clause)
+        at = lead.end() if lead else 0
+        rest = clause[at:]
+        if self.letters:
+            found = self._letter_of(clause, at, firm)
+            if found is not None:
+                index, kind, stop = found
+                return Settled(kind, index, (start + at, start + stop))
+        else:
+            head = _LIST_LETTER.match(rest)
+            if head:
+                rest = rest[head.end() :]
+                at += head.end()
+        return self._words_of(rest, (start + at, span[1]))
+
+    def _letter_of(self, clause: str, at: int, firm: bool) -> tuple[int | None, Kind, int] | None:
+        """A letter at the head of a clause: index, kind, end; None where there is none."""
+        opened = at
+        while opened and clause[opened - 1] in "([<":
+            opened -= 1
+        found = _LETTER.match(clause, opened)
+        if found is None:
+            return None
+        letter, tail = found["letter"], clause[found.end() :]
+        marked = bool(found["open"]) or bool(found["close"]) or tail[:1] in (".", ":", ")")
+        alone = not tail.strip(" \t.:;,!?\"')]>")
+        if not (letter.isupper() or marked or alone and firm):
+            return None
+        if letter == "I" and re.match(r"\s+[a-z']", tail) or re.match(r"'[a-z]", tail):
+            return None
+        index = self.letter(letter)
+        if _MORE.match(tail):
+            return None, "hedge", found.end()
+        if _WRONG.match(tail):
+            return None, "denied", found.end()
+        if not (marked or alone or _BEHIND.match(tail)):
+            exact = self.exactly(tail)
+            if exact is not None and exact == index:
+                return index, "letter", len(clause)
+            return None  # "A frog is …": an article, or a word
+        if index is None:
+            return (None, "none", found.end()) if alone or marked or letter.isupper() else None
+        stop = found.end()
+        own = _words(tail)
+        own = re.sub(r"^- ", "", own)
+        if own:
+            named = [n for n in self.names if own == n[0] or own.startswith(n[0] + " ")]
+            if named:
+                best = max(named, key=lambda item: len(item[0]))
+                if best[1] != index:
+                    return None, "hedge", stop  # the letter says one thing, the words another
+            others = {letter for letter in re.findall(r"\(([A-Z])\)", tail)} - {letter.upper()}
+            if others and re.search(r"\b(?:or|and)\b", tail):
+                return None, "hedge", stop
+        return index, "letter", stop
+
+    def _words_of(self, rest: str, span: tuple[int, int]) -> Settled:
+        """The option whose words a clause gives."""
+        exact = self.exactly(rest)
+        if exact is not None:
+            return Settled("words", exact, span)
+        if self.polar:
+            return self._polar_of(rest, span)
+        if _NONE.match(rest):
+            return Settled("denied", None, span)
+        folded = _words(rest)
+        found = self.named(folded)
+        distinct = {index for _, _, index in found}
+        if len(distinct) > 1:
+            first = found[0]
+            behind = folded[first[0] + first[1] :].strip()
+            if first[0] <= 1 and re.match(
+                r"(?:because|since|as|not|rather than|instead of)\b", behind
+            ):
+                return Settled("words", first[2], span)
+            return Settled("hedge", None, span)
+        if not distinct:
+            return Settled("outside", None, span)
+        place, size, index = found[0]
+        before = folded[: max(place - 1, 0) if place else 0]
+        behind = folded[place + size :]
+        if DENIAL.search(before) or _WRONG.match(behind) or re.match(r"\s*(?:or|and)\b", behind):
+            return Settled("denied", None, span)
+        return Settled("words", index, span)
+
+    def _polar_of(self, rest: str, span: tuple[int, int]) -> Settled:
+        """Yes or no (true or false): a leading one decides, else the only one that is named."""
+        for statement in re.split(r"(?<=[.!?\n])\s+", rest.strip()):
+            if _ABOUT_ONESELF.match(statement):
+                continue
+            head = re.match(r"\W*(\w+)", statement)
+            if head:
+                index = self.polar_word(head[1])
+                if index is not None:
+                    if re.match(
+                        r"\s*(?:or|and|/)\s*(?:no|yes|true|false)\b", statement[head.end() :], re.I
+                    ):
+                        return Settled("hedge", None, span)
+                    return Settled("words", index, span)
+            words = _words(statement)
+            found = self.named(words)
+            distinct = {index for _, _, index in found}
+            if len(distinct) == 1:
+                before = words[: max(found[0][0] - 1, 0)]
+                if DENIAL.search(before) or not _CLAIMS.search(before):
+                    return Settled("denied", None, span)
+                return Settled("words", found[0][2], span)
+            if distinct:
+                return Settled("hedge", None, span)
+        return Settled("denied", None, span)
+
+    def polar_word(self, word: str) -> int | None:
+        """The option that a leading yes, no, true or false means."""
+        sense = _SENSE.get(word.casefold())
+        if sense is None or self.polar is None:
+            return None
+        return self.polar.get(sense)
+
+
+_SENSE = {
+    **dict.fromkeys(
+        ("yes", "yeah", "yep", "yup", "true", "ja", "oui", "sí", "да", "sim", "はい", "是"), True
+    ),
+    **dict.fromkeys(("no", "nope", "false", "nein", "non", "нет", "não", "いいえ", "否"), False),
+}
+_CLAIMS = re.compile(r"\b(?:is|are|was|means?|says?|be|would|must be|=|to|choose|answer)\b")
+_ABOUT_ONESELF = re.compile(
+    r"\W*(?:yes|no|sure|of course)?\W*i(?:'m| am) (?:\w+ )?(?:sure|certain|confident|"
+    r"positive|happy|ready|glad)"
+    r"(?: (?:about|of|in|with) (?:it|that|this|my answer))?\W*$",
+    re.I,
+)
+
+
+def _polar(names: list[str]) -> dict[bool, int] | None:
+    """Which option is yes and which is no, where there are these two and no others."""
+    if len(names) != 2:
+        return None
+    senses = [_SENSE.get(name) for name in names]
+    if None in senses or senses[0] == senses[1]:
+        return None
+    return {bool(sense): index for index, sense in enumerate(senses)}
+
+
+def _words(text: str) -> str:
+    """Folded words without a leading article."""
+    text = re.sub(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}|\\[,;:! ]|[{}$*`]", r" \1", text)
+    return _ARTICLE.sub("", fold(text))
+
+
+def _lone_letter(text: str) -> bool:
+    return re.fullmatch(r"[\s\"'(\[]*[A-Za-z][\s\"')\].:]*", text) is not None
+
+
+# --- all places -------------------------------------------------------------------------
+
+_SUBJECT = r"(?<![\w'])(?:(?:option|choice|answer|statement|number)\s+)?\(?(?P<letter>[A-Z])\)?"
+_PRAISE = (
+    r"(?:the\s+|a\s+)?(?:most\s+|only\s+|single\s+|one\s+)?(?:correct|right|best|true|answer|"
+    r"correct\s+\w+|right\s+\w+|best\s+\w+|final\s+answer|appropriate|accurate|suitable|likely|"
+    r"option that|one that|choice that)"
+)
+_PRAISED = re.compile(
+    rf"{_SUBJECT}\s*(?:\([^()\n]{{1,60}}\)\s*)?,?\s+(?:is|must be|has to be|would be|"
+    rf"should be|seems|appears to be)\s+"
+    rf"(?:clearly\s+|definitely\s+|therefore\s+|thus\s+)?{_PRAISE}(?![\w-])"
+)
+_CHOSEN = re.compile(
+    r"\b(?:i(?:'d|'ll| would| will| have| must)?(?: have to)?|we|let me|let us)\s+(?:\w+ly\s+)?"
+    r"(?:choose|chose|pick|picked|select|selected|go with|go for|opt for|vote for|settle on|"
+    r"recommend|answer|say|think|believe|suggest|guess|conclude|prefer)"
+    r"(?:\s+(?:that|is|it'?s|it is|it must be|the answer is))*\s+",
+    re.I,
+)
+_IT_IS = re.compile(
+    r"(?:^|(?<=[.!?;\n,:])|\b(?:so|thus|therefore|hence|then|and))\s*"
+    r"(?:it|this|that|the (?:relation|pronoun|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
+    r"(?:'s| is| must be| has to be| would be)\s+(?:therefore\s+|thus\s+|clearly\s+|"
+    r"definitely\s+)?",
+    re.I,
+)
+_THEREFORE = re.compile(
+    r"(?:^|(?<=[.!?;\n,:])|\b)(?:so|thus|therefore|hence|consequently|which (?:gives|leaves|"
+    r"is))\s*[,:]?\s+"
+    r"(?=\(?[A-Z]\)?\s*[.!]?\s*(?:$|\n))",
+    re.I,
+)
+_MARKED_LETTER = re.compile(
+    r"\((?P<a>[A-Za-z])\)|\b(?:option|choice|statement)\s+(?P<b>[A-Z])\b(?!')", re.I
+)
+
+
+def places(text: str, raw: str, options: Options) -> list[Settled]:
+    """Every place where a text commits itself, in its order."""
+    found: list[Settled] = []
+
+    def add(start: int, end: int, rank: int, rule: str, *, firm: bool = True) -> None:
+        settled = options.settle(text, start, end, firm=firm)
+        if options.polar and settled.index is None and settled.kind != "hedge":
+            return  # it speaks of something else than yes and no
+        if settled.kind != "empty":
+            found.append(Settled(settled.kind, settled.index, settled.span, rule, rank))
+
+    for start, end, _ in box_spans(raw):
+        add(start, end, 3, "in the box")
+    for start, end, _ in machine_fields(raw):
+        add(start, end, 3, "in the answer field")
+    for match in MARKER.finditer(text):
+        end = sentence_end(text, match.end())
+        begin = max(text.rfind(".", 0, match.start()), text.rfind("\n", 0, match.start())) + 1
+        if OTHERS_ERROR.search(text, begin, match.end()):
+            continue
+        rank = 3 if FINAL.search(match.group()) else 2
+        add(match.end(), end, rank, f'behind "{" ".join(match.group().split())}"')
+    for match in _CHOSEN.finditer(text):
+        settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
+        if settled.kind in ("letter", "words", "hedge"):
+            found.append(Settled(settled.kind, settled.index, settled.span, "chosen in words", 1))
+    for match in _IT_IS.finditer(text):
+        settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
+        if settled.kind in ("letter", "words", "hedge"):
+            found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', 1))
+    if options.letters:
+        for match in _PRAISED.finditer(text):
+            begin = max(text.rfind(c, 0, match.start()) for c in ".\n;") + 1
+            before = text[begin : match.start()]
+            index = options.letter(match["letter"])
+            if DENIAL.search(before) or re.search(
+                r"\b(?:if|whether|why|and|or|both|suppose)\W*$", before, re.I
+            ):
+                index = None
+            kind: Kind = "hedge" if index is None else "letter"
+            found.append(Settled(kind, index, match.span("letter"), "called right", 1))
+        for match in _THEREFORE.finditer(text):
+            add(match.end(), sentence_end(text, match.end()), 2, "concluded")
+    head = _head(text, options)
+    if head is not None:
+        found.append(head)
+    return sorted(found, key=lambda item: item.span)
+
+
+def _head(text: str, options: Options) -> Settled | None:
+    """A letter or an option's words as the first statement of a text."""
+    lines = [line for line in text.splitlines() if line.strip()]
+    if not lines:
+        return None
+    if options.letters:
+        marks = {m[1] for m in (re.match(r"\s*\(?([A-Z])[).:]\s", line) for line in lines) if m}
+        if len(marks) > 1:
+            return None  # the options are gone through one by one
+    spans = statements(text)
+    start, end = spans[0]
+    if (
+        options.letters
+        and re.fullmatch(r"\s*\(?[A-Za-z][.)]\)?\s*", text[start:end])
+        and len(spans) > 1
+    ):
+        line_end = text.find("\n", end)
+        end = len(text) if line_end < 0 else line_end  # "b. 4": the stop belongs to the letter
+    named = _HEADED.match(text, start)
+    if named and options.exactly(named["name"]) is not None:
+        index = options.exactly(named["name"])
+        return Settled("words", index, named.span("name"), "at the head of the text", 2)
+    settled = options.settle(text, start, end, firm=True)
+    if settled.kind in ("letter", "hedge") or settled.kind == "words":
+        exact = settled.kind == "letter" or options.exactly(_labelless(text[start:end])) is not None
+        rank = 2 if exact else 1
+        return Settled(settled.kind, settled.index, settled.span, "at the head of the text", rank)
+    return None
+
+
+_HEADED = re.compile(r"\s*[\[(\"']*(?P<name>[^\n:.\])\"']{2,60})[\"'\])]*\s*(?:[:.\])\n]|$)")
+
+
+def _labelless(text: str) -> str:
+    return re.sub(r"^\s*(?:[A-Za-z]|choice|answer|option)\s*[:.)]\s*", "", text, flags=re.I)
+
+
+def decide(found: list[Settled], text: str) -> Settled | None:
+    """What the places of a text say together; None where they commit it to nothing."""
+    if not found:
+        return None
+    top = max(item.rank for item in found)
+    decisive = [item for item in found if item.rank == top]
+    last = decisive[-1]
+    for item in found[::-1]:
+        if item.span <= last.span or item.rank == top:
+            continue
+        if item.index != last.index or item.index is None:
+            if CORRECTION.search(text, last.span[1], item.span[0] + 1):
+                return item  # the text takes back what it had settled on
+            if item.index is not None:
+                return Settled("hedge", None, item.span, item.rule)
+    for item in decisive[:-1]:
+        if item.index == last.index and item.index is not None:
+            continue
+        if CORRECTION.search(text, item.span[1], last.span[0] + 1):
+            continue
+        if item.kind in ("denied", "outside") and last.index is not None:
+            continue
+        if "final" in last.rule.lower() and "final" not in item.rule.lower():
+            continue
+        return Settled("hedge", None, last.span, last.rule)
+    return last
+
+
+def read_choice(text: str, asked: Asked) -> Reading:
+    """The option that a text settles on, by its letter or its words."""
+    options = Options(asked)
+    if not options.choices:
+        return read_letter(text, asked)
+    plain = bare(_without_prefix(even(text), asked))
+    settled = decide(places(plain, text, options), plain)
+    if settled is None or settled.kind in ("empty",):
+        settled = _mentioned(plain, options)
+    if settled is None:
+        return nothing("no choice is named")
+    if settled.index is not None:
+        return Reading((Candidate(asked.choices[settled.index], settled.span, settled.rule),))
+    said = " ".join(text[slice(*settled.span)].split())[:80]
+    if settled.kind == "outside" and said and not options.letters and not options.polar:
+        return Reading((Candidate(said, settled.span, f"{settled.rule}, outside of the choices"),))
+    if settled.kind == "outside" and said:
+        clause = text[slice(*settled.span)].strip()
+        return Reading((), "unparsed", f"{said!r} names no choice", clause, settled.span)
+    why = {"hedge": "more than one choice is named", "denied": "a choice is only denied"}
+    return nothing(f"{why.get(settled.kind, 'no shown choice is named')} ({said!r})")
+
+
+def _without_prefix(text: str, asked: Asked) -> str:
+    """The text with the prompt's own last words, repeated at its head, blanked."""
+    for prefix in (asked.prefix, "choice:", "A:"):
+        if prefix and (prefix != "A:" or not asked.letters):
+            head = len(text) - len(text.lstrip())
+            if text[head : head + len(prefix)].casefold() == prefix.casefold():
+                return " " * (head + len(prefix)) + text[head + len(prefix) :]
+    return text
+
+
+def _mentioned(text: str, options: Options) -> Settled | None:
+    """The only option that a text names at all, where nothing denies or doubts it."""
+    if UNDECIDED.search(text) or text.strip().endswith("?"):
+        return None
+    if options.polar:
+        settled = options._polar_of(text, (0, len(text)))
+        return settled if settled.index is not None else None
+    letters: dict[int, tuple[int, int]] = {}
+    if options.letters:
+        for match in _MARKED_LETTER.finditer(text):
+            index = options.letter(match["a"] or match["b"])
+            if index is not None:
+                letters.setdefault(index, match.span())
+    named = {index for _, _, index in options.named(_words(text))}
+    both = set(letters) | named
+    if len(both) != 1:
+        return Settled("hedge", None, (0, len(text)), "in the text") if both else None
+    if DENIAL.search(text):
+        return Settled("denied", None, (0, len(text)), "in the text")
+    if (
+        len(named)
+        and not letters
+        and re.search(r"\b(?:or|might|maybe|perhaps|possibl[ey])\b", text, re.I)
+    ):
+        return None
+    (index,) = both
+    span = letters.get(index, (0, len(text)))
+    return Settled("words", index, span, "the only choice named")
+
+
+def read_letter(text: str, asked: Asked) -> Reading:
+    """A letter where the choices themselves are not known (bare pairs)."""
+    choices = tuple(f"\0{i}" for i in range(26))
+    options = Options(Asked(choices=choices, letters=True))
+    plain = bare(text)
+    settled = decide(places(plain, text, options), plain)
+    if settled is None or settled.index is None:
+        return nothing("no letter is settled on")
+    return Reading((Candidate(chr(65 + settled.index), settled.span, settled.rule),))
+
+
+def read_label(text: str, asked: Asked) -> Reading:
+    """The label that a text settles on: behind its own name ("Strategy:"), else as a choice."""
+    options = Options(asked)
+    plain = bare(text)
+    found = []
+    for match in _LABELLED.finditer(plain):
+        index = options.exactly(plain[match.end() : sentence_end(plain, match.end())])
+        if index is not None:
+            found.append((match.end(), sentence_end(plain, match.end()), index))
+    for match in _QUOTED_FIELD.finditer(text):
+        index = options.exactly(match[1])
+        if index is not None:
+            found.append((*match.span(1), index))
+    if found:
+        start, end, index = max(found)
+        return Reading((Candidate(asked.choices[index], (start, end), "behind its name"),))
+    return read_choice(text, asked)
+
+
+_LABELLED = re.compile(
+    r"(?:^|\n)[\s>#-]*(?:strategy|label|category|class|sentiment|intent|emotion|stance|"
+    r"relation|topic|"
+    r"type|verdict|answer|output)\s*:[\s\[(\"']*",
+    re.I,
+)
+_QUOTED_FIELD = re.compile(
+    r"\"(?:strategy|label|category|class|sentiment|intent|emotion)\"\s*:\s*\"([^\"\n]*)\"", re.I
+)

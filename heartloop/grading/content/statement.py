@@ -1,0 +1,380 @@
+"""The statement that a text commits itself to, and its readings from the widest to the barest."""
+
+from __future__ import annotations
+
+import re
+
+from heartloop.grading.content.phrases import (
+    ANSWER_LABEL,
+    CORRECTION,
+    DENIAL,
+    LABEL,
+    MARKER,
+    NO_ANSWER_LABEL,
+    OTHERS_ERROR,
+    UNDECIDED,
+)
+from heartloop.grading.content.reading import Asked, Candidate, fold
+from heartloop.grading.content.surface import machine_fields, sentence_end, statements
+from heartloop.grading.marks import box_spans
+
+Span = tuple[int, int]
+
+_GREETING = re.compile(
+    r"\W*(?:(?:sure|of course|certainly|okay|ok|alright|great|absolutely|thank you|thanks|hello|hi|"
+    r"understood|got it|no problem|happy to help|i'?d be happy|i'm here to|i am here to|"
+    r"let me|let's|"
+    r"let us|i will|i'll|to (?:determine|find|solve|answer|decide)|first,|we need to|"
+    r"i need to)\b.*|"
+    r"here(?:'s| is| are)\b.*|step \d.*)",
+    re.I | re.S,
+)
+_FEELING = re.compile(
+    r"\W*(?:(?:yes|no|well|oh)\W+)?(?:i(?:'m| am)|we(?:'re| are)|i)\s+(?:\w+\s+)?(?:sorry|"
+    r"sure|certain|confident|"
+    r"positive|afraid|glad|happy|here|ready|not sure|apologi[sz]e|understand|appreciate|"
+    r"regret|feel|promise)\b",
+    re.I,
+)
+_CLAIM = re.compile(r"\b(?:that|is|are|was|equals?|=)\b|=")
+_SO = re.compile(
+    r"\W*(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*", re.I
+)
+
+
+def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
+    """Where the text commits itself: the span of one statement, and how it was found.
+
+    A box, an answer field or a tag comes first, then the last “the answer is …”, then the last
+    sentence that concludes (“So …”), then the first statement that says something of the task. What
+    the text takes back (“Wait, …”) gives way to what it says then.
+
+    Args:
+        text: the bare text.
+        raw: the visible text, of the same length.
+        asked: what the model was shown.
+
+    Returns:
+        Spans in the text (several where the text holds on to several), and the rule in words.
+    """
+    marked = _marked(text, raw)
+    if marked:
+        end = marked[-1][0][1]
+        taken_back = _taken_back(text, end)
+        if taken_back is not None:
+            return [taken_back], "behind a correction"
+        top = max(rank for _, rank, _ in marked)
+        best = [(span, rule) for span, rank, rule in marked if rank == top]
+        spans = [best[-1][0]]
+        for span, _ in best[:-1]:
+            same = fold(text[slice(*span)]) == fold(text[slice(*spans[0])])
+            if not same and not CORRECTION.search(text, span[1], spans[0][0] + 1):
+                spans.insert(0, span)
+        return spans, best[-1][1]
+    said = [span for span in statements(text) if not _beside(text, span, asked)]
+    if not said:
+        return [], ""
+    for start, end in reversed(said):
+        lead = _SO.match(text, start, end)
+        if lead and lead.end() < end and (start, end) != said[0]:
+            return [(lead.end(), end)], "the concluding sentence"
+    for start, end in said[1:]:
+        if re.match(
+            r"\W*(?:wait|actually|correction|no,|sorry,|scratch that)\b", text[start:end], re.I
+        ):
+            back = _taken_back(text, said[0][1])
+            return ([back], "behind a correction") if back is not None else ([], "")
+    return [said[0]], "the first statement"
+
+
+def _marked(text: str, raw: str) -> list[tuple[Span, int, str]]:
+    found: list[tuple[Span, int, str]] = []
+    for start, end, _ in box_spans(raw):
+        found.append(((start, end), 3, "in the box"))
+    for start, end, _ in machine_fields(raw):
+        found.append(((start, end), 3, "in the answer field"))
+    for match in MARKER.finditer(text):
+        begin = max(text.rfind(c, 0, match.start()) for c in ".\n!?;") + 1
+        if OTHERS_ERROR.search(text, begin, match.end()):
+            continue
+        end = sentence_end(text, match.end())
+        if text[match.end() : end].strip(" \t\n:.*\"'"):
+            final = "final" in match.group().lower()
+            rule = f'behind "{" ".join(match.group().split())}"'
+            found.append(((match.end(), end), 3 if final else 2, rule))
+    return sorted(found)
+
+
+def _taken_back(text: str, start: int) -> Span | None:
+    """The last statement behind a correction that follows ``start``, or None."""
+    last = None
+    for match in CORRECTION.finditer(text, start):
+        begin = max(text.rfind(c, 0, match.start()) for c in ".\n!?;") + 1
+        if not OTHERS_ERROR.search(text, begin, match.start() + 1):
+            last = match
+    if last is None:
+        return None
+    behind = [s for s in statements(text[last.start() :])]
+    for a, b in reversed(behind):
+        a, b = a + last.start(), b + last.start()
+        piece = text[a:b]
+        lead = re.match(
+            r"\W*(?:(?:wait|actually|correction|no|sorry|oops|hmm|scratch that|"
+            r"rather)\b[\s,:;.-]*)+",
+            piece,
+            re.I,
+        )
+        at = a + (lead.end() if lead else 0)
+        rest = text[at:b]
+        if not rest.strip(" .!?,:") or DENIAL.search(rest) or rest.strip().endswith("?"):
+            continue
+        if re.search(r"\b(?:mistake|error|wrong|check|correct that)\b", rest) and not re.search(
+            r"\bis\b|=", rest
+        ):
+            continue
+        return at, b
+    return None
+
+
+def _beside(text: str, span: Span, asked: Asked) -> bool:
+    """Whether a statement is beside the task: a greeting, a question, a remark on oneself."""
+    piece = text[slice(*span)].strip()
+    if piece.endswith("?") or not re.search(r"\w", piece):
+        return True
+    label = LABEL.match(piece)
+    if label and NO_ANSWER_LABEL.search(label["name"]) and not ANSWER_LABEL.search(label["name"]):
+        return True
+    if label and not piece[label.end() :].strip():
+        return True  # "The plural is:" alone: the answer stands in the next line
+    feeling = _FEELING.match(piece)
+    if feeling and not re.search(r"\b(?:that|is|are|equals)\b.*\w|=", piece[feeling.end() :]):
+        return True
+    if _GREETING.fullmatch(piece) and (len(piece.split()) > 3 or piece.endswith((":", "!", "."))):
+        return not re.search(
+            r"\b(?:is|are|equals)\s+\S|=", re.sub(r"^\W*here(?:'s| is| are)", "", piece)
+        )
+    return False
+
+
+# --- the readings of one statement ------------------------------------------------------
+
+_BEHIND = (
+    r"because|since|as\b|for\b|which|who|whom|whose|where|when|that is|that's|given|due|"
+    r"so\b|though|although|"
+    r"not\b|rather|instead|i think|i believe|i guess|based|according|meaning|being|making|"
+    r"considering|"
+    r"after|it\b|its\b|they\b|this\b|he\b|she\b|in (?:this|my|the)|with (?:a |"
+    r"an )?(?:confidence|probability|certainty|score)|"
+    r"by the way|weil|denn|da\b|parce|car\b|porque|(?:the|a|an) [\w' -]{1,40}? (?:of|in|"
+    r"that|which|who|from|for|on|at|by|with)\b"
+)
+_EXPLAINED = re.compile(
+    rf"\s*(?:,\s*(?={_BEHIND})|\s+(?=because\b|since\b|as (?:it|he|she|they|the|this|an?)\b|"
+    rf"due to\b)|;\s|\s+-+\s+|"
+    rf"\s*\((?!\s*(?:or|not|and|also|alternatively)\b)[^()]*\)\s*(?:$|(?=[,.;]))|\s*:\s)",
+    re.I,
+)
+_SCORE = re.compile(
+    r"[\s,;:|/(\[-]*(?:(?:with\s+(?:a\s+)?)?(?:confidence|certainty|probability|score|"
+    r"conf)\w*(?:\s+(?:score|level|of))*\s*[:=]?\s*)?"
+    r"(?:is\s+)?(?:[01](?:\.\d+)?|\.\d+|\d{1,3}(?:\.\d+)?\s?%)(?:\s*/\s*1(?:\.0)?)?\s*"
+    r"(?:confiden\w+|sure|certain\w*)?[\s)\].]*$",
+    re.I,
+)
+_COPULA = re.compile(
+    r"(?:(?<![\w'])(?:is|are|was|were|equals?|means?|would be|will be|becomes?|be|makes?|"
+    r"gives?|reads?|has|"
+    r"translates? (?:in)?to|comes to|ist|lautet|heißt|est|es|son|sont)(?![\w'])"
+    r"(?:\s+(?:also|simply|just|therefore|thus|called|named|spelled|equal to|given by|"
+    r"as follows|in \w+ is))*"
+    r"|(?<![<>=!])=(?!=)|->|→|⇒|=>|\bit'?s|\bthat'?s|\bthis'?s)\s*:?\s*",
+    re.I,
+)
+_COMPARED = re.compile(
+    r"^(?:the\s+)?(?:clearly |much |far |definitely |generally |usually |typically |also |"
+    r"probably |likely )*(?:"
+    r"(?:[a-z]{2,}(?:er|est)|more \w+|most \w+|less \w+)(?: \w+){0,2}(?:$|\s*\bthan\b|"
+    r"\s+(?:of|in|between|among)\b)|"
+    r"(?:correct|right|best|final|most likely|chosen|only)(?: \w+){0,2}$|answer\b|cause\b|"
+    r"effect\b|one\b|solution\b|"
+    r"(?:a|the) (?:cause|reason|answer|larger|bigger|smaller)\b)",
+    re.I,
+)
+_SAYING = re.compile(
+    r"^\W*(?:(?:yes|no|well|sure|okay|ok|so|then|therefore|thus|hence|clearly|obviously|"
+    r"definitely)\b[\s,.:;-]*)*"
+    r"(?:i(?:'d| would| will|'ll| am| must|'m)?\s+(?:\w+ly\s+)?(?:say|think|believe|guess|"
+    r"choose|chose|pick|answer|select|"
+    r"go with|go for|conclude|suggest|recommend|(?:sure|certain|confident|positive))"
+    r"(?:\s+(?:that|about|of))?\s*(?:the answer is\s+|it'?s\s+|it is\s+)?)",
+    re.I,
+)
+_KIND = re.compile(
+    r"^(?:the\s+)?(?:(?:correct|right|given|plural|english|french|spanish|german|opposite|"
+    r"same)\s+)*"
+    r"(?:word|letter|number|noun|verb|adjective|sentence|phrase|name|term|answer|animal|"
+    r"city|country|label|"
+    r"category|color|colour|form|option|choice|result|value|statement)\s+(?=[\"'\w])",
+    re.I,
+)
+_QUOTED = re.compile(r"\"([^\"\n]{1,500})\"|(?<![\w])'([^'\n]{1,500})'(?!\w)")
+_ANY_LABEL = re.compile(
+    r"\b(?:sentence|option|choice|statement|number|item|word|animal)\s+(\d+|one|two|three|"
+    r"first|second)$",
+    re.I,
+)
+
+
+def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
+    """Readings of one statement: whole, without its label, its explanation, its frame.
+
+    Every reading stands for the whole statement, so a list ("Paris or Rome"), another name
+    ("New York") or a denial ("not Paris") never loses the part that makes it another answer.
+    """
+    start, end = span
+    found: list[Candidate] = []
+    seen: set[str] = set()
+
+    def add(a: int, b: int, how: str) -> None:
+        piece = text[a:b]
+        lead = re.match(r"(?:[\s\"',:;!(\[*]|\.(?!\d)|-(?!\d))*", piece)
+        a += lead.end() if lead else 0
+        words = text[a:b].rstrip(" \t\n.,:;!?*")
+        words = words.rstrip("\"'") if words.count('"') % 2 or words.count("'") % 2 else words
+        if words[-1:] in ")]" and words.count("(") < words.count(")"):
+            words = words.rstrip(")]")
+        key = fold(words)
+        if not key or key in seen:
+            return
+        seen.add(key)
+        found.append(Candidate(words, (a, a + len(words)), how))
+
+    def trims(a: int, b: int, how: str) -> None:
+        add(a, b, how)
+        score = _SCORE.search(text[a:b])
+        if (
+            score
+            and score.start() > 0
+            and (re.search(r"[,;:(|]|conf|cert|prob", score.group(), re.I))
+        ):
+            add(a, a + score.start(), f"{how}, without its score")
+            b = a + score.start()
+        cut = _outside(_EXPLAINED, text, a, b)
+        if cut is not None and cut > a:
+            add(a, cut, f"{how}, without what explains it")
+            b = cut
+        quoted = _QUOTED.match(text[a:b].lstrip())
+        kind = _KIND.match(text[a:b])
+        if kind:
+            add(a + kind.end(), b, f"{how}, without its kind")
+        elif quoted and not text[a:b].lstrip()[quoted.end() :].strip(" .,!"):
+            lead = len(text[a:b]) - len(text[a:b].lstrip())
+            add(a + lead + 1, a + lead + quoted.end() - 1, f"{how}, quoted")
+
+    a, b = start, end
+    trims(a, b, rule)
+    label = LABEL.match(text[a:b])
+    if label and text[a + label.end() : b].strip() and not _denied_label(label["name"]):
+        a += label.end()
+        trims(a, b, f"{rule}, behind its own label")
+    saying = _SAYING.match(text[a:b])
+    if saying and saying.end() and a + saying.end() < b and saying.group().strip():
+        a += saying.end()
+        trims(a, b, f"{rule}, as it is said")
+    _framed(text, a, b, asked, rule, trims)
+    for candidate in list(found):
+        referred = _referred(candidate.answer, asked.input)
+        if referred and fold(referred) not in seen:
+            seen.add(fold(referred))
+            found.append(Candidate(referred, candidate.span, f"{candidate.rule}, by its number"))
+    return found
+
+
+def _denied_label(name: str) -> bool:
+    return (
+        bool(NO_ANSWER_LABEL.search(name))
+        and not ANSWER_LABEL.search(name)
+        or bool(re.search(r"\b(?:not|wrong|incorrect|false|except|instead)\b", name, re.I))
+    )
+
+
+def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -> None:
+    """“The plural is X”, “X is larger than Y”, one quoted span that is not the question's."""
+    assert callable(trims)
+    piece = text[a:b]
+    quotes = [m.span() for m in _QUOTED.finditer(piece)]
+    cut = _outside(_EXPLAINED, text, a, b)
+    stop = (cut - a) if cut is not None and cut > a else len(piece)
+    copulas = [
+        m
+        for m in _COPULA.finditer(piece)
+        if m.end() < len(piece) and not any(x < m.start() < y for x, y in quotes)
+    ]
+    early = [m for m in copulas if m.start() < stop] or copulas
+    if early:
+        first, last = early[0], early[-1]
+        before = _unquoted(piece[: last.start()])
+        if DENIAL.search(before) or UNDECIDED.search(piece) or OTHERS_ERROR.search(piece):
+            return
+        predicate = piece[last.end() :]
+        compared = _COMPARED.match(predicate.strip(" .!*"))
+        if compared:
+            if (
+                first is last
+                and last.start() > 0
+                and not re.search(r"\b(?:if|whether)\b", before, re.I)
+            ):
+                trims(a, a + last.start(), f"{rule}, of which it is said")
+            return
+        if (
+            re.search(r"\b(?:and|but|while|whereas|or)\b", piece[first.end() : last.start()])
+            and first is not last
+        ):
+            return  # two claims in one sentence
+        if re.match(
+            r"(?:\w+\s+)?(?:one|some|part) of\b|(?:a )?(?:possible|possibility|candidate|option)\b",
+            predicate,
+            re.I,
+        ):
+            return
+        trims(a + last.end(), b, f"{rule}, behind “{last.group().strip()}”")
+        return
+    if DENIAL.search(_unquoted(piece)) or UNDECIDED.search(piece):
+        return
+    shown = fold(asked.input)
+    fresh = [m for m in _QUOTED.finditer(piece) if f" {fold(m[1] or m[2])} " not in f" {shown} "]
+    if len(fresh) == 1:
+        trims(a + fresh[0].start() + 1, a + fresh[0].end() - 1, f"{rule}, quoted")
+
+
+def _outside(pattern: re.Pattern[str], text: str, a: int, b: int) -> int | None:
+    """Where a pattern first matches in ``text[a:b]`` outside of quotes and behind its head."""
+    piece = text[a:b]
+    quotes = [m.span() for m in _QUOTED.finditer(piece)]
+    for match in pattern.finditer(piece):
+        if (
+            match.start() > 0
+            and piece[: match.start()].strip(" \"'(")
+            and not any(x <= match.start() < y for x, y in quotes)
+        ):
+            return a + match.start()
+    return None
+
+
+def _unquoted(text: str) -> str:
+    return _QUOTED.sub(" ", text)
+
+
+def _referred(answer: str, shown: str) -> str | None:
+    """The text that the question numbers as the answer says: “Sentence 1”."""
+    named = _ANY_LABEL.search(answer)
+    if named is None or len(answer.split()) > 4:
+        return None
+    word = {"one": "1", "two": "2", "three": "3", "first": "1", "second": "2"}.get(
+        named[1].lower(), named[1]
+    )
+    name = named.group().split()[0]
+    found = re.search(
+        rf"\b{name}\s+{word}\s*:\s*(?P<text>.+?)(?=\s*\b{name}\s+\d+\s*:|\n|$)", shown, re.I | re.S
+    )
+    return found["text"].strip() if found else None

@@ -1,0 +1,212 @@
+"""Texts, numbers and lists: readings of the statement that an answer commits itself to."""
+
+from __future__ import annotations
+
+import re
+from fractions import Fraction
+
+from heartloop.grading.content.phrases import ASKS_BACK, REFUSAL, UNDECIDED
+from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
+from heartloop.grading.content.statement import committed, readings
+from heartloop.grading.content.surface import bare, even
+
+_ONLY_A_NUMBER = re.compile(
+    r"\W*(?:(?:my |the )?(?:confidence|certainty)\w*(?: (?:score|level))?\s*(?:is|:|=)?\s*)?"
+    r"(?:[01](?:\.\d+)?|\.\d+|\d{1,3}\s?%)\W*"
+)
+
+
+def read_text(text: str, asked: Asked) -> Reading:
+    """A short text: a name, a word, a sentence."""
+    if asked.numeric:
+        return read_number(text, asked)
+    body = _without_prefix(bare(text), asked.prefix)
+    if _ONLY_A_NUMBER.fullmatch(body.lower()):
+        return Reading((), "unparsed", "not the task: only a number")
+    spans, rule = committed(body, text, asked)
+    if not spans:
+        return _unanswered(body)
+    if len(spans) > 1:
+        return nothing("it settles on several answers")
+    start, end = spans[0]
+    if rule == "the first statement" and (
+        UNDECIDED.search(body, start, end)
+        or REFUSAL.search(body, start, end)
+        or len(body[start:end].split()) > 6
+        and ASKS_BACK.search(body)
+    ):
+        return _unanswered(body)
+    return Reading(tuple(readings(body, (start, end), asked, rule)))
+
+
+def _unanswered(body: str) -> Reading:
+    if REFUSAL.search(body[:300]):
+        return Reading((), "refused", "the text declines to answer")
+    return nothing("the text settles on nothing")
+
+
+def _without_prefix(text: str, prefix: str) -> str:
+    """The prompt's own last words, repeated at the head of the answer, blanked."""
+    head = len(text) - len(text.lstrip())
+    if prefix and text[head : head + len(prefix)].casefold() == prefix.casefold():
+        return " " * (head + len(prefix)) + text[head + len(prefix) :]
+    return text
+
+
+def same_text(gold: str, answer: str) -> bool:
+    """Whether two texts are the same name: case, marks, a leading article, Unicode form aside.
+
+    A gold that numbers its label ("3 - probably") is also answered by the number or the label.
+    """
+    mine, wanted = _name(answer), _name(gold)
+    if mine == wanted:
+        return bool(wanted)
+    if not mine or not wanted:
+        return False
+    numbered = re.fullmatch(r"\s*(\d+)\s*[-–:.)]\s*(\D+)", gold)
+    if numbered and mine in (numbered[1], _name(numbered[2])):
+        return True
+    if "-" in plain(gold + answer):
+        return mine.replace(" ", "") == wanted.replace(" ", "")
+    return False
+
+
+def _name(text: str) -> str:
+    return re.sub(r"^(?:the|an|a) (?=\w\w)", "", fold(even(text)))
+
+
+# --- numbers ----------------------------------------------------------------------------
+
+_VALUE = re.compile(
+    r"(?<![\w.,])(?P<sign>(?:(?<=[=:(\s])|^)[-+]\s?)?[$€£]?\s?"
+    r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>(?:\.\d+)|(?<=\d))(?P<exp>e[-+]?\d+)?(?![\w]*\d)",
+    re.I,
+)
+_UNITS = (
+    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
+    "sixteen seventeen eighteen nineteen"
+).split()
+_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
+_WORDS = {**{w: i for i, w in enumerate(_UNITS)}, **{w: 10 * (i + 2) for i, w in enumerate(_TENS)}}
+_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_WORD_NUMBER = re.compile(
+    rf"\b(?:(?:minus|negative)\s+)?(?:{'|'.join([*_WORDS, 'a(?= hundred)', 'a(?= thousand)'])})\b"
+    rf"(?:[\s-]+(?:and\s+)?(?:{'|'.join([*_WORDS, *_SCALES])})\b)*",
+    re.I,
+)
+
+
+def value_of(text: str) -> Fraction | None:
+    """The number that a text is, in digits or English words; None where it is anything else."""
+    found = values_in(text)
+    return found[0][2] if len(found) == 1 else None
+
+
+def values_in(text: str) -> list[tuple[int, int, Fraction]]:
+    """Numbers of a bare text in order: start, end, value."""
+    found = []
+    for match in _VALUE.finditer(text):
+        if not (match["whole"] or match["part"]):
+            continue
+        digits = (match["whole"] or "0").replace(",", "") + (match["part"] or "")
+        exponent = int((match["exp"] or "e0")[1:])
+        if abs(exponent) > 400:
+            continue
+        value = Fraction(digits) * Fraction(10) ** exponent
+        sign = -1 if (match["sign"] or "").startswith("-") else 1
+        found.append((match.start(), match.end(), sign * value))
+    for match in _WORD_NUMBER.finditer(text):
+        number = _from_words(match.group())
+        if number is not None:
+            found.append((match.start(), match.end(), Fraction(number)))
+    return sorted(found)
+
+
+def _from_words(text: str) -> int | None:
+    total = current = 0
+    words = re.split(r"[\s-]+", text.lower())
+    sign = -1 if words[0] in ("minus", "negative") else 1
+    for word in words:
+        if word in _WORDS:
+            current += _WORDS[word]
+        elif word == "hundred":
+            current = max(current, 1) * 100
+        elif word in _SCALES:
+            total += max(current, 1) * _SCALES[word]
+            current = 0
+        elif word == "a":
+            current += 1
+    return sign * (total + current)
+
+
+def read_number(text: str, asked: Asked) -> Reading:
+    """A number: behind “=” or “is”, or the only one that a committed statement names."""
+    body = _without_prefix(bare(text), asked.prefix)
+    spans, rule = committed(body, text, asked)
+    if not spans:
+        return _unanswered(body)
+    if len(spans) > 1:
+        values = {value_of(body[slice(*span)]) for span in spans}
+        if len(values) > 1 or None in values:
+            return nothing("it settles on several numbers")
+        spans = spans[-1:]
+    start, end = spans[0]
+    found = readings(body, (start, end), asked, rule)
+    for candidate in sorted(found, key=lambda c: len(c.answer)):
+        inside = values_in(candidate.answer)
+        if len({value for _, _, value in inside}) == 1 and not _denies(candidate.answer):
+            a, b, value = inside[-1]
+            at = candidate.span[0] if candidate.span else 0
+            return Reading((Candidate(_shown(value), (at + a, at + b), candidate.rule),))
+    piece = body[start:end]
+    shown = {value for _, _, value in values_in(asked.input)}
+    fresh = [item for item in values_in(piece) if item[2] not in shown]
+    if len({item[2] for item in fresh}) == 1 and not _denies(piece):
+        a, b, value = fresh[-1]
+        return Reading(
+            (Candidate(_shown(value), (start + a, start + b), f"{rule}, its new number"),)
+        )
+    if not values_in(piece):
+        return _unanswered(body) if not found else Reading(tuple(found[-1:]))
+    return nothing("more than one number is named")
+
+
+def _denies(text: str) -> bool:
+    return re.search(r"\b(?:not|never|neither|nor|isn't|or)\b|n't\b", text, re.I) is not None
+
+
+def _shown(value: Fraction) -> str:
+    return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
+
+
+def same_number(gold: str, answer: str) -> bool:
+    """Whether two texts are one number."""
+    mine, wanted = value_of(even(answer)), value_of(even(gold))
+    return mine is not None and mine == wanted
+
+
+# --- lists ------------------------------------------------------------------------------
+
+_BULLET = re.compile(r"^\s*(?:[-*•]|\d+[.)])\s+", re.M)
+
+
+def read_list(text: str, asked: Asked) -> Reading:
+    """Members of a list: bullets, else what stands behind a label, “are” or nothing at all."""
+    body = _without_prefix(bare(text), asked.prefix)
+    if len(_BULLET.findall(text)) > 1:
+        lines = [line for line in text.splitlines() if _BULLET.match(line)]
+        start, end = text.find(lines[0]), text.rfind(lines[-1]) + len(lines[-1])
+        return Reading(
+            (Candidate("\n".join(bare(line) for line in lines), (start, end), "its bullets"),)
+        )
+    spans, rule = committed(body, text, asked)
+    if not spans:
+        return _unanswered(body)
+    if len(spans) > 1:
+        return nothing("it settles on several answers")
+    found = readings(body, spans[0], asked, rule)
+    if rule == "the first statement" and "\n" in body.strip():
+        stripped = body.strip()
+        at = body.find(stripped)
+        found.insert(0, Candidate(stripped, (at, at + len(stripped)), "the whole text"))
+    return Reading(tuple(found))
