@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +25,25 @@ FEELING = ("neutral-varied", "neutral", "reflect", "placebo", "demand-only")
 """Controls that differ from a treatment in feeling alone, strictest first."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Loaded:
-    """A run that was read: its folder, manifest, results, and what it is (whole, partial …)."""
+    """A run that was read: its folder, manifest, results, and what it is (whole, partial …).
+
+    Attributes:
+        summary: that of the verdicts that were read, whatever ``summary.json`` says.
+    """
 
     folder: RunFolder
     manifest: Mapping[str, Any]
     results: Sequence[ArmResults]
     state: RunState
+
+    @cached_property
+    def summary(self) -> dict[str, Any] | None:
+        """The summary; None where nothing is finished."""
+        from heartloop.run.session import summary_now
+
+        return summary_now(self.folder, self.manifest, self.state)
 
 
 @dataclass(frozen=True, slots=True)

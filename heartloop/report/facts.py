@@ -116,7 +116,7 @@ def deviations(run: Loaded) -> str:
         found.append(f"the run was interrupted and resumed: {len(sessions)} sessions")
     if not run.state.whole:
         found.append(headline(run.state))
-    summary = run.folder.summary or {}
+    summary = run.summary or {}
     if m.get("shard"):
         found.append(f"one shard of several: {m['shard']}")
     for row in summary.get("arms", []):

@@ -153,7 +153,7 @@ def _between(runs: Sequence[Loaded], force: bool) -> str:
 
 def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     found = entries(run)
-    summary = run.folder.summary or {}
+    summary = run.summary or {}
     searched = is_search(run)
     result = Study((run.folder.name,), (), (), (), (), (), 0.03, 0.95, 0)
     if not searched:
@@ -205,7 +205,7 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
 def _answer(run: Loaded, result: Study | None) -> str:
     from heartloop.run.warnings import warnings_for
 
-    summary = run.folder.summary
+    summary = run.summary
     badges = []
     for text in provenance(run.manifest):
         badges.append(f'<p><span class="badge">{e(text)}</span></p>')

@@ -63,7 +63,10 @@ class RunFolder:
     def summary(self) -> dict[str, Any] | None:
         """The summary, or None before the first one was written."""
         file = self.path / SUMMARY
-        return read_json(file) if file.exists() else None
+        try:
+            return read_json(file) if file.exists() else None
+        except UsageError as error:
+            raise UsageError(f"{error} It is rebuilt by: heartloop score {self.path}") from error
 
 
 def runs_dir(option: str | Path | None = None) -> Path:
@@ -273,7 +276,10 @@ def read_manifest(path: Path) -> dict[str, Any]:
         remedy = f"a new run takes its answers over: heartloop run … --reuse {path.parent}"
     if not path.exists():
         raise UsageError(f"{path}: is absent; {remedy}")
-    manifest = read_json(path)
+    try:
+        manifest = read_json(path)
+    except UsageError as error:
+        raise UsageError(f"{error} {remedy}") from error
     problem = _unlike(manifest, _SHAPE, "")
     if problem:
         raise UsageError(f"{path}: {problem}; {remedy}")

@@ -27,6 +27,7 @@ from heartloop.run.summary import summarize
 from heartloop.run.totals import journal_totals
 from heartloop.run.verdicts import VerdictLog, read_traces
 from heartloop.run.warnings import warnings_for
+from heartloop.types import RunState
 
 
 class Session:
@@ -221,6 +222,26 @@ def summary_of(
     summary["errors"] = errors
     summary["warnings"] = warnings_for(summary, manifest)
     return summary
+
+
+def summary_now(
+    folder: RunFolder, manifest: Mapping[str, Any], state: RunState
+) -> dict[str, Any] | None:
+    """The summary where it is that of the verdicts that stand there, else one made anew.
+
+    A killed session leaves none, or that of an earlier session; None without verdicts.
+    """
+    try:
+        found = folder.summary
+        if found is not None and sum(row["trials"] for row in found["arms"]) == state.done:
+            return found
+    except (UsageError, KeyError, TypeError):
+        pass  # a damaged summary is no loss: everything in it is computed
+    if not state.done:
+        return None
+    return summary_of(
+        folder, manifest, folder.path / VERDICTS, stopped=None if state.whole else state.why
+    )
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from typing import Any
 
 from heartloop.errors import HeartloopError
 from heartloop.run.folder import CALLS, MANIFEST, RunFolder
+from heartloop.run.session import summary_now
 from heartloop.run.state import run_state
 from heartloop.run.totals import paid_in
 
@@ -18,7 +19,7 @@ def run_status(folder: RunFolder) -> dict[str, Any]:
     try:
         paid = paid_in(folder)
         if state.state in ("whole", "partial"):
-            summary = folder.summary
+            summary = summary_now(folder, folder.manifest, state)
     except (HeartloopError, OSError):
         pass  # the state says what is damaged
     tokens = paid["tokens"] if paid else {"prompt": 0, "completion": 0}

@@ -199,15 +199,10 @@ def read_traces(path: Path) -> Iterator[list[dict[str, Any]]]:
     trace: list[dict[str, Any]] = []
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
-            try:
-                line = orjson.loads(raw)
-            except ValueError:
+            line, fault = read_line(raw)
+            if line is None or fault:
                 if not raw.endswith(b"\n"):
                     return  # torn by a crash; the trace is not finished
-                line = None
-            if isinstance(line, dict) and "lenient" in line:  # from before content and form
-                line = _with_content(line)
-            if fault := _fault(line):
                 raise UsageError(
                     f"{path}:{number}: {fault}; rebuild it: heartloop score {path.parent}"
                 )
@@ -215,6 +210,17 @@ def read_traces(path: Path) -> Iterator[list[dict[str, Any]]]:
             if line["last"]:
                 yield trace
                 trace = []
+
+
+def read_line(raw: bytes) -> tuple[dict[str, Any] | None, str]:
+    """One verdict line, and what is wrong with it; empty for a good one."""
+    try:
+        line = orjson.loads(raw)
+    except ValueError:
+        return None, "not a verdict line"
+    if isinstance(line, dict) and "lenient" in line:  # from before content and form
+        line = _with_content(line)
+    return line, _fault(line)
 
 
 def _with_content(line: dict[str, Any]) -> dict[str, Any]:
