@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
+import threading
 import warnings
 from collections.abc import Callable, Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -53,3 +57,75 @@ def mock_server(shared: Path) -> Iterator[Callable[..., str]]:
         process.terminate()
     for process in processes:
         process.wait(timeout=10)
+
+
+class Loopback:
+    """A server of one's own: ``reply(body)`` gives a text, or a status and a JSON body.
+
+    Attributes:
+        url: its base URL.
+        asked: (path, authorization header or None, body) of every POST, in order.
+        listed: what ``/models`` names; every GET stands in ``looked`` as (path, authorization).
+    """
+
+    def __init__(self, reply: Callable[[dict[str, Any]], Any], listed: Any = ()) -> None:
+        loopback = self
+        self.reply, self.listed = reply, listed
+        self.asked: list[tuple[str, str | None, dict[str, Any]]] = []
+        self.looked: list[tuple[str, str | None]] = []
+
+        class Handler(BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def do_GET(self) -> None:
+                loopback.looked.append((self.path, self.headers.get("Authorization")))
+                data = [{"id": x} if isinstance(x, str) else x for x in loopback.listed]
+                self.say(200, {"data": data})
+
+            def do_POST(self) -> None:
+                length = int(self.headers.get("Content-Length") or 0)
+                body = json.loads(self.rfile.read(length) or b"{}")
+                loopback.asked.append((self.path, self.headers.get("Authorization"), body))
+                said = loopback.reply(body)
+                if isinstance(said, str):
+                    usage = {"prompt_tokens": 10, "completion_tokens": 5, "total_tokens": 15}
+                    choice = {"index": 0, "finish_reason": "stop"}
+                    choice["message"] = {"role": "assistant", "content": said}
+                    said = (200, {"model": body.get("model"), "choices": [choice], "usage": usage})
+                self.say(*said)
+
+            def say(self, status: int, body: Any) -> None:
+                content = json.dumps(body).encode()
+                self.send_response(status)
+                self.send_header("Content-Type", "application/json")
+                self.send_header("Content-Length", str(len(content)))
+                self.end_headers()
+                self.wfile.write(content)
+
+            def log_message(self, *_: object) -> None:
+                """Silence."""
+
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
+        self._thread.start()
+        self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
+
+    def close(self) -> None:
+        """Stop it."""
+        self._server.shutdown()
+        self._thread.join(timeout=5)
+        self._server.server_close()
+
+
+@pytest.fixture
+def loopback() -> Iterator[Callable[..., Loopback]]:
+    """Makes loopback servers, ``loopback(lambda body: "text")``; all are stopped."""
+    servers: list[Loopback] = []
+
+    def start(reply: Callable[[dict[str, Any]], Any], listed: Any = ()) -> Loopback:
+        servers.append(Loopback(reply, listed))
+        return servers[-1]
+
+    yield start
+    for server in servers:
+        server.close()

@@ -59,23 +59,30 @@ def load_prices(file: Path) -> dict[str, Price]:
         raise UsageError(f"{file}: must map model names to prices")
     prices = {}
     for model, entry in content.items():
-        if not isinstance(entry, Mapping):
-            raise UsageError(f"{file}: {model}: must be {{prompt: …, completion: …}}")
-        unknown = set(entry) - {"prompt", "completion", "cached"}
-        if unknown:
-            raise UsageError(f"{file}: {model}: {sorted(map(str, unknown))[0]}: unknown field")
-        values = {}
-        for name in ("prompt", "completion", "cached"):
-            value = entry.get(name)
-            if value is None and name == "cached":
-                continue
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or value < 0:
-                raise UsageError(
-                    f"{file}: {model}: {name}: must be dollars for a million tokens, from 0"
-                )
-            values[name] = value / MILLION
-        prices[str(model)] = Price(**values)
+        prices[str(model)] = price_of_entry(entry, f"{file}: {model}")
     return prices
+
+
+def price_of_entry(entry: Any, where: str) -> Price:
+    """A price from ``{prompt: …, completion: …, cached: …}`` in dollars for a million tokens.
+
+    Raises:
+        UsageError: a price is missing or no number.
+    """
+    if not isinstance(entry, Mapping):
+        raise UsageError(f"{where}: must be {{prompt: …, completion: …}}")
+    unknown = set(entry) - {"prompt", "completion", "cached"}
+    if unknown:
+        raise UsageError(f"{where}: {sorted(map(str, unknown))[0]}: unknown field")
+    values = {}
+    for name in ("prompt", "completion", "cached"):
+        value = entry.get(name)
+        if value is None and name == "cached":
+            continue
+        if isinstance(value, bool) or not isinstance(value, (int, float)) or not 0 <= value < 1e9:
+            raise UsageError(f"{where}: {name}: must be dollars for a million tokens, from 0")
+        values[name] = value / MILLION
+    return Price(**values)
 
 
 def price_of(model: str, prices: Mapping[str, Price] | None = None) -> Price | None:

@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from heartloop.cli._judges import judge_options
 from heartloop.types import PLACEMENTS
 
 
@@ -145,9 +146,7 @@ DATA = _option_group(
         metavar="M",
         help="A second model, for methods that need one (critique, planner).",
     ),
-    click.option(
-        "--judge", metavar="M", help="The model that judges, for verifiers that need one."
-    ),
+    judge_options,
 )
 SAMPLING = _option_group(
     click.option(

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from heartloop.cli._judges import judges_from
 from heartloop.errors import UsageError
 from heartloop.run.plan import Plan, build_arms, load_plan
 from heartloop.run.plan_checks import check_selector
@@ -157,7 +158,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         shots_as=flags["shots_as"],
         verifier=flags["verifier"],
         helper=flags["helper"],
-        judge=flags["judge"],
+        judge=judges_from(flags),
         sampling=_sampling(flags),
         data_dir=flags["data"] or config.get("data"),
         practice=practice,
@@ -301,12 +302,15 @@ _DECIDED: dict[str, Any] = {
         (
             "mode", "stimuli", "method", "placement", "limit", "sample", "shots", "shots_as",
             "verifier",
-            "helper", "judge", "rounds", "candidates", "schedule", "history", "selector",
+            "helper", "judge_temperature", "judge_max_tokens", "rounds", "candidates", "schedule",
+            "history", "selector",
             "temperature", "max_tokens", "top_p", "reasoning_effort", "extra_body", "stop_when",
             "tensor_parallel",
         )
     ),
-    **dict.fromkeys(("task", "model", "param", "reuse", "replay_field", "vllm_arg"), ()),
+    **dict.fromkeys(
+        ("task", "model", "param", "reuse", "replay_field", "vllm_arg", "judge", "judge_base_url",
+         "judge_key_env"), ()),
     **dict.fromkeys(("practice", "logprobs"), False),
     "seeds": "0",
     "controls": "matched",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heartloop.cli._judges import judge_options, judges_from
 from heartloop.errors import UsageError
 
 if TYPE_CHECKING:
@@ -34,13 +35,7 @@ if TYPE_CHECKING:
               help="Bootstrap resamples of conversations.")  # fmt: skip
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resampling.")
 @click.option("--quality", is_flag=True, help="Score utterances: BLEU, ROUGE-L, Distinct.")
-@click.option(
-    "--judge",
-    "judges",
-    multiple=True,
-    metavar="M",
-    help="Have a model rate the utterances; give two for their agreement.",
-)
+@judge_options
 @click.option("--matrix", is_flag=True, help="Print the confusion matrix of every arm.")
 @click.option("--write-plan", type=click.Path(dir_okay=False), metavar="FILE.json",
               help="Write one arm's strategies as a plan for --method planner.")  # fmt: skip
@@ -66,7 +61,7 @@ def esc_command(**options: Any) -> None:
     analyses = [analyse(f, draws=options["draws"], seed=options["seed"]) for f in found]
     differences = _differences(found, options)
     quality = _quality(found, options) if options["quality"] else []
-    ratings = _ratings(found, options) if options["judges"] else []
+    ratings = _ratings(found, options) if options["judge"] else []
     if options["as_json"]:
         from dataclasses import asdict
 
@@ -174,9 +169,10 @@ def _ratings(found: list[Predictions], options: dict[str, Any]) -> list[Ratings]
     from heartloop.run.esc_quality import rate
 
     rated: list[Ratings] = []
+    judges = judges_from(options)
     for name, folder in _folders(found, options).items():
         arms = [one for one in found if one.run == name]
-        rated += asyncio.run(rate(folder, arms, options["judges"], data_dir=options["data"]))
+        rated += asyncio.run(rate(folder, arms, judges, data_dir=options["data"]))
     return rated
 
 

@@ -21,8 +21,9 @@ class ModelOptions:
     Attributes:
         base_urls: roots of OpenAI-compatible servers, ``http://host:8000/v1``; several are
             balanced. litellm takes the first as its ``api_base``.
-        api_key: sent as a bearer token; None looks into ``HEARTLOOP_API_KEY`` for ``server/``
-            and ``vllm/``, and leaves litellm to the provider's usual variables.
+        api_key: sent as a bearer token, none where it is empty; None looks into
+            ``HEARTLOOP_API_KEY`` for ``server/`` and ``vllm/``, and leaves litellm to the
+            provider's usual variables.
         connect_timeout, first_byte_timeout, total_timeout: seconds an attempt may take to
             connect, to hear anything, and altogether. Without streaming the first byte comes
             with the last, so ``first_byte_timeout`` None adapts to the latencies seen.

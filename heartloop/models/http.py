@@ -383,7 +383,8 @@ def _key(options: ModelOptions) -> str | None:
     Raises:
         UsageError: no header can hold it.
     """
-    key = (options.api_key or os.environ.get("HEARTLOOP_API_KEY") or "").strip()
+    key = options.api_key
+    key = (os.environ.get("HEARTLOOP_API_KEY") or "" if key is None else key).strip()
     if not key.isascii() or any(not c.isprintable() or c == " " for c in key):
         raise UsageError(
             "HEARTLOOP_API_KEY: a key has no blanks, line ends or characters beyond ASCII; "

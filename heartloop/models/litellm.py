@@ -181,8 +181,9 @@ class LitellmModel:
             arguments["api_key"] = options.api_key
         if self._base_url():
             arguments["api_base"] = self._base_url()
-            if self._provider in ("openai", "hosted_vllm") and not _openai_key(options):
-                # Servers of one's own need none, litellm insists on one.
+            own = self._provider in ("openai", "hosted_vllm") and not _openai_key(options)
+            if own or options.api_key == "":
+                # Servers of one's own need none, litellm insists on one or takes the provider's.
                 arguments["api_key"] = "none"
         if options.cache_prompts:
             arguments["cache_control_injection_points"] = [

@@ -45,7 +45,7 @@ def plan_section(run: Loaded) -> str:
                 ("models", ", ".join(plan["models"])),
                 ("run seeds", ", ".join(map(str, plan["seeds"]))),
                 ("selector", str(plan["selector"]) if _free(m) else ""),
-                ("judge", str(plan.get("judge") or "")),
+                ("judge", _judges(plan.get("judge"))),
                 ("demonstrations", _shots(m)),
                 ("command", str(sessions[0].get("command") or "") if sessions else ""),
                 ("began, ended (UTC)", f"{sessions[0]['started']} – {sessions[-1].get('ended')}"
@@ -55,6 +55,16 @@ def plan_section(run: Loaded) -> str:
             ]
         )
     )  # fmt: skip
+
+
+def _judges(value: Any) -> str:
+    """The panel in words; older plans name one model."""
+    if not isinstance(value, list):
+        return str(value or "")
+    return ", ".join(
+        judge["model"] + (f" at {judge['base_url']}" if judge.get("base_url") else "")
+        for judge in value
+    )
 
 
 def _shots(manifest: Mapping[str, Any]) -> str:

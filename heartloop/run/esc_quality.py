@@ -14,12 +14,12 @@ from heartloop.data import TaskData
 from heartloop.errors import UsageError
 from heartloop.grading import Grader, open_grader
 from heartloop.grading.extract import json_field
-from heartloop.grading.judge import label_of
-from heartloop.models import make_model
+from heartloop.grading.judge import Judge, label_of
 from heartloop.run.ask import judge_ask
 from heartloop.run.esc import Key, Predictions, run_data
 from heartloop.run.folder import MANIFEST, RunFolder
-from heartloop.run.load import JUDGE_SAMPLING, model_options
+from heartloop.run.judges import JudgeModel, judge_sampling, names_of
+from heartloop.run.load import judge_model
 from heartloop.run.plan import plan_from_dict
 from heartloop.types import Completion, Question
 
@@ -99,7 +99,7 @@ class Ratings:
 async def rate(
     folder: RunFolder,
     found: Sequence[Predictions],
-    judges: Sequence[str],
+    judges: Sequence[JudgeModel],
     *,
     data_dir: str | None = None,
 ) -> list[Ratings]:
@@ -111,29 +111,31 @@ async def rate(
     Args:
         folder: the run of all ``found``.
         found: arms of that run.
-        judges: model names, as ``--model`` takes them; two for agreement.
+        judges: each at its own address; two for agreement.
         data_dir: where the data are now, if they moved.
 
     Raises:
-        UsageError: a judge named twice, or data that are not those of the run.
+        UsageError: data that are not those of the run.
         JournalError: the run folder is in use.
     """
-    if len(set(judges)) < len(judges):
-        raise UsageError("--judge: the same judge twice agrees with itself; name two models")
     plan = plan_from_dict(folder.manifest["plan"], str(folder.path / MANIFEST))
     data = run_data(folder, data_dir=data_dir)
     questions = {(name, q.id): q for name, task in data.items() for q in task.questions}
-    options = model_options(plan)
+    names = names_of(judges, ())
     limits = Limits(concurrency=plan.limits.get("concurrency", "auto"))
     by_judge: list[dict[str, list[dict[str, int] | None]]] = []
     texts = {arm.name: utterances(folder, arm) for arm in found}
     with Journal.open(folder.path) as journal:
         client = Client(
-            {name: make_model(name, options) for name in judges}, journal, limits=limits
+            {name: judge_model(plan, judge) for name, judge in zip(names, judges, strict=True)},
+            journal,
+            limits=limits,
         )
+        card = open_grader(JUDGE).judge_spec().sampling
         try:
-            for judge in judges:
-                grader = open_grader(JUDGE, judge_ask=judge_ask(client, judge, JUDGE_SAMPLING))
+            for name, judge in zip(names, judges, strict=True):
+                ask = judge_ask(client, name, judge_sampling(judge, card))
+                grader = open_grader(JUDGE, judge_ask=[Judge(name, ask)])
                 by_judge.append(
                     {
                         arm.name: await asyncio.gather(
@@ -148,7 +150,7 @@ async def rate(
                 await grader.close()
         finally:
             await client.close()
-    return [_ratings(arm.name, judges, [rated[arm.name] for rated in by_judge]) for arm in found]
+    return [_ratings(arm.name, names, [rated[arm.name] for rated in by_judge]) for arm in found]
 
 
 async def _rate_one(

@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from heartloop.calls import Caps, Client, Journal, Limits, load_prices
+from heartloop.calls.prices import price_of
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
 from heartloop.errors import UsageError
 from heartloop.grading import Grader, MathPool, open_grader
+from heartloop.grading.judge import Judge
 from heartloop.models import ModelOptions, make_model
 from heartloop.models.urls import base_url
 from heartloop.run.ask import judge_ask
 from heartloop.run.claim import asked_questions
+from heartloop.run.judges import (
+    JudgeModel,
+    judge_options,
+    judge_price,
+    judge_sampling,
+    names_of,
+)
 from heartloop.run.plan import Plan
 from heartloop.run.unit import LoadedTask
 from heartloop.secrets import secret_fields
-from heartloop.types import Mode, Sampling
-
-JUDGE_SAMPLING = Sampling(temperature=0.0, max_tokens=1024)
+from heartloop.types import Mode, Model
 
 
 @dataclass(frozen=True, slots=True)
@@ -171,20 +178,50 @@ def model_options(plan: Plan) -> ModelOptions:
     return ModelOptions(**values)
 
 
+def judges_for(plan: Plan, tasks: Sequence[LoadedTask]) -> tuple[JudgeModel, ...]:
+    """The panel of a run: the plan's; else the first model under test judges itself.
+
+    Empty where no task needs a judge.
+    """
+    if all(automatic(task.grader) for task in tasks):
+        return ()
+    return plan.judge or (JudgeModel(plan.models[0]),)
+
+
+def options_for(plan: Plan, model: str) -> ModelOptions:
+    """How a model under test, a helper or a judge without a URL of its own is reached.
+
+    A plan's base URLs are for its ``server/`` models; any other kind goes to its provider, unless
+    the plan has no ``server/`` model, so that the URLs can only be meant for the models it tests.
+    """
+    options = model_options(plan)
+    if model.startswith("server/"):
+        return options
+    if model in plan.models and not any(m.startswith("server/") for m in plan.models):
+        return options
+    return dataclasses.replace(options, base_urls=())
+
+
 def make_client(
     plan: Plan, journal: Journal, tasks: Sequence[LoadedTask], **options: Any
-) -> tuple[Client, str | None]:
-    """The client over all models of a plan, the judge's included; and the judge's name."""
-    judge = plan.judge
-    needs_judge = any(not automatic(task.grader) for task in tasks)
-    if needs_judge and judge is None:
-        # The model under test judges itself unless told otherwise; the report says so.
-        judge = plan.models[0]
-    further = [plan.helper, judge if needs_judge else None]
-    names = list(dict.fromkeys([*plan.models, *(name for name in further if name)]))
-    settings = model_options(plan)
-    models = {name: make_model(name, settings) for name in names}
-    prices = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else None
+) -> tuple[Client, dict[str, JudgeModel]]:
+    """The client over all models of a plan, the panel's included; and the panel by name.
+
+    Raises:
+        UsageError: a model that cannot be asked, or dollars are capped and a price is unknown.
+    """
+    tested = list(dict.fromkeys([*plan.models, *([plan.helper] if plan.helper else [])]))
+    models = {name: make_model(name, options_for(plan, name)) for name in tested}
+    panel = judges_for(plan, tasks)
+    names = names_of(panel, tested)
+    own = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else {}
+    prices = dict(own)
+    for name, judge in zip(names, panel, strict=True):
+        price = judge_price(judge) or price_of(judge.model, own)
+        if price is not None:
+            prices[name] = price
+        if name not in models:
+            models[name] = judge_model(plan, judge, replay=bool(options.get("replay_only")))
     caps = Caps(**{k: plan.limits[f"max_{k}"] for k in CAPS if plan.limits.get(f"max_{k}")})
     client = Client(
         models,
@@ -194,18 +231,31 @@ def make_client(
         prices=prices,
         **options,
     )
-    return client, judge if needs_judge else None
+    return client, dict(zip(names, panel, strict=True))
+
+
+def judge_model(plan: Plan, judge: JudgeModel, *, replay: bool = False) -> Model:
+    """Open a judge at its own address, or where models of its kind are reached."""
+    if judge.base_url is None:
+        return make_model(judge.model, options_for(plan, judge.model))
+    return make_model(judge.model, judge_options(judge, model_options(plan), keys=not replay))
 
 
 LIMITS = ("concurrency", "rpm", "tpm")
 CAPS = ("total_tokens", "usd", "question_tokens")
 
 
-def attach_judge(tasks: Sequence[LoadedTask], client: Client, judge: str) -> None:
-    """Hand the judge to every grader that needs one."""
+def attach_judges(
+    tasks: Sequence[LoadedTask], client: Client, panel: Mapping[str, JudgeModel]
+) -> None:
+    """Hand the panel to every grader that needs one."""
     for task in tasks:
         if not automatic(task.grader):
-            task.grader.judge_ask = judge_ask(client, judge, JUDGE_SAMPLING)
+            card = task.grader.judge_spec().sampling
+            task.grader.judge_ask = [
+                Judge(name, judge_ask(client, name, judge_sampling(judge, card)))
+                for name, judge in panel.items()
+            ]
 
 
 async def close_tasks(tasks: Sequence[LoadedTask]) -> None:

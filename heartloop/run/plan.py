@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, get_args
 
 from heartloop.errors import UsageError
+from heartloop.run.judges import JudgeModel, judges_of
 from heartloop.run.plan_checks import (
     check_limits,
     check_sampling,
@@ -38,7 +39,8 @@ class Plan:
         shots_as: ``turns`` or ``text``; None: as the task card says, else turns.
         verifier: a verifier card instead of the task's own.
         helper: a second model, for methods that need one (`critique`, `planner`).
-        judge: the model that judges, for verifiers that need one.
+        judge: the panel that judges, for verifiers that need one: a name, a mapping of
+            `heartloop.run.judges.JudgeModel` fields, or a list of these.
         sampling: overrides of the task card's sampling, the same for every arm.
         data_dir, practice: where the data comes from.
         server: options of the providers (``ModelOptions`` fields).
@@ -65,7 +67,7 @@ class Plan:
     shots_as: ShotsAs | None = None
     verifier: str | None = None
     helper: str | None = None
-    judge: str | None = None
+    judge: tuple[JudgeModel, ...] = ()
     sampling: Mapping[str, Any] = field(default_factory=dict)
     data_dir: str | None = None
     practice: bool = False
@@ -214,6 +216,7 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
             "arms": arms,
             "tasks": tuple(map(str, value["tasks"])),
             "models": tuple(map(str, value["models"])),
+            "judge": judges_of(value.get("judge"), where),
             "seeds": tuple(dict.fromkeys(value.get("seeds", (0,)))),
             "reuse": tuple(value.get("reuse", ())),
             "exclude_questions": tuple(value.get("exclude_questions", ())),

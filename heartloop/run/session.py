@@ -20,7 +20,7 @@ from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
 from heartloop.errors import HeartloopError, JournalError, Stopped, UsageError
 from heartloop.run.folder import CALLS, MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
-from heartloop.run.load import Prepared, attach_judge, close_tasks, make_client
+from heartloop.run.load import Prepared, attach_judges, close_tasks, make_client
 from heartloop.run.manifest import check_unchanged, new_manifest
 from heartloop.run.reuse import adopt
 from heartloop.run.summary import summarize
@@ -184,12 +184,11 @@ async def open_client(
         UsageError: a model that cannot be asked: unknown, without its key or its price.
     """
     try:
-        client, judge = make_client(prepared.plan, journal, prepared.tasks, replay_only=replay_only)
+        client, panel = make_client(prepared.plan, journal, prepared.tasks, replay_only=replay_only)
         try:
             if not replay_only:
                 await client.check()
-            if judge is not None:
-                attach_judge(prepared.tasks, client, judge)
+            attach_judges(prepared.tasks, client, panel)
             yield client
         finally:
             await client.close()

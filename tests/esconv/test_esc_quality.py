@@ -19,6 +19,7 @@ from heartloop.data import load_data, resolve_tasks
 from heartloop.run.esc import load_predictions
 from heartloop.run.esc_quality import CRITERIA, rate, ratings_of, utterance_of
 from heartloop.run.folder import RunFolder
+from heartloop.run.judges import judges_of
 
 
 @pytest.mark.parametrize(
@@ -137,7 +138,8 @@ def test_two_judges_rate_each_response_once_and_agree_as_they_should(
     assert not stop.value.code
     folder = RunFolder(tmp_path / "rated")
     found = load_predictions(folder)
-    (rated,) = asyncio.run(rate(folder, found, ["server/kind", "server/harsh"]))
+    judges = judges_of(["server/kind", "server/harsh"], "test")
+    (rated,) = asyncio.run(rate(folder, found, judges))
     assert rated.rated == 12 and rated.failed == {"server/kind": 3, "server/harsh": 3}
     kind, harsh = rated.means["server/kind"], rated.means["server/harsh"]
     for criterion in CRITERIA:
@@ -146,7 +148,7 @@ def test_two_judges_rate_each_response_once_and_agree_as_they_should(
         assert rated.agreement[criterion].exact == 0 and rated.agreement[criterion].near == 1
     assert all("Strategy: Question" not in asked for asked in Judge.asked)
     asked = len(Judge.asked)
-    again = asyncio.run(rate(folder, found, ["server/kind", "server/harsh"]))
+    again = asyncio.run(rate(folder, found, judges))
     assert again == [rated] and len(Judge.asked) == asked  # the journal knew
 
 
