@@ -123,7 +123,7 @@ class Stimulus:
         placement: where it goes unless the arm says otherwise.
         of: the stimulus that this one is a control or paraphrase of, ``emotionprompt:EP02``.
         kind: ``stimulus``, ``placebo``, ``demand-only``, ``affect-only``, ``shuffled``,
-            ``paraphrase``, ``neutral``, ``cot``.
+            ``paraphrase``, ``distractor``, ``neutral``, ``cot``.
     """
 
     id: str
@@ -158,7 +158,10 @@ class Arm:
         cues: the feedback phrases a loop may say, for the method's schedule to choose from.
         params: the method's own parameters (rounds, candidates, schedule, history, …).
         role: ``treatment``, or what it controls for: ``none``, ``again``, ``placebo``,
+            ``demand-only``, ``affect-only``, ``shuffled``, ``paraphrase``, ``distractor``, ``cot``,
             ``resample``, ``reflect``, ``neutral`` …
+        of: names of the treatments it is a control of; empty: of all of them.
+        gated: it is asked last, and only where the claim of a treatment in ``of`` stands.
     """
 
     name: str
@@ -168,6 +171,8 @@ class Arm:
     cues: tuple[Stimulus, ...] = ()
     params: Mapping[str, Any] = field(default_factory=dict)
     role: str = "treatment"
+    of: tuple[str, ...] = ()
+    gated: bool = False
 
 
 # --- One call ----------------------------------------------------------------------------

@@ -99,21 +99,21 @@ def _doubts(stimulus: Stimulus, card: StimulusSet) -> Iterator[str]:
     original = _original(stimulus, card)
     if stimulus.of and original is None:
         yield f'of: there is no stimulus "{stimulus.of}"'
-    if original is not None and stimulus.kind in ("placebo", "demand-only", "affect-only"):
+    if original is not None and stimulus.kind in ("placebo", "distractor", "affect-only"):
         gap = length_gap(text, original.text)
         if gap > MATCH:
             yield f"length differs from {original.name} by {gap:.0%} (at most {MATCH:.0%})"
     allowed = set(affect_words(original.text)) if original is not None else set()
-    if stimulus.kind in ("placebo", "neutral"):
+    if stimulus.kind in ("placebo", "distractor", "neutral"):
         yield from _found("words of feeling", affect_words(text))
     elif stimulus.kind == "demand-only":
         yield from _found("words of feeling", [w for w in affect_words(text) if w not in allowed])
     asked = demands(text)
-    if stimulus.kind == "placebo" and original is not None and "?" in original.text:
+    if stimulus.kind in ("placebo", "distractor") and original and "?" in original.text:
         asked = [sign for sign in asked if sign != "?"]  # a question is matched by a question
-    if stimulus.kind in ("placebo", "neutral", "affect-only") or stimulus.emotion:
+    if stimulus.kind in ("placebo", "distractor", "neutral", "affect-only") or stimulus.emotion:
         yield from _found("a demand", asked)
-    if stimulus.kind == "neutral" or stimulus.emotion:
+    if stimulus.kind in ("placebo", "neutral") or stimulus.emotion:
         yield from _found("a verdict on the answer", verdicts(text))
     if stimulus.emotion:
         count = len(text.split())

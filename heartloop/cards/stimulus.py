@@ -24,6 +24,7 @@ STIMULUS_KINDS = (
     "affect-only",
     "shuffled",
     "paraphrase",
+    "distractor",
     "neutral",
     "cot",
 )
@@ -278,8 +279,8 @@ def controls_of(
 
     Args:
         stimulus: the published or own stimulus, or a HEART cue.
-        kind: ``placebo``, ``demand-only``, ``affect-only``, ``shuffled``, ``paraphrase`` or
-            ``neutral``.
+        kind: ``placebo``, ``demand-only``, ``affect-only``, ``shuffled``, ``paraphrase``,
+            ``distractor`` or ``neutral``.
         sets: cards to look in; a stimulus's own set is looked through as well.
 
     Returns:

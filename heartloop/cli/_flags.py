@@ -53,10 +53,11 @@ WHAT = _option_group(
     ),
     click.option(
         "--controls",
-        type=click.Choice(["matched", "none"]),
+        type=click.Choice(["none", "lean", "matched", "full"]),
         default="matched",
         show_default=True,
-        help="Add the arms that make the result mean something.",
+        help="Arms beside it. lean: none, again. matched: placebos, too, and demand-only twins of "
+        "claims that stand. full: every twin.",
     ),
     click.option(
         "--seeds",

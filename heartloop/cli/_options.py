@@ -9,7 +9,8 @@ from typing import Any
 
 from heartloop.cli._judges import judges_from
 from heartloop.errors import UsageError
-from heartloop.run.plan import Plan, build_arms, load_plan
+from heartloop.run.arms import build_arms
+from heartloop.run.plan import Plan, load_plan
 from heartloop.run.plan_checks import check_selector
 
 LOCAL_SERVER = "http://localhost:8000/v1"

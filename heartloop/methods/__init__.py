@@ -6,7 +6,18 @@ exists in oracle mode only.
 
 from heartloop.methods import adaptive, basic, informed, loop, refine
 from heartloop.methods.bandit import open_learner
-from heartloop.methods.controls import matched_controls
+from heartloop.methods.controls import (
+    AVERAGED,
+    TWINS,
+    controls_for,
+    length_difference,
+    matched_controls,
+    one_turn_controls,
+    placebo_arms,
+    placebo_class,
+    placebos_of,
+    twin_arms,
+)
 from heartloop.methods.cost import (
     TokenAverages,
     draws_for_equal_tokens,
@@ -31,31 +42,40 @@ from heartloop.methods.selectors import SELECTORS, Selector, select
 from heartloop.methods.wordings import wordings_sha256
 
 __all__ = [
+    "AVERAGED",
     "METHODS",
     "PARAMS",
     "SELECTORS",
     "SPECS",
+    "TWINS",
     "MethodSpec",
     "Param",
     "Selector",
     "TokenAverages",
     "adaptive",
     "basic",
+    "controls_for",
     "draws_for_equal_tokens",
     "draws_from_pilot",
     "expected_calls",
     "expected_tokens",
     "informed",
+    "length_difference",
     "loop",
     "matched_controls",
     "never_right",
     "older_defaults",
+    "one_turn_controls",
     "open_learner",
+    "placebo_arms",
+    "placebo_class",
+    "placebos_of",
     "refine",
     "register",
     "render",
     "select",
     "settings",
+    "twin_arms",
     "validate_arm",
     "wordings_sha256",
 ]

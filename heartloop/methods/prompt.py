@@ -14,18 +14,23 @@ _ANSWER_PREFIX = re.compile(r"\n[^\n]{1,24}:[ \t]*\Z")
 def join(text: str, joiner: str, addition: str) -> str:
     """Put ``addition`` after ``text`` so that the two never run together.
 
-    A joiner with a comma takes the place of a full stop at the end of the text (EP01 is joined
-    that way in its paper), and becomes a space after any other closing mark. A joiner without
-    white space gets a space behind it.
+    The joiner stands as it is, behind whatever mark ends the text. After a comma the addition goes
+    on in lower case, as EP01 does in its paper ("…is positive or negative., write your answer…").
+    A joiner without white space gets a space behind it.
     """
     if not text or not addition:
         return text or addition
-    mark = joiner.strip()
-    if mark == "," and text[-1] in ".?!:;,":
-        text, joiner = (text[:-1], joiner) if text[-1] == "." else (text, " ")
+    if joiner.strip() == ",":
+        addition = _lower_first(addition)
     if not joiner[-1:].isspace() and not (not joiner and text[-1].isspace()):
         joiner += " "
     return text + joiner + addition
+
+
+def _lower_first(text: str) -> str:
+    """The first letter in lower case, but for "I" and words in capitals."""
+    word = re.split(r"[\s\W]", text, maxsplit=1)[0]
+    return text if word == "I" or word[1:2].isupper() else text[0].lower() + text[1:]
 
 
 def phrase(stimuli: Sequence[Stimulus]) -> str:

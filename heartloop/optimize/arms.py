@@ -15,15 +15,11 @@ MOST_ARMS = 500
 
 
 def placebo_for(groups: Sequence[Sequence[Stimulus]]) -> Stimulus | None:
-    """The neutral phrase nearest in length to the stimulus of median length; None without any."""
-    from heartloop.cards import load_stimuli
+    """A placebo of the stimulus of median length, joined as it is; None without any."""
+    from heartloop.methods import placebos_of
 
-    placebos = [s for s in load_stimuli("controls").stimuli if s.kind == "placebo"]
-    lengths = sorted(len(s.text) for group in groups for s in group)
-    if not placebos or not lengths:
-        return None
-    target = lengths[(len(lengths) - 1) // 2]
-    return min(placebos, key=lambda one: abs(len(one.text) - target))
+    ranked = sorted((g for g in groups if g), key=lambda g: sum(len(s.text) for s in g))
+    return placebos_of(ranked[(len(ranked) - 1) // 2])[0] if ranked else None
 
 
 def search_arms(
@@ -55,7 +51,7 @@ def search_arms(
         UsageError: nothing to search over, an unknown name, or too many arms.
     """
     from heartloop.methods import validate_arm
-    from heartloop.run.plan import arm_from_dict
+    from heartloop.run.plan import arm_from_dict, with_cues
 
     for place in placements:
         if place not in PLACEMENTS:
@@ -80,7 +76,7 @@ def search_arms(
             {"name": name, "method": method, "params": values, "role": role}, "search"
         )
         arm = dataclasses.replace(plain, stimuli=tuple(group), placement=place)
-        arms.append(_with_cues(arm))
+        arms.append(with_cues(arm))
 
     placebo = placebo_for(groups)
     place_of = placements[0] if placements else "after_instruction"
@@ -108,15 +104,3 @@ def search_arms(
     for arm in arms:
         validate_arm(arm, mode)
     return arms
-
-
-def _with_cues(arm: Arm) -> Arm:
-    """Give a loop the phrases that its schedule chooses from."""
-    from heartloop.cards import load_stimuli
-    from heartloop.methods import SPECS
-
-    spec = SPECS.get(arm.method)
-    if spec is None or not spec.cues or arm.cues:
-        return arm
-    card = str(arm.params.get("cues") or spec.cues)
-    return dataclasses.replace(arm, cues=tuple(load_stimuli(card).stimuli))

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.errors import UsageError
+from heartloop.methods import controls_for
 from heartloop.types import Arm, Claim, ClaimKind, Contrast
 
 LEVEL = 0.05
@@ -103,57 +104,6 @@ def is_loop(arm: Arm) -> bool:
 
     spec = SPECS.get(arm.method)
     return spec is not None and "rounds" in spec.params
-
-
-def controls_for(arm: Arm, arms: Sequence[Arm]) -> dict[str, tuple[str, ...]]:
-    """Role -> names of a treatment's own controls.
-
-    A control named "... for ARM" belongs to that arm alone. Of several with one role the first of
-    the arm's own method counts, but for placebos, which are chosen by length.
-    """
-    others = [a for a in arms if a.role != "treatment"]
-    own = [a for a in others if a.name.endswith(f" for {arm.name}")]
-    common = [a for a in others if " for " not in a.name]
-    found: dict[str, tuple[str, ...]] = {}
-    for role in dict.fromkeys(a.role for a in (*own, *common)):
-        mine = [a for a in own if a.role == role] or [a for a in common if a.role == role]
-        if role == "placebo":
-            chosen = _placebos(arm, mine)
-        else:
-            of = [a for a in mine if _of(a, arm)] if role in TWINS else mine
-            same = [a for a in of if a.method == arm.method]
-            chosen = (same or of)[:1]
-        if chosen:
-            found[role] = tuple(a.name for a in chosen)
-    return found
-
-
-TWINS = ("demand-only", "affect-only", "shuffled", "paraphrase")
-"""Roles of arms that belong to one stimulus: the one their own stimulus is ``of``."""
-
-
-def _of(control: Arm, arm: Arm) -> bool:
-    names = {s.name for s in arm.stimuli}
-    return any(s.of in names for s in control.stimuli)
-
-
-def _placebos(arm: Arm, placebos: Sequence[Arm]) -> list[Arm]:
-    """The (two) placebos nearest in words to the arm's stimulus, placed and joined as it is."""
-    if len(placebos) <= 2:
-        return list(placebos)
-    words = _words(arm)
-
-    def far(other: Arm) -> tuple[bool, bool, float]:
-        joiners = [[s.joiner for s in a.stimuli] for a in (arm, other)]
-        theirs = _words(other)
-        ratio = max(words, theirs, 1) / max(min(words, theirs), 1)
-        return other.placement != arm.placement, joiners[0] != joiners[1], ratio
-
-    return sorted(placebos, key=far)[:2]
-
-
-def _words(arm: Arm) -> int:
-    return sum(len(s.text.split()) for s in arm.stimuli)
 
 
 def _loop_contrasts(

@@ -126,13 +126,19 @@ def _arm(prepared: Prepared, arm: Arm, repeats: int, averages: list[TokenAverage
         least += low * n
         most += high * n
         tokens += expected_tokens(arm, task.mode, average)[1].total * n
+    if arm.gated:
+        least = 0  # asked only where a claim stands
     return ArmEstimate(arm.name, arm.method, arm.role, least, most, tokens)
 
 
 def _shared_first_calls(arms: tuple[Arm, ...]) -> int:
     """How many first calls of a question other arms get for nothing."""
     firsts = [
-        (tuple(s.sha256 for s in arm.stimuli), arm.placement if arm.stimuli else "", arm.method)
+        (
+            tuple((s.sha256, s.joiner) for s in arm.stimuli),
+            arm.placement if arm.stimuli else "",
+            arm.method,
+        )
         for arm in arms
         if not arm.params.get("draw") and arm.method not in ("cot", "emotional_cot", "knowledge")
     ]

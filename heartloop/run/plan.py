@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, get_args
@@ -19,7 +18,7 @@ from heartloop.run.plan_checks import (
     is_whole,
     no_unknown,
 )
-from heartloop.types import PLACEMENTS, Arm, Mode, Placement, ShotsAs, Stimulus
+from heartloop.types import PLACEMENTS, Arm, Mode, ShotsAs, Stimulus
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,8 +123,10 @@ def arm_from_dict(value: Mapping[str, Any], where: str) -> Arm:
         cues=_stimuli(value.get("cues", ()), f"{where}: cues", whole_sets=True),
         params=dict(value.get("params", {})),
         role=str(value.get("role", "treatment")),
+        of=tuple(map(str, value.get("of", ()))),
+        gated=bool(value.get("gated", False)),
     )
-    return _with_cues(arm)
+    return with_cues(arm)
 
 
 def _stimuli(value: Any, where: str, *, whole_sets: bool = False) -> tuple[Stimulus, ...]:
@@ -268,108 +269,7 @@ def load_plan(path: Path) -> Plan:
     return plan_from_dict(value, str(path))
 
 
-# --- Arms from flags ----------------------------------------------------------------------
-
-
-def build_arms(
-    method: str,
-    *,
-    stimuli: str | None = None,
-    controls: str = "matched",
-    mode: Mode = "oracle",
-    placement: Placement | None = None,
-    params: Mapping[str, Any] | None = None,
-) -> tuple[Arm, ...]:
-    """The arms that flags stand for.
-
-    A single-turn method with stimuli gives an arm each beside ``none``, ``again`` (the same
-    prompt once more: the noise floor) and ``placebo`` (neutral words matched in length to the
-    stimulus of median length). A loop gives one arm and, with ``controls="matched"``, the
-    arms of `heartloop.methods.matched_controls`.
-
-    Raises:
-        UsageError: an unknown method, stimulus or parameter.
-    """
-    from heartloop.cards import parse_stimuli
-    from heartloop.methods import matched_controls, validate_arm
-
-    params = dict(params or {})
-    groups = parse_stimuli(stimuli) if stimuli else []
-    matched = controls == "matched"
-    if groups:
-        placebo = _placebo(groups) if matched else None
-        if placebo is not None and len(groups) > 1:
-            groups = [group for group in groups if group != (placebo,)]  # it is a control here
-        arms = [_stimulus_arm(method, group, placement, params) for group in groups]
-        if matched:
-            arms = [*_first_prompt_controls(method, groups, placebo, placement, params), *arms]
-    else:
-        arms = [_with_cues(Arm(method, method, params=params))]
-        if matched:
-            arms += [_with_cues(arm) for arm in matched_controls(arms[0], mode)]
-    for arm in arms:
-        validate_arm(arm, mode)
-    return tuple(_unique(arms))
-
-
-def _stimulus_arm(
-    method: str, group: tuple[Stimulus, ...], placement: Placement | None, params: dict[str, Any]
-) -> Arm:
-    name = "+".join(s.id for s in group)
-    if method != "single":
-        name = f"{method}/{name}"
-    place = placement or group[0].placement
-    return _with_cues(Arm(name, method, stimuli=group, placement=place, params=params))
-
-
-def _first_prompt_controls(
-    method: str,
-    groups: Sequence[tuple[Stimulus, ...]],
-    placebo: Stimulus | None,
-    placement: Placement | None,
-    params: dict[str, Any],
-) -> list[Arm]:
-    prefix = "" if method == "single" else f"{method}/"
-    arms = [_with_cues(Arm(f"{prefix}none", method, params=params, role="none"))]
-    if method == "single":
-        arms.append(Arm("again", "single", params={**params, "draw": 1}, role="again"))
-    if placebo is not None:
-        place = placement or groups[0][0].placement
-        arms.append(
-            _with_cues(
-                Arm(f"{prefix}placebo", method, (placebo,), place, params=params, role="placebo")
-            )
-        )
-    return arms
-
-
-def _placebo(groups: Sequence[tuple[Stimulus, ...]]) -> Stimulus | None:
-    """The placebo matched to the stimulus of median length; None where none is matched."""
-    from heartloop.cards import load_stimuli
-
-    named = [s for group in groups for s in group]
-    sets = dict.fromkeys(s.set for s in named if s.kind in ("stimulus", "placebo"))
-    placebos = {s.of: s for s in load_stimuli("controls").stimuli if s.kind == "placebo"}
-    for name in sets:  # a set of the user's own may bring its own placebos
-        with contextlib.suppress(UsageError):  # named by its path, and nowhere else to be found
-            placebos |= {s.of: s for s in load_stimuli(name).stimuli if s.kind == "placebo"}
-    placebos |= {s.of: s for s in named if s.kind == "placebo" and s.of}
-    stimuli = sorted(
-        (s for s in named if s.kind in ("stimulus", "paraphrase")),
-        key=lambda s: len(s.text),
-    )
-    for s in sorted(stimuli, key=lambda s: abs(stimuli.index(s) - (len(stimuli) - 1) // 2)):
-        match = placebos.get(s.of or s.name) or placebos.get(s.name)
-        if match is not None:
-            return match
-    # A stimulus of the user's own: the published placebo nearest in length.
-    if stimuli and placebos:
-        target = len(stimuli[(len(stimuli) - 1) // 2].text)
-        return min(placebos.values(), key=lambda p: abs(len(p.text) - target))
-    return None
-
-
-def _with_cues(arm: Arm) -> Arm:
+def with_cues(arm: Arm) -> Arm:
     """Give a loop the phrases its schedule chooses from, where it has none yet.
 
     Raises:
@@ -389,14 +289,3 @@ def _with_cues(arm: Arm) -> Arm:
             params.setdefault("tables", card.tables)  # a card of the user's own for `state`
         return dataclasses.replace(arm, cues=tuple(card.stimuli), params=params)
     return arm
-
-
-def _unique(arms: list[Arm]) -> list[Arm]:
-    seen: dict[str, Arm] = {}
-    for arm in arms:
-        if arm.name not in seen:
-            seen[arm.name] = arm
-        elif seen[arm.name] != arm:
-            full = "+".join(s.name for s in arm.stimuli) or f"{arm.name}-2"
-            seen[full] = dataclasses.replace(arm, name=full)
-    return list(seen.values())

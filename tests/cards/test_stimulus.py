@@ -37,7 +37,8 @@ PUBLISHED = {
 SETS = {
     "emotionprompt": 11,
     "negativeprompt": 10,
-    "controls": 60,
+    "controls": 59,
+    "placebo": 6,
     "paraphrases": 63,
     "heart": 48,
     "neutral": 1,
@@ -100,31 +101,58 @@ def test_only_the_first_stimulus_is_joined_with_a_comma() -> None:
     assert {s.valence for s in load_stimuli("negativeprompt").stimuli} == {"negative"}
 
 
+def test_placebos_keep_their_rules() -> None:
+    """Second person, about the task, true of any; no question, demand, feeling or layout."""
+    layout = re.compile(
+        r"\b(page|line|section|text|above|below|follow\w*|next|prompt|words?|message|separate|print\w*"
+        r"|document|instruction|example|format|answer)\b",
+        re.I,
+    )
+    classes: dict[str, list[Stimulus]] = {}
+    for s in load_stimuli("placebo").stimuli:
+        classes.setdefault(s.id.rpartition("-")[0], []).append(s)
+        said = set(re.findall(r"[a-z]+", s.text.lower()))
+        assert said & {"you", "your", "yours"} and "task" in said, s.id
+        assert "?" not in s.text and demands(s.text) == [], s.id
+        assert affect_words(s.text) == [] and verdicts(s.text) == [], s.id
+        assert not layout.search(s.text), s.id
+        assert (s.kind, s.valence, s.demand, s.of) == ("placebo", "neutral", "none", "")
+    assert list(classes) == ["placebo-short", "placebo-middle", "placebo-long"]
+    for pair in classes.values():
+        assert len(pair) == 2 and len({len(s.text.split()) for s in pair}) == 1
+
+
 @pytest.mark.parametrize("original", list(PUBLISHED))
-def test_every_published_stimulus_has_a_matched_placebo_without_feeling_or_demand(
-    original: str,
-) -> None:
+def test_every_published_stimulus_has_a_distractor_of_its_length(original: str) -> None:
     [(stimulus,)] = parse_stimuli(original)
-    [placebo] = controls_of(stimulus, "placebo")
-    assert length_gap(placebo.text, stimulus.text) <= 0.15
-    assert affect_words(placebo.text) == [] and verdicts(placebo.text) == []
-    asked = set(demands(placebo.text))
-    assert asked <= ({"?"} if "?" in stimulus.text else set())
-    assert (placebo.valence, placebo.demand) == ("neutral", "none")
-    assert (placebo.joiner, placebo.placement) == (stimulus.joiner, stimulus.placement)
+    assert controls_of(stimulus, "placebo") == []  # its placebos are those of its length class
+    [distractor] = controls_of(stimulus, "distractor")
+    assert length_gap(distractor.text, stimulus.text) <= 0.15
+    assert affect_words(distractor.text) == [] and verdicts(distractor.text) == []
+    assert (distractor.joiner, distractor.placement) == (stimulus.joiner, stimulus.placement)
 
 
 @pytest.mark.parametrize("original", MIXED)
-def test_what_mixes_feeling_and_demand_has_a_counterpart_of_each(original: str) -> None:
+def test_what_asks_for_something_has_a_twin_that_asks_for_it_and_no_more(original: str) -> None:
     [(stimulus,)] = parse_stimuli(original)
     [demand] = controls_of(stimulus, "demand-only")
-    [affect] = controls_of(stimulus, "affect-only")
     assert demand.demand == stimulus.demand != "none" and demands(demand.text)
-    assert set(affect_words(demand.text)) <= set(affect_words(stimulus.text)) & {"confidence"}
-    assert affect.demand == "none" and affect_words(affect.text) and demands(affect.text) == []
-    for control in (demand, affect):
-        assert length_gap(control.text, stimulus.text) <= 0.15
-        assert control.joiner == stimulus.joiner
+    assert set(affect_words(demand.text)) <= {"confidence", "sure"} & set(
+        affect_words(stimulus.text)
+    )
+    assert len(demand.text.split()) <= 1.25 * len(stimulus.text.split()) + 1
+    assert demand.joiner == stimulus.joiner
+    # a question is a demand to be answered: the twin asks one exactly where its original does
+    assert ("?" in demand.text) == ("?" in stimulus.text)
+    layout = re.findall(r"\b(?:lines?|after the|before the|stand\w*)\b", demand.text)
+    assert not layout or original == "EP09"  # no rule of layout that the original does not give
+    affect = controls_of(stimulus, "affect-only")
+    if original == "EP01":
+        assert affect == []  # it has no affect to isolate
+        return
+    assert affect[0].demand == "none" and affect_words(affect[0].text)
+    assert demands(affect[0].text) == []
+    assert length_gap(affect[0].text, stimulus.text) <= 0.15
 
 
 def test_stimuli_without_a_demand_have_no_counterparts() -> None:
@@ -159,8 +187,17 @@ def test_heart_has_eight_cues_an_emotion_that_state_a_feeling_and_nothing_else()
         assert len(cues) >= 8
         side = "encouraging" if emotion in ("happiness", "surprise") else "critical"
         assert {s.valence for s in cues} == {side}
+    about_the_answer = re.compile(
+        r"\b(this is going|with you|reading|heading|look at this|line|hangs|work)\b", re.I
+    )
     for s in card.stimuli:
         assert 5 <= len(s.text.split()) <= 25, s.id
+        if s.valence == "critical":  # in verifier-free mode nobody knows that an answer is bad
+            assert not about_the_answer.search(s.text), s.id
+            assert not re.search(r"\byou(r|rs)?\b", s.text), s.id
+        if s.emotion == "surprise":  # happiness is another emotion
+            glad = r"\b(love|delight\w*|thrill\w*|grin\w*|nicest|wonderful|hap\w+|hope|smil\w+)\b"
+            assert not re.search(glad, s.text), s.id
         assert affect_words(s.text), s.id
         assert demands(s.text) == [] and verdicts(s.text) == [], s.id
         assert s.demand == "none"

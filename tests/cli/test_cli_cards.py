@@ -154,9 +154,10 @@ def test_the_command_that_init_tells_works(
     code, out, err = run(*words, "--json", "--limit", "3")
     assert code == 0, err
     rows = {row["arm"]: row for row in json.loads(out)["arms"]}
-    # the set's own placebo is the control, once, and most answers get a verdict
-    assert list(rows) == ["none", "again", "placebo", "EX1", "EX2"]
-    assert rows["placebo"]["stimulus"] == "example:PL-EX1"
+    # the set's own placebo is the control of its stimulus, once; EX2 has those of its length
+    placebos = ["PL-EX1", "placebo-short-1", "placebo-short-2"]
+    assert list(rows) == ["none", "again", *placebos, "EX1", "EX2"]
+    assert rows["PL-EX1"]["stimulus"] == "example:PL-EX1"
     assert sum(row["correct"] + row["incorrect"] for row in rows.values()) > 0
 
 

@@ -52,16 +52,22 @@ def test_before_and_system():
     assert render(question(), (EP02,), "system")[0] == Message("system", EP02.text)
 
 
-def test_the_comma_of_ep01_takes_the_place_of_a_full_stop():
-    assert "Solve the problem, Write your answer.\n" in only(render(question(), (EP01,)))
+def test_ep01_is_joined_as_published_whatever_ends_the_instruction():
+    asked = only(render(question(instruction="It is positive or negative."), (EP01,)))
+    assert asked.startswith("It is positive or negative., write your answer.\n")
     asked = only(render(question(instruction="What is it?"), (EP01,)))
-    assert asked.startswith("What is it? Write your answer.")
-    assert only(render(question(instruction="Solve"), (EP01,))).startswith("Solve, Write")
+    assert asked.startswith("What is it?, write your answer.")
+    assert only(render(question(instruction="Solve"), (EP01,))).startswith("Solve, write")
+
+
+def test_a_comma_leaves_i_and_capitals_as_they_are():
+    assert join("Go.", ", ", "I am here.") == "Go., I am here."
+    assert join("Go.", ", ", "NASA is here.") == "Go., NASA is here."
 
 
 def test_several_stimuli_are_joined_each_by_its_own_joiner():
     text = only(render(question(), (EP02, EP01)))
-    assert text.startswith("Solve the problem. This is very important to my career, Write your")
+    assert text.startswith("Solve the problem. This is very important to my career., write your")
 
 
 def test_history_stands_between_system_and_question():

@@ -21,10 +21,10 @@ def _phrase(name: str, words: int, **options: Any) -> Stimulus:
 
 NONE = Arm("none", role="none")
 SHORT = tuple(
-    Arm(f"P{i}", stimuli=(_phrase(f"P{i}", 4),), role="placebo") for i in (1, 2)
+    Arm(f"P{i}", stimuli=(_phrase(f"P{i}", 4),), role="placebo", of=("A",)) for i in (1, 2)
 )  # fmt: skip
 LONG = tuple(
-    Arm(f"P{i}", stimuli=(_phrase(f"P{i}", 40),), role="placebo") for i in (3, 4)
+    Arm(f"P{i}", stimuli=(_phrase(f"P{i}", 40),), role="placebo", of=("B",)) for i in (3, 4)
 )  # fmt: skip
 TASK = {"sums": "accuracy"}
 

@@ -11,9 +11,10 @@ from typing import Any
 
 import pytest
 
+from heartloop.run.arms import build_arms
 from heartloop.run.execute import prepare
 from heartloop.run.folder import new_folder
-from heartloop.run.plan import Plan, build_arms
+from heartloop.run.plan import Plan
 from heartloop.run.ray import execute_on_ray
 
 pytestmark = pytest.mark.ray

@@ -37,7 +37,7 @@ def call(*arguments: str) -> int:
 
 
 REPLAY = ("run", "--task", "sums.csv", "--model", "replay/draws.jsonl")
-RESAMPLE = (*REPLAY, "--method", "resample", "--param", "draws=3")
+RESAMPLE = (*REPLAY, "--method", "resample", "--param", "draws=3", "--controls", "none")
 
 
 @pytest.mark.parametrize(
