@@ -75,6 +75,17 @@ WHAT = _option_group(
         help="Confirm the claim of an earlier run: its plan, on the questions left to ask.",
     ),
     click.option(
+        "--power-from",
+        metavar="RUN",
+        help="The power line takes its noise from this run instead of assuming it.",
+    ),
+    click.option(
+        "--target",
+        type=click.FloatRange(0, 100, min_open=True, max_open=True),
+        metavar="POINTS",
+        help="The power line says how many questions this difference needs.",
+    ),
+    click.option(
         "--exclude-questions",
         multiple=True,
         metavar="RUN",

@@ -31,13 +31,19 @@ def table(headers: list[str], rows: list[list[str]], *, right: set[int] | None =
 
 
 def show_plan(
-    prepared: Any, *, as_json: bool = False, quiet: bool = False, probe: Any = None
+    prepared: Any,
+    *,
+    as_json: bool = False,
+    quiet: bool = False,
+    probe: Any = None,
+    noise: Any = None,
+    target: float | None = None,
 ) -> dict[str, Any]:
     """Print the plan and its estimate; returns the estimate as plain data."""
     from heartloop.run.estimate import estimate
     from heartloop.run.pilot import needs_pilot
 
-    found = estimate(prepared, probe)
+    found = estimate(prepared, probe, noise, target)
     if as_json:
         plan = {"plan": prepared.plan.to_dict(), "estimate": found.to_dict()}
         click.echo(json.dumps(plan, indent=2, default=str))

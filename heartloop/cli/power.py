@@ -11,7 +11,8 @@ import click
 from heartloop.errors import UsageError
 
 if TYPE_CHECKING:
-    from heartloop.analysis.power import Pilot, PowerPlan
+    from heartloop.analysis.power import Pilot
+    from heartloop.analysis.power_plan import PowerPlan
 
 
 @click.command("power", short_help="What effect can this experiment see?")
@@ -20,11 +21,20 @@ if TYPE_CHECKING:
 @click.option("--limit", type=click.IntRange(min=1), help="At most so many questions of the task.")
 @click.option("--data", "data_dir", type=click.Path(file_okay=False), help="Data folder.")
 @click.option("--practice", is_flag=True, help="Count the practice set's questions.")
-@click.option("--arms", default="2", help="Number of arms, control included, or their names: A,B.")
+@click.option(
+    "--treatments", default="1", help="How many are tried (one Holm family), or their names: A,B."
+)
+@click.option(
+    "--placebos",
+    type=click.IntRange(0),
+    default=2,
+    show_default=True,
+    help="Placebos that each must beat beside the plain prompt; 0: none.",
+)
 @click.option("--seeds", default="1", help="Number of runs of each question, or seeds: 0,1,2.")
 @click.option("--discordance", type=float, help="Share of questions on which two arms differ.")
 @click.option("--correlation", type=float, help="Correlation of differences over seeds.")
-@click.option("--pilot", help="Run whose arms say how noisy comparisons are.")
+@click.option("--power-from", metavar="RUN", help="Run whose arms say how noisy comparisons are.")
 @click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
 @click.option("--target", type=float, help="Difference to plan for, in points.")
 @click.option("--power", "wanted", type=float, default=0.8, show_default=True)
@@ -35,49 +45,55 @@ def power_command(**options: Any) -> None:
     """Smallest difference a design can detect, and what a target would need.
 
     \b
-    heartloop power --task olympiad --arms 6
-    heartloop power -n 500 --arms 2 --seeds 3 --target 2 --tokens 900
-    heartloop power --task olympiad --arms 2 --pilot last --target 3
+    heartloop power --task olympiad --treatments 11
+    heartloop power -n 500 --seeds 3 --target 2 --tokens 900
+    heartloop power --task olympiad --power-from last --target 3
     """
-    from heartloop.analysis.power import power_plan
+    from heartloop.analysis.power_plan import power_plan
 
     _check(options)
-    pilot, tokens, source = _pilot(options) if options["pilot"] else (None, None, "")
+    pilot, tokens, source = _pilot(options) if options["power_from"] else (None, None, "")
     questions = _questions(options)
-    arms = _count(options["arms"], "--arms", least=2)
+    treatments = _count(options["treatments"], "--treatments", least=1)
     seeds = _count(options["seeds"], "--seeds", least=1)
     target = None if options["target"] is None else options["target"] / 100
 
-    def plan(n: int, arms: int, seeds: int, target: float | None = None) -> PowerPlan:
+    each = options["tokens"] if options["tokens"] is not None else tokens
+    arms = treatments + 1 + options["placebos"]
+
+    def plan(n: int, seeds: int, target: float | None = None) -> PowerPlan:
         try:
             return power_plan(
                 n,
-                arms,
+                treatments,
                 seeds,
-                options["discordance"],
-                options["correlation"],
-                pilot,
-                target,
-                options["tokens"] if options["tokens"] is not None else tokens,
-                options["wanted"],
-                options["alpha"],
+                placebos=options["placebos"],
+                discordance=options["discordance"],
+                correlation=options["correlation"],
+                pilot=pilot,
+                source=options["power_from"] or "" if options["discordance"] is None else "",
+                target=target,
+                tokens_per_question=None if each is None else each * arms,
+                power=options["wanted"],
+                alpha=options["alpha"],
             )
         except ValueError as error:
             raise UsageError(f"power: {error}") from None
 
-    main = plan(questions, arms, seeds, target)
+    main = plan(questions, seeds, target)
     sizes = sorted(
         {questions // 4 or 1, questions // 2 or 1, questions, questions * 2, questions * 4}
     )
-    grid = [plan(n, arms, seeds) for n in sizes]
+    grid = [plan(n, seeds) for n in sizes]
     if options["as_json"]:
         found = asdict(main) | {"sentence": main.sentence, "pilot": pilot and asdict(pilot)}
         found["by_questions"] = [
-            {"questions": p.questions, "smallest_corrected": p.smallest_corrected} for p in grid
+            {"questions": p.questions, "smallest": p.smallest, "equivalence": p.equivalence}
+            for p in grid
         ]
         click.echo(json.dumps(found, indent=2))
         return
-    _print(main, grid, plan(questions, arms, seeds + 2), source)
+    _print(main, grid, plan(questions, seeds + 2), source)
 
 
 def _check(options: dict[str, Any]) -> None:
@@ -103,7 +119,7 @@ def _count(text: str, option: str, least: int) -> int:
     parts = [part for part in text.split(",") if part.strip()]
     if len(parts) == 1 and parts[0].strip().lstrip("-").isdigit():
         number = int(parts[0])
-    elif len(parts) > 1 or option == "--arms":
+    elif len(parts) > 1 or option == "--treatments":
         number = len(parts)
     else:
         raise UsageError(f"{option} {text!r}: expected a number or a comma list")
@@ -116,9 +132,9 @@ def _questions(options: dict[str, Any]) -> int:
     if options["questions"]:
         return int(options["questions"])
     if not options["task"]:
-        if options["pilot"]:
+        if options["power_from"]:
             return _pilot_size(options)
-        raise UsageError("give --task, -n or --pilot: whose questions?")
+        raise UsageError("give --task, -n or --power-from: whose questions?")
     from heartloop.data import load_data, resolve_tasks
 
     total = 0
@@ -134,11 +150,16 @@ def _questions(options: dict[str, Any]) -> int:
     return total
 
 
-def _results(options: dict[str, Any]) -> list[Any]:
+def _folder(options: dict[str, Any]) -> Any:
     from heartloop.run.folder import find_folder, runs_dir
+
+    return find_folder(options["power_from"], runs_dir(options["runs"]))
+
+
+def _results(options: dict[str, Any]) -> list[Any]:
     from heartloop.run.results import load_results
 
-    return load_results(find_folder(options["pilot"], runs_dir(options["runs"])))
+    return load_results(_folder(options))
 
 
 def _pilot_size(options: dict[str, Any]) -> int:
@@ -150,42 +171,10 @@ def _pilot_size(options: dict[str, Any]) -> int:
 
 
 def _pilot(options: dict[str, Any]) -> tuple[Pilot, float | None, str]:
-    """Noise of the pilot's noisiest arm against its control, tokens an answer, and a line."""
-    import numpy as np
+    """Noise of an earlier run, tokens an answer, and a line that says where it is from."""
+    from heartloop.run.power import noise_of
 
-    from heartloop.analysis import ABSENT, CORRECT
-    from heartloop.analysis.power import pilot_noise
-
-    groups: dict[tuple[str, str], list[Any]] = {}
-    for found in _results(options):
-        groups.setdefault((found.task, found.model), []).append(found)
-    parts: dict[str, list[Any]] = {}
-    control = ""
-    used = asked = 0
-    for arms in groups.values():
-        first = next((arm for arm in arms if arm.role == "none"), arms[0])
-        control = first.arm
-        for arm in arms:
-            used += int(arm.tokens.sum())
-            asked += int((arm.outcomes != ABSENT).sum())
-            if arm is first:
-                continue
-            row = {q: i for i, q in enumerate(first.questions)}
-            both = [(i, row[q]) for i, q in enumerate(arm.questions) if q in row]
-            if both:
-                here, there = (list(side) for side in zip(*both, strict=True))
-                parts.setdefault(arm.arm, []).append((arm.outcomes[here], first.outcomes[there]))
-    noise: dict[str, Pilot] = {}
-    for name, tables in parts.items():
-        a, b = (np.concatenate([pair[side] for pair in tables]) for side in (0, 1))
-        mask = (a != ABSENT) & (b != ABSENT)
-        if mask.any():
-            noise[name] = pilot_noise(a == CORRECT, b == CORRECT, mask)
-    if not noise:
-        raise UsageError(f"--pilot {options['pilot']}: needs two arms with shared questions")
-    name = max(noise, key=lambda arm: noise[arm].discordance)
-    line = f"pilot: {name} against {control}, {noise[name].questions} questions"
-    return noise[name], (used / asked if asked else None), line
+    return noise_of(_results(options), options["power_from"])
 
 
 def _print(main: PowerPlan, grid: list[PowerPlan], more_seeds: PowerPlan, source: str) -> None:
@@ -194,22 +183,16 @@ def _print(main: PowerPlan, grid: list[PowerPlan], more_seeds: PowerPlan, source
     def points(value: float | None) -> str:
         return "none" if value is None else f"{100 * value:.1f}"
 
+    def line(p: PowerPlan) -> list[str]:
+        return [f"{p.questions:,}", str(p.seeds), points(p.smallest), f"{100 * p.equivalence:.0f}"]
+
     if source:
         click.echo(source)
     click.echo(main.sentence)
-    if main.comparisons > 1:
-        click.echo(f"for a single comparison: {points(main.smallest)} points")
     click.echo()
-    headers = ["questions", "seeds", "smallest difference, points"]
-    rows = [[f"{p.questions:,}", str(p.seeds), points(p.smallest_corrected)] for p in grid]
-    rows.append(
-        [
-            f"{more_seeds.questions:,}",
-            str(more_seeds.seeds),
-            f"{points(more_seeds.smallest_corrected)}",
-        ]
-    )
-    click.echo(table(headers, rows, right={0, 1, 2}))
+    headers = ["questions", "seeds", "smallest difference, points", "shows equivalence, %"]
+    rows = [line(p) for p in [*grid, more_seeds]]
+    click.echo(table(headers, rows, right={0, 1, 2, 3}))
     if main.seeds > 1 or more_seeds.seeds > 1:
         click.echo(f"(seeds: differences of a question correlate {main.correlation:g})")
     if main.tokens is not None:

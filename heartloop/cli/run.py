@@ -55,7 +55,16 @@ def run_command(**flags: Any) -> int:
     free = all(model.startswith(FREE) for model in plan.models)
     if flags["dry_run"] and (free if flags["probe"] is None else flags["probe"]):
         found = _probe(prepared)
-    estimate = show_plan(prepared, as_json=quiet and flags["dry_run"], quiet=quiet, probe=found)
+    noise = _noise(flags)
+    target = None if flags["target"] is None else flags["target"] / 100
+    estimate = show_plan(
+        prepared,
+        as_json=quiet and flags["dry_run"],
+        quiet=quiet,
+        probe=found,
+        noise=noise,
+        target=target,
+    )
     if flags["dry_run"]:
         return 0
     _confirm_cost(estimate, flags)
@@ -94,6 +103,17 @@ def _confirming(flags: dict[str, Any]) -> tuple[Any, str]:
     plan, _ = make_plan({**flags, "plan": str(earlier / MANIFEST)})
     plan = dataclasses.replace(plan, claim_from=str(earlier), exclude_questions=left_out)
     return plan, f"confirms the claim of {earlier.name}; model {', '.join(plan.models)}"
+
+
+def _noise(flags: dict[str, Any]) -> tuple[Any, str] | None:
+    """Discordance of the run that --power-from names, and its name."""
+    if not flags["power_from"]:
+        return None
+    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.run.power import noise_in
+
+    folder = find_folder(flags["power_from"], runs_dir(flags["runs"] or _config_runs()))
+    return noise_in(folder)[0], folder.name
 
 
 def _probe(prepared: Any) -> Any:

@@ -6,11 +6,14 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from heartloop.analysis.power import PowerPlan, power_plan
+from heartloop.analysis.power import Pilot
+from heartloop.analysis.power_plan import PowerPlan
 from heartloop.methods import TokenAverages, expected_calls, expected_tokens, render
+from heartloop.run.claim import planned_claim
 from heartloop.run.load import Prepared
 from heartloop.run.pilot import Probe
 from heartloop.run.plan import Plan
+from heartloop.run.power import power_of
 from heartloop.run.unit import LoadedTask
 from heartloop.types import Arm
 
@@ -40,7 +43,7 @@ class Estimate:
         tokens_most: prompt and completion, with completions of typical length.
         usd: dollars where every model's price is known, else None; 0 for local models.
         costs_money: a model that is billed is among them.
-        power: what this design can detect (`heartloop.analysis.power.PowerPlan`), or None for
+        power: what this design can detect (`heartloop.analysis.power_plan.PowerPlan`), or None for
             a single arm.
         seconds: expected time at most, from a probe; None without one.
     """
@@ -62,12 +65,19 @@ class Estimate:
         return asdict(self)
 
 
-def estimate(prepared: Prepared, probe: Probe | None = None) -> Estimate:
+def estimate(
+    prepared: Prepared,
+    probe: Probe | None = None,
+    noise: tuple[Pilot, str] | None = None,
+    target: float | None = None,
+) -> Estimate:
     """Estimate a plan; cheap enough to be printed before every run.
 
     Args:
         prepared: the plan with its data.
         probe: what a short probe found; token counts and time are then its own.
+        noise: discordance of an earlier run and its name, for the power line.
+        target: a difference whose number of questions is asked for, a share.
     """
     plan = prepared.plan
     repeats = len(plan.models) * len(plan.seeds)
@@ -88,9 +98,15 @@ def estimate(prepared: Prepared, probe: Probe | None = None) -> Estimate:
         tokens_most=tokens,
         usd=_dollars(prepared, tokens) if billed else 0.0,
         costs_money=bool(billed),
-        power=power_plan(prepared.questions, len(plan.arms), len(plan.seeds))
-        if len(plan.arms) > 1
-        else None,
+        power=power_of(
+            planned_claim(prepared),
+            prepared.questions,
+            len(plan.seeds),
+            units=len({task.card.suite or task.card.name for task in prepared.tasks}),
+            pilot=noise[0] if noise else None,
+            source=noise[1] if noise else "",
+            target=target,
+        ),
         seconds=_seconds(plan, calls_most, probe),
     )
 

@@ -10,9 +10,9 @@ from heartloop.analysis.power import (
     needed_questions,
     paired_power,
     pilot_noise,
-    power_plan,
     smallest_detectable,
 )
+from heartloop.analysis.power_plan import claim_power, equivalence_power, power_plan
 
 
 def simulated(n: int, d: float, delta: float, exact: bool) -> float:
@@ -89,14 +89,14 @@ def test_needed_questions_and_smallest_difference_are_inverse() -> None:
 
 
 def test_more_arms_and_more_alike_seeds_need_more() -> None:
-    assert power_plan(500, arms=6).smallest_corrected > power_plan(500, arms=2).smallest  # type: ignore[operator]
+    assert power_plan(500, treatments=5).smallest > power_plan(500).smallest  # type: ignore[operator]
     one = smallest_detectable(500, seeds=1)
     assert smallest_detectable(500, seeds=3, correlation=1.0) == one
     assert smallest_detectable(500, seeds=3, correlation=0.0) < one  # type: ignore[operator]
 
 
 def test_tokens_follow_from_needed_questions() -> None:
-    plan = power_plan(500, arms=3, seeds=2, target=0.03, tokens_per_answer=[100, 200, 300])
+    plan = power_plan(500, 2, seeds=2, target=0.03, tokens_per_question=600)
     assert plan.tokens == 500 * 2 * 600
     assert plan.needed is not None and plan.needed_tokens == plan.needed * 2 * 600
 
@@ -127,10 +127,37 @@ def test_cluster_differences_feed_the_same_test() -> None:
 
 
 def test_sentence_of_a_few_questions_promises_nothing_it_cannot_hold() -> None:
-    assert "can show no difference" in power_plan(3, arms=2).sentence
-    few = power_plan(10, arms=6)
-    assert few.smallest_corrected is not None and few.smallest_corrected > few.discordance
+    assert "can show no difference" in power_plan(3).sentence
+    few = power_plan(10, 5)
+    assert few.smallest is not None and few.smallest > few.discordance
     assert "10 questions are few" in few.sentence and "10%" not in few.sentence
-    many = power_plan(675, arms=6).sentence
+    many = power_plan(675, 5, placebos=0).sentence
     assert "4.1 points, if the arms differ on 10% of the questions (assumed)" in many
-    assert power_plan(1, arms=2).sentence.startswith("1 question can")
+    assert power_plan(1).sentence.startswith("1 question can")
+
+
+def test_both_contrasts_need_a_little_more_than_one() -> None:
+    alone = power_plan(600, 11, placebos=0, target=0.08)
+    both = power_plan(600, 11, target=0.08)
+    assert alone.needed is not None and both.needed is not None
+    assert alone.needed < both.needed < 1.4 * alone.needed
+    assert "against the plain prompt and the placebos" in both.sentence
+    assert f"8 points: {both.needed:,} questions" in both.sentence
+
+
+def test_both_contrasts_are_found_as_often_as_simulated() -> None:
+    # independent answers: half of all pairs differ, the mean of two placebos has 3/4 the variance
+    rng = np.random.default_rng(2)
+    n, reps, hits = 400, 4000, 0
+    for _ in range(reps):
+        y = (rng.random((4, n)) < np.array([[0.5], [0.5], [0.5], [0.62]])).astype(float)
+        pair = (y[3] - y[0], y[3] - y[1:3].mean(axis=0))
+        hits += min(d.mean() / (d.std() / np.sqrt(n)) for d in pair) > 2.2414  # .05 / 2, two-sided
+    assert claim_power(n, 0.12, 0.5, treatments=2) == pytest.approx(hits / reps, abs=0.03)
+
+
+def test_power_to_show_equivalence_rises_with_questions_and_falls_with_treatments() -> None:
+    assert equivalence_power(200) == 0
+    assert equivalence_power(2000) > 0.8
+    assert equivalence_power(1500, treatments=11) < equivalence_power(1500)
+    assert power_plan(100).needed_equivalence == pytest.approx(1000, rel=0.35)

@@ -20,15 +20,15 @@ def output(*arguments: str) -> str:
 
 
 def test_a_design_is_described_in_points() -> None:
-    text = output("-n", "500", "--arms", "none,again,EP02", "--target", "3", "--tokens", "100")
-    assert "each of 2, Holm" in text
+    text = output("-n", "500", "--treatments", "EP01,EP02", "--target", "3", "--tokens", "100")
+    assert "each of 2, first step of Holm, against the plain prompt and the placebos" in text
     assert "3 points: " in text and "tokens" in text
 
 
 def test_json_gives_the_same_figures() -> None:
-    found = json.loads(output("-n", "500", "--seeds", "0,1,2", "--json"))
-    assert found["seeds"] == 3 and found["comparisons"] == 1
-    assert found["smallest"] == smallest_detectable(500, seeds=3)
+    found = json.loads(output("-n", "500", "--seeds", "0,1,2", "--placebos", "0", "--json"))
+    assert found["seeds"] == 3 and found["treatments"] == 1
+    assert found["smallest"] == pytest.approx(smallest_detectable(500, seeds=3), abs=1e-6)
     assert [row["questions"] for row in found["by_questions"]] == [125, 250, 500, 1000, 2000]
 
 
@@ -40,12 +40,12 @@ def test_a_task_counts_its_own_questions(shared_data: object) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ([], "--task, -n or --pilot"),
+        ([], "--task, -n or --power-from"),
         (["-n", "5", "--discordance", "3"], "--discordance 3"),
-        (["-n", "5", "--arms", "1"], "at least 2"),
+        (["-n", "5", "--treatments", "0"], "at least 1"),
         (["-n", "5", "--seeds", "x"], "--seeds 'x'"),
         (["-n", "5", "--target", "0"], "--target"),
-        (["--pilot", "no-such-run"], "no-such-run"),
+        (["--power-from", "no-such-run"], "no-such-run"),
     ],
 )
 def test_bad_input_is_one_line_that_names_the_option(arguments: list[str], says: str) -> None:
@@ -77,7 +77,7 @@ def test_a_pilot_gives_noise_and_tokens(monkeypatch: pytest.MonkeyPatch) -> None
         arm("EP02", "treatment", noisy[order], tuple(questions[i] for i in order)),
     ]
     monkeypatch.setattr(power, "_results", lambda options: arms)
-    found = json.loads(output("--pilot", "x", "--json", "--target", "3"))
+    found = json.loads(output("--power-from", "x", "--json", "--target", "3"))
     assert found["source"] == "pilot" and found["questions"] == 200
     assert found["discordance"] == pytest.approx(0.3, abs=0.06)
     assert found["pilot"]["questions"] == 199
