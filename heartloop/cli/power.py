@@ -11,8 +11,8 @@ import click
 from heartloop.errors import UsageError
 
 if TYPE_CHECKING:
+    from heartloop.analysis.design import PowerPlan
     from heartloop.analysis.power import Pilot
-    from heartloop.analysis.power_plan import PowerPlan
 
 
 @click.command("power", short_help="What effect can this experiment see?")
@@ -49,7 +49,7 @@ def power_command(**options: Any) -> None:
     heartloop power -n 500 --seeds 3 --target 2 --tokens 900
     heartloop power --task olympiad --power-from last --target 3
     """
-    from heartloop.analysis.power_plan import power_plan
+    from heartloop.analysis.design import power_plan
 
     _check(options)
     pilot, tokens, source = _pilot(options) if options["power_from"] else (None, None, "")

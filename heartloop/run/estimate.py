@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from heartloop.analysis.design import PowerPlan
 from heartloop.analysis.power import Pilot
-from heartloop.analysis.power_plan import PowerPlan
 from heartloop.methods import TokenAverages, expected_calls, expected_tokens, render
 from heartloop.run.claim import planned_claim
 from heartloop.run.load import Prepared
@@ -43,7 +43,7 @@ class Estimate:
         tokens_most: prompt and completion, with completions of typical length.
         usd: dollars where every model's price is known, else None; 0 for local models.
         costs_money: a model that is billed is among them.
-        power: what this design can detect (`heartloop.analysis.power_plan.PowerPlan`), or None for
+        power: what this design can detect (`heartloop.analysis.design.PowerPlan`), or None for
             a single arm.
         seconds: expected time at most, from a probe; None without one.
     """

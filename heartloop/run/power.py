@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from heartloop.analysis import ABSENT, CORRECT
+from heartloop.analysis.design import PowerPlan, power_plan
 from heartloop.analysis.power import Pilot, pilot_noise
-from heartloop.analysis.power_plan import PowerPlan, power_plan
 from heartloop.errors import UsageError
 from heartloop.types import Claim
 
@@ -35,7 +35,8 @@ def power_of(
         questions: of all its tasks.
         seeds: runs of each question.
         units: lone tasks and suites: one family over treatments x units.
-        pilot: noise of an earlier run; ``source``: its name.
+        pilot: noise of an earlier run.
+        source: its name.
         target: a difference to plan for, a share.
     """
     treatments = sum(c.family == "plain" for c in claim.contrasts)

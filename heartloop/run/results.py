@@ -1,4 +1,4 @@
-"""A run's verdicts as arrays: what ``compare``, ``power --power-from``, ``report`` and ``esc`` read."""
+"""A run's verdicts as arrays: what ``compare``, ``power``, ``report`` and ``esc`` read."""
 
 from __future__ import annotations
 

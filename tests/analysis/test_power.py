@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from heartloop.analysis.design import claim_power, equivalence_power, power_plan
 from heartloop.analysis.paired import cluster_differences, mcnemar, permutation_test
 from heartloop.analysis.power import (
     needed_questions,
@@ -12,7 +13,6 @@ from heartloop.analysis.power import (
     pilot_noise,
     smallest_detectable,
 )
-from heartloop.analysis.power_plan import claim_power, equivalence_power, power_plan
 
 
 def simulated(n: int, d: float, delta: float, exact: bool) -> float:

@@ -77,8 +77,8 @@ def test_a_pilot_gives_noise_and_tokens(monkeypatch: pytest.MonkeyPatch) -> None
         arm("EP02", "treatment", noisy[order], tuple(questions[i] for i in order)),
     ]
     monkeypatch.setattr(power, "_results", lambda options: arms)
-    found = json.loads(output("--power-from", "x", "--json", "--target", "3"))
-    assert found["source"] == "pilot" and found["questions"] == 200
+    found = json.loads(output("--power-from", "x", "--json", "--target", "3", "--placebos", "0"))
+    assert found["source"] == "x" and found["questions"] == 200
     assert found["discordance"] == pytest.approx(0.3, abs=0.06)
     assert found["pilot"]["questions"] == 199
     assert found["tokens"] == 200 * 2 * 50

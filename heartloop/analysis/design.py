@@ -1,7 +1,7 @@
 """What a claim's design can see: the figures of the plan's power line and of ``heartloop power``.
 
-The same numbers as the sentence: the first step of Holm over the treatments, both contrasts (against
-the plain prompt and against the mean of the own placebos), and TOST for equivalence.
+The same numbers as the sentence: the first step of Holm over the treatments, both contrasts
+(against the plain prompt and against the mean of the own placebos), and TOST for equivalence.
 """
 
 from __future__ import annotations
