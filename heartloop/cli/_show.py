@@ -276,6 +276,7 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
     if summary["models"] == ["pocket"] and not summary["stopped"]:
         sessions = folder.manifest.get("sessions") or [{}]
         click.echo(f"next:   {on_a_real_model(sessions[0].get('command') or '')}")
+        click.echo("        a real model without a server: heartloop models get smollm2 (98 MB)")
 
 
 def on_a_real_model(command: str) -> str:

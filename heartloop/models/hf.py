@@ -10,6 +10,7 @@ from typing import Any
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions, generation
+from heartloop.models.fetched import local_model
 from heartloop.models.generation import Job, choose
 from heartloop.types import Completion, Request
 
@@ -44,6 +45,7 @@ class HFModel:
                 f"--model {spec}: {error}; install heartloop[hf] for models in this process"
             ) from error
         self._torch = torch
+        path = local_model(spec, path)
         try:
             self._tokenizer: Any = AutoTokenizer.from_pretrained(path)
             model: Any = AutoModelForCausalLM.from_pretrained(path, dtype="auto")
@@ -55,6 +57,8 @@ class HFModel:
                 f"--model {spec}: its tokenizer has no chat template; choose a chat model"
             )
         device = options.device or ("cuda" if torch.cuda.is_available() else "cpu")
+        if device == "cpu":
+            model = model.float()  # half precision is slower on a CPU, not faster
         self._model = model.to(device).eval()
         self._device = device
         self._batch = options.batch_size or BATCH

@@ -7,8 +7,9 @@ import dataclasses
 
 from heartloop.errors import CallError, HeartloopError
 from heartloop.models import ModelOptions
+from heartloop.models.fetched import local_model
 from heartloop.models.http import HttpModel
-from heartloop.serving.vllm import Fleet
+from heartloop.serving.vllm import Fleet, vllm_python
 from heartloop.types import Completion, Request
 
 
@@ -27,6 +28,7 @@ class VllmModel:
             UsageError: the GPUs cannot be divided as ``tensor_parallel`` asks.
         """
         self.name = spec
+        path_or_id = local_model(spec, path_or_id, vllm_python())
         self.fleet = Fleet(
             path_or_id, arguments=options.vllm_args, tensor_parallel=options.tensor_parallel
         )
