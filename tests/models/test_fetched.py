@@ -75,7 +75,8 @@ def test_a_model_that_is_not_here_says_how_to_get_it(tmp_path, monkeypatch):
     with pytest.raises(UsageError, match="no file none.gguf"):
         fetched.local_model("hf/none.gguf", "none.gguf")
     assert fetched.local_model("hf/some/model", "some/model") == "some/model"
-    (tmp_path / "smollm2").mkdir()  # a folder of the user's own goes first
+    (tmp_path / "smollm2").mkdir()  # a model folder of the user's own goes first
+    (tmp_path / "smollm2" / "config.json").write_text("{}")
     assert fetched.local_model("hf/smollm2", "smollm2") == "smollm2"
 
 
