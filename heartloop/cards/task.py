@@ -26,7 +26,8 @@ FAMILIES = (
     "practice",
 )
 _SHA256 = re.compile("[0-9a-f]{64}|")
-FORMATS = ("jsonl", "json", "csv", "bigbench", "bbh", "instruction_induction")
+FORMATS = ("jsonl", "json", "csv", "parquet", "bigbench", "bbh", "instruction_induction")
+_BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".json": "json"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,7 @@ class Source:
         hashes: expected sha256 of the local files, in their order; empty where none is known.
         url: where the same files can be fetched, in their order: a fixed commit each.
         hub: the hub data set, or None.
+        also: the first local file as its authors publish it, taken where that one is absent.
         practice: name of the generated practice set, or empty.
     """
 
@@ -68,6 +70,7 @@ class Source:
     hashes: tuple[str, ...] = ()
     url: tuple[str, ...] = ()
     hub: Hub | None = None
+    also: tuple[str, ...] = ()
     practice: str = ""
 
 
@@ -80,6 +83,7 @@ class Prompt:
         instruction, answer_format, separator: as in Question.
         input: template of the item.
         demo: template of one demonstration.
+        own: the card says how it is asked; nothing is added to such a prompt.
     """
 
     system: str | None = None
@@ -88,6 +92,7 @@ class Prompt:
     answer_format: str = ""
     separator: str = "\n\n"
     demo: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,12 +209,15 @@ def _source(table: Table) -> Source:
     inner = table.table("source", None)
     if inner is None:
         return Source()
+    local = inner.strings("local", ())
+    suffix = Path(local[0]).suffix.lower() if local else ""
     source = Source(
-        local=inner.strings("local", ()),
-        format=inner.one_of("format", FORMATS, "jsonl"),
+        local=local,
+        format=inner.one_of("format", FORMATS, _BY_SUFFIX.get(suffix, "jsonl")),
         hashes=inner.strings("sha256", ()),
         url=inner.strings("url", ()),
         hub=_hub(inner),
+        also=inner.strings("also", ()),
         practice=inner.string("practice", ""),
     )
     inner.finish()
@@ -250,6 +258,7 @@ def _prompt(table: Table) -> Prompt:
         answer_format=inner.string("answer_format", ""),
         separator=inner.string("separator", "\n\n"),
         demo=inner.string("demo", ""),
+        own=True,
     )
     inner.finish()
     return prompt

@@ -9,12 +9,12 @@ from pathlib import Path
 
 from heartloop.cards.find import list_cards
 from heartloop.cards.task import Prompt, Source, TaskCard, load_task
+from heartloop.data.files import SUFFIXES
 from heartloop.data.items import Raw
 from heartloop.data.sources import locate
 from heartloop.errors import DataError, UsageError
 from heartloop.types import Sampling
 
-TABLES = {".jsonl": "jsonl", ".ndjson": "jsonl", ".csv": "csv", ".json": "json"}
 CUSTOM_SAMPLING = Sampling(temperature=0.7, max_tokens=2048)
 
 
@@ -50,8 +50,13 @@ def resolve_tasks(spec: str, *, data_dir: str | Path | None = None) -> list[Task
 
 def _resolve(name: str, inside: tuple[str, ...], data_dir: str | Path | None) -> list[TaskCard]:
     suffix = Path(name).suffix.lower()
-    if suffix in TABLES:
+    if suffix in SUFFIXES:
         return [custom_task(Path(name))]
+    if suffix not in ("", ".yaml", ".yml") and Path(name).is_file():
+        raise DataError(
+            f"{name}: {suffix} is no table that can be read; save it as one of "
+            f"{', '.join(SUFFIXES)}, or give a task card (.yaml)"
+        )
     if any(c in name for c in "*?["):
         hits = [ref.name for ref in list_cards("tasks") if fnmatch.fnmatchcase(ref.name, name)]
         if not hits:
@@ -86,7 +91,7 @@ def custom_task(path: Path) -> TaskCard:
         title=f"{path.name}, a table of questions and answers",
         family="custom",
         source=Source(
-            local=(str(path.resolve()),), format=TABLES[path.suffix.lower()], hashes=(digest,)
+            local=(str(path.resolve()),), format=SUFFIXES[path.suffix.lower()], hashes=(digest,)
         ),
         licence="the user's own",
         prompt=Prompt(),

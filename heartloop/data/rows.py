@@ -1,14 +1,13 @@
-"""Reads JSON, JSON-lines and CSV files into rows whose errors name file, line and field."""
+"""Rows of data files, whose errors name file, line and field."""
 
 from __future__ import annotations
 
-import csv
-import io
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
+from heartloop.data.files import decoded, read_table
 from heartloop.errors import DataError
 
 _MISSING: Any = object()
@@ -79,17 +78,12 @@ class Row:
 
 
 def read_text(path: Path) -> str:
-    """A UTF-8 text file, without a byte-order mark.
+    """A text file, without a byte-order mark.
 
     Raises:
-        DataError: the file cannot be read or is not UTF-8.
+        DataError: the file cannot be read, or its encoding is not known.
     """
-    try:
-        return path.read_text(encoding="utf-8-sig")
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}); check the path") from error
-    except UnicodeDecodeError as error:
-        raise DataError(f"{path}: not UTF-8 text (byte {error.start}); convert it") from error
+    return decoded(path)[0]
 
 
 def read_json(path: Path) -> Any:
@@ -106,23 +100,25 @@ def read_json(path: Path) -> Any:
 
 
 def read_rows(path: Path, layout: str) -> list[Row]:
-    """The rows of a table.
+    """The rows of a table; see `rows_and_notes`."""
+    return rows_and_notes(path, layout)[0]
+
+
+def rows_and_notes(path: Path, layout: str) -> tuple[list[Row], tuple[str, ...]]:
+    """The rows of a table, and what was taken for granted in reading it.
 
     Args:
         path: the file.
-        layout: ``jsonl`` (an object a line), ``csv`` (a header line) or ``json`` (a list of
-            objects, or an object that holds one under ``data``, ``rows`` or ``examples``).
+        layout: ``jsonl`` (an object a line), ``csv`` (a header line), ``json`` (a list of
+            objects, or an object that holds one under ``data``, ``rows`` or ``examples``) or
+            ``parquet``.
 
     Raises:
         DataError: not readable in this layout, or without a single row; names file and line.
     """
-    reader = {"jsonl": _jsonl, "csv": _csv, "json": _json_rows}.get(layout)
-    if reader is None:
-        raise DataError(f"{path}: source.format: {layout} is no table; use jsonl, csv or json")
-    rows = reader(path)
-    if not rows:
-        raise DataError(f"{path}: holds no rows; check that it is the right file")
-    return rows
+    table = read_table(path, layout)
+    rows = [Row(record, where, i) for i, (where, record) in enumerate(table.records)]
+    return rows, table.notes
 
 
 def example_rows(path: Path) -> list[Row]:
@@ -152,59 +148,3 @@ def example_rows(path: Path) -> list[Row]:
 def memory_rows(records: Iterable[Mapping[str, Any]], shown: str) -> list[Row]:
     """Rows that come from no file (a practice set)."""
     return [Row(record, f"{shown}: row {i}", i) for i, record in enumerate(records)]
-
-
-def _jsonl(path: Path) -> list[Row]:
-    rows: list[Row] = []
-    for line, text in enumerate(read_text(path).split("\n"), start=1):
-        if not text.strip():
-            continue
-        where = f"{path}:{line}"
-        try:
-            record = json.loads(text)
-        except (json.JSONDecodeError, RecursionError) as error:
-            raise DataError(f"{where}: not valid JSON ({error}); mend or drop the line") from error
-        if not isinstance(record, dict):
-            raise DataError(f"{where}: must be a JSON object with named fields")
-        rows.append(Row(record, where, len(rows)))
-    return rows
-
-
-def _json_rows(path: Path) -> list[Row]:
-    root = read_json(path)
-    if isinstance(root, dict):
-        root = next((root[k] for k in ("data", "rows", "examples") if k in root), None)
-    if not isinstance(root, list) or not all(isinstance(item, dict) for item in root):
-        raise DataError(f"{path}: must hold a list of objects")
-    return [Row(item, f"{path}: row {i}", i) for i, item in enumerate(root)]
-
-
-def _csv(path: Path) -> list[Row]:
-    text = read_text(path)
-    if "\0" in text:
-        raise DataError(f"{path}: holds NUL bytes; this is no CSV file")
-    csv.field_size_limit(max(csv.field_size_limit(), 10_000_000))
-    reader = csv.reader(io.StringIO(text, newline=""), strict=True)
-    rows: list[Row] = []
-    try:
-        header = [name.strip() for name in next(reader, [])]
-        if not header:
-            return []
-        double = next((n for i, n in enumerate(header) if n and n in header[:i]), None)
-        if double:
-            raise DataError(f"{path}:1: {double}: the column stands twice; rename one")
-        start = reader.line_num
-        for values in reader:
-            where, start = f"{path}:{start + 1}", reader.line_num
-            if not values:
-                continue
-            if len(values) != len(header):
-                raise DataError(
-                    f"{where}: has {len(values)} fields, the header has {len(header)}; "
-                    "put texts with commas in quotes"
-                )
-            record = {k: (v if v != "" else None) for k, v in zip(header, values, strict=True)}
-            rows.append(Row(record, where, len(rows)))
-    except csv.Error as error:
-        raise DataError(f"{path}:{reader.line_num}: not valid CSV ({error}); mend it") from error
-    return rows

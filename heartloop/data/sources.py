@@ -7,7 +7,7 @@ import json
 import os
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -97,8 +97,9 @@ def whereabouts(card: TaskCard, data_dir: str | Path | None = None) -> tuple[str
     source = card.source
     roots = list(data_roots(card, data_dir))
     for kind, folder in roots:
-        if source.local and (folder / source.local[0]).is_file():
-            return kind, str(folder / source.local[0])
+        for name in (*source.local[:1], *source.also):
+            if (folder / name).is_file():
+                return kind, str(folder / name)
     if source.hub is not None and (hub_folder(card) / HUB_META).is_file():
         return "hub", str(hub_folder(card) / HUB_ROWS)
     if source.url:
@@ -124,6 +125,10 @@ def locate(card: TaskCard, data_dir: str | Path | None = None) -> Located | None
     if source.local:
         for kind, folder in data_roots(card, data_dir):
             paths = tuple(folder / name for name in source.local)
+            given = next((folder / n for n in source.also if (folder / n).is_file()), None)
+            if given is not None and not paths[0].is_file():
+                plain = replace(source, hashes=(), url=())
+                return _from_files(replace(card, source=plain), kind, (given, *paths[1:]), notes)
             if not paths[0].is_file():
                 if kind == "data":
                     notes.append(f"{paths[0]} is absent; looked further")

@@ -81,7 +81,7 @@ def test_csv_with_ids_choices_clusters_and_demonstrations(tmp_path: Path) -> Non
         ([{"question": "x"}], "mine.jsonl:1: answer: is missing"),
         ([{"question": "x", "answer": "y"}, {"question": " ", "answer": "y"}], ":2: question: is"),
         ([{"answer": "y"}], ":1: question: is missing"),
-        ([{"question": "x", "answer": {"a": 1}}], ":1: answer: must be text"),
+        ([{"question": "x", "answer": {"a": 1}}], ":1: answer: is an object without text"),
         ([{"question": "x", "answer": []}], ":1: answer: is empty"),
         ([{"question": "x", "answer": "c", "choices": ["a", "b"]}], ':1: answer: "c" is none of'),
         ([{"question": "x", "answer": "a", "choices": ["a"]}], ":1: choices: needs 2 to 26"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from pathlib import Path
 
@@ -242,3 +243,29 @@ def test_hub_rows_are_read_as_the_local_file(tmp_path: Path, shared_data: Path) 
     local = read(card, Raw("local", (path,)))
     remote = read(card, Raw("hub", rows=tuple(memory_rows(hub, "hub")), hub=True))
     assert [i.question for i in local.items] == [i.question for i in remote.items]
+
+
+def test_the_file_that_the_authors_publish_is_read_with_their_split(tmp_path: Path) -> None:
+    """One array; strategies under ``annotation``, words under ``content``, intensities missing."""
+    turns = [
+        {"speaker": "supporter", "annotation": {"strategy": "Question"}, "content": "How are you?"},
+        {"speaker": "seeker", "annotation": {}, "content": "Not well.\n"},
+    ]
+    whole = [
+        {"emotion_type": "fear", "problem_type": "job crisis", "situation": f"case {i}",
+         "survey_score": {"seeker": {"initial_emotion_intensity": "5"}}, "dialog": turns * 10}
+        for i in range(400)
+    ]  # fmt: skip
+    (tmp_path / "esconv").mkdir()
+    (tmp_path / "esconv" / "ESConv.json").write_text(json.dumps(whole))
+    order = list(range(400))
+    random.Random(13).shuffle(order)
+    data = load_data(load_task("esconv/exploration"), data_dir=tmp_path, download=False)
+    assert data.origin == "data" and data.source.endswith("ESConv.json")
+    assert any("400 conversations: their seed-13 split" in note for note in data.notes)
+    used = {int(q.input.partition("case ")[2].split()[0]) for q in data.questions}
+    assert used and used <= set(order[:120])
+    own = tmp_path / "mine.yaml"
+    own.write_text("include: esconv\nname: mine\nsource: {local: [esconv/ESConv.json]}\n")
+    same = load_data(load_task(f"{own}/exploration"), download=False)
+    assert [q.id for q in same.questions] == [q.id for q in data.questions]

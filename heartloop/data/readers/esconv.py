@@ -7,6 +7,7 @@ Source: Liu et al., ACL 2021 (arXiv 2106.01144); the task after Kang et al., ACL
 from __future__ import annotations
 
 import json
+import random
 from collections import Counter
 from typing import Any
 
@@ -57,6 +58,7 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     demonstrations = _one_of(card, "demonstrations", ("random", "balanced"), "random")
     path = raw.path(0)
     rows = read_rows(path, card.source.format) if path is not None else list(raw.rows or ())
+    rows, split_note = _authors_split(rows)
     seed = int(options.get("seed", 0))
     built = build(
         [_conversation(row) for row in rows],
@@ -75,7 +77,7 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         f"{counts[OTHERS]} of them Others ({built.dropped[stage]} dropped); "
         f"sha256 of the set {set_hash(chosen)}"
     )
-    return ItemSet(items, pool, notes=(note,), balanced=demonstrations == "balanced")
+    return ItemSet(items, pool, notes=(*split_note, note), balanced=demonstrations == "balanced")
 
 
 def _one_of(card: TaskCard, name: str, allowed: tuple[str, ...], default: str) -> str:
@@ -93,6 +95,29 @@ def _context(card: TaskCard) -> tuple[int, int]:
     if not good or not all(isinstance(v, int) for v in value) or not 1 <= value[0] <= value[1]:
         raise CardError(f"{card.path}: options.context: {value!r}: give [least, most] turns")
     return int(value[0]), int(value[1])
+
+
+def _authors_split(rows: list[Row]) -> tuple[list[Row], tuple[str, ...]]:
+    """Validation and test conversations of the file that the authors publish (``ESConv.json``).
+
+    Their own preparation shuffles the whole file with Python's generator seeded 13 and takes the
+    first 15 % as validation, the next 15 % as test set: 195 and 195 of 1,300. A file that names
+    its splits, or holds no more than those 390, is taken as it stands.
+    """
+    if len(rows) <= 390 or "annotation" not in str(rows[0].data.get("dialog")):
+        return rows, ()
+    if any("split" in row.data for row in rows):
+        return rows, ()
+    order = list(range(len(rows)))
+    random.Random(13).shuffle(order)
+    part = int(0.15 * len(rows))
+    chosen = [
+        Row({**rows[place].data, "split": split, "index": i}, rows[place].where, i)
+        for split, start in (("valid", 0), ("test", part))
+        for i, place in enumerate(order[start : start + part])
+    ]
+    note = f"the authors' file of {len(rows)} conversations: their seed-13 split, valid and test"
+    return chosen, (note,)
 
 
 def _conversation(row: Row) -> Conversation:
@@ -127,7 +152,8 @@ def _post(row: Row, place: int, turn: Any) -> Post:
         raise row.error(f"{where}.text", "is missing; a turn needs its words")
     if _SPEAKERS[speaker]:
         return Post(True, " ".join(text.split()))
-    named = str(turn.get("strategy") or "")
+    marks = turn.get("annotation")
+    named = str(turn.get("strategy") or (marks or {}).get("strategy") or "")
     strategy = normal_label(named)
     if strategy is None:
         raise row.error(

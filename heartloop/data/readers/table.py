@@ -4,18 +4,27 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from heartloop.cards.task import TaskCard
-from heartloop.data.items import Item, ItemSet, Raw, shuffled
-from heartloop.data.rows import Row, read_rows
+from heartloop.data.items import Item, ItemSet, Raw
+from heartloop.data.readers.cells import conversation, golds, is_worked
+from heartloop.data.readers.choices import (
+    LETTERS,
+    choices_of,
+    counting,
+    mixed_in,
+    resolve,
+)
+from heartloop.data.readers.columns import Columns, find_columns
+from heartloop.data.rows import Row, rows_and_notes
 from heartloop.errors import DataError
-from heartloop.types import Demo, Gold, Question
+from heartloop.types import Demo, Gold, Message, Question
 
-COLUMNS = ("question", "answer", "id", "choices", "cluster", "demo")
-LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_SLOT = re.compile(r"\{(\w+)\}")
+# A slot is a name in braces; behind a letter, a brace, ^, _ or \ it is LaTeX (\boxed{x}, x^{2}).
+_SLOT = re.compile(r"(?<![\\\w}^])\{(\w+)\}")
 _YES = ("1", "true", "yes", "y", "demo")
 _NO = ("0", "false", "no", "n", "")
 FORMATS = {
@@ -25,53 +34,114 @@ FORMATS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Sheet:
+    """A table whose columns are known.
+
+    Attributes:
+        rows: those that the card wants.
+        columns: what its columns hold.
+        counted_from: 0 or 1 where the answers are positions among the choices, else None.
+        notes: what was taken for granted.
+    """
+
+    rows: list[Row]
+    columns: Columns
+    counted_from: int | None = None
+    notes: tuple[str, ...] = ()
+
+
 def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     """Questions and golds of a table.
 
-    Columns: ``question``, ``answer`` (a text, or in JSON a list of accepted texts), and, where
-    they are there, ``id``, ``choices`` (a JSON list, or texts separated by ``|``), ``cluster``,
-    ``demo`` (a true value makes the row a demonstration that is never asked). The card's
-    ``fields`` name other columns. ``options``: ``distractors`` (columns that hold the wrong
-    choices), ``where`` (column → value that a row must have), ``meta`` (columns worth keeping),
-    ``params`` (for every gold).
+    Columns (see `columns.NAMES` for further names of them): ``question``, ``answer`` (a text, or
+    a list of accepted texts), and, where they are there, ``id``, ``choices`` (or a column a
+    choice), ``messages`` (chat turns instead of a question), ``system``, ``cluster``, ``demo`` (a
+    true value makes the row a demonstration that is never asked). The card's ``fields`` name
+    other columns. ``options``: ``distractors`` (columns that hold the wrong choices), ``where``
+    (column → value that a row must have), ``meta`` (columns worth keeping), ``params`` (for
+    every gold). A column of a custom table that is not used is named in the notes.
 
     Raises:
         DataError: a row lacks a field or holds a wrong one; names file, line and field.
     """
-    fields = {**{name: name for name in COLUMNS}, **card.fields}
-    if raw.hub and card.source.hub is not None:
-        fields.update(card.source.hub.fields)
-    path = raw.path(0)
-    rows = read_rows(path, card.source.format) if path is not None else list(raw.rows or ())
-    kept = [row for row in rows if _wanted(row, card.options.get("where") or {})]
-    if not kept:
-        raise DataError(f"{raw.shown}: no row is left by options.where of {card.path}")
+    sheet = open_sheet(card, raw)
+    columns = sheet.columns
     items: list[Item] = []
     pool: list[Item] = []
     ids: dict[str, str] = {}
-    for row in kept:
-        target = pool if _flag(row, fields["demo"]) else items
-        item = _item(card, row, fields, len(target))
+    for row in sheet.rows:
+        demo = "demo" in columns.fields and _flag(row, columns.fields["demo"])
+        target = pool if demo else items
+        item = _item(card, row, sheet, len(target))
         first = ids.setdefault(item.question.id, row.where)
         if first != row.where:
-            raise row.error(fields["id"], f'"{item.question.id}" stands twice (first at {first})')
+            field = columns.fields.get("id", "id")
+            raise row.error(field, f'"{item.question.id}" stands twice (first at {first})')
         target.append(item)
-    _check_slots(card, kept, fields)
+    _check_slots(card, sheet)
     if not items:
         raise DataError(f"{raw.shown}: every row is a demonstration; leave some to be asked")
-    dropped = len(rows) - len(kept)
-    notes = (f"{len(kept)} of {len(rows)} rows: {card.options['where']}",) if dropped else ()
-    return ItemSet(items, pool, notes=notes)
+    notes = [*sheet.notes, *_repeated(items)]
+    if card.family == "custom":
+        unused = columns.unused(card, sheet.rows, _slots(card))
+        if unused:
+            several = "columns" if len(unused) > 1 else "column"
+            verb = "are" if len(unused) > 1 else "is"
+            notes.append(f"{several} {', '.join(unused)} {verb} not used")
+        line = items[0].question.answer_format
+        if line and not card.prompt.answer_format:
+            notes.append(f"every question ends in: {line}")
+    return ItemSet(items, pool, notes=tuple(notes))
+
+
+def open_sheet(card: TaskCard, raw: Raw) -> Sheet:
+    """A table's rows and what its columns hold.
+
+    Raises:
+        DataError: not readable, no row left, or a column that is needed is not there.
+    """
+    path = raw.path(0)
+    notes: tuple[str, ...] = ()
+    if path is not None:
+        rows, notes = rows_and_notes(path, card.source.format)
+    else:
+        rows = list(raw.rows or ())
+    where = card.options.get("where") or {}
+    kept = [row for row in rows if _wanted(row, where)]
+    if not kept:
+        raise DataError(f"{raw.shown}: no row is left by options.where of {card.path}")
+    if len(kept) < len(rows):
+        notes = (*notes, f"{len(kept)} of {len(rows)} rows: {where}")
+    named = {"cluster": card.cluster, **card.fields} if card.cluster else dict(card.fields)
+    if raw.hub and card.source.hub is not None:
+        named.update(card.source.hub.fields)
+    columns = find_columns(card, kept, named)
+    notes = (*notes, *columns.notes)
+    start = None
+    answer = columns.fields.get("answer")
+    if answer and not columns.wrong:
+        pairs = [
+            (golds(row, answer), found)
+            for row in kept
+            if (found := choices_of(row, columns)) is not None
+        ]
+        start, open_ = counting(pairs, columns.first)
+        if start is not None:
+            why = ", as published sets do" if open_ else ""
+            notes = (*notes, f"answers are positions of choices, counted from {start}{why}")
+    if answer and any(is_worked(row, answer) for row in kept):
+        notes = (*notes, "of a worked answer the gold is what follows ####")
+    return Sheet(kept, columns, start, notes)
 
 
 def pick_verifier(card: TaskCard, raw: Raw) -> str:
     """The verifier of a table that names none: choice, math or exact, from what its rows hold."""
-    path = raw.path(0)
-    rows = read_rows(path, card.source.format) if path is not None else list(raw.rows or ())
-    field = card.fields.get("choices", "choices")
-    if card.options.get("distractors") or all(row.data.get(field) for row in rows):
+    sheet = open_sheet(card, raw)
+    columns = sheet.columns
+    if columns.wrong or all(choices_of(row, columns) for row in sheet.rows):
         return "choice"
-    answers = [row.texts(card.fields.get("answer", "answer")) for row in rows]
+    answers = [_asked(row, columns)[3] for row in sheet.rows]
     if all(looks_mathematical(answer) for texts in answers for answer in texts):
         return "math"
     return "exact"
@@ -97,47 +167,73 @@ def looks_mathematical(answer: str) -> bool:
     )
 
 
-def _item(card: TaskCard, row: Row, fields: Mapping[str, str], index: int) -> Item:
-    text = row.filled(fields["question"])
-    answers = tuple(a for a in row.texts(fields["answer"]) if a.strip())
-    if not answers:
-        raise row.error(fields["answer"], "is empty; fill it in or drop the row")
-    key = str(row.text(fields["id"], None) or row.number).strip()
-    choices = _choices(card, row, fields, key, answers)
+def _asked(
+    row: Row, columns: Columns
+) -> tuple[str, str | None, tuple[Message, ...], tuple[str, ...]]:
+    """What a row asks: question, system message, turns before it; and its golds."""
+    system: str | None = None
+    history: tuple[Message, ...] = ()
+    said: str | None = None
+    if "messages" in columns.fields:
+        system, history, text, said = conversation(row, columns.fields["messages"])
+    else:
+        text = row.filled(columns.fields["question"])
+    if "system" in columns.fields:
+        system = row.text(columns.fields["system"], None) or system
+    if "answer" in columns.fields:
+        return text, system, history, golds(row, columns.fields["answer"])
+    if said is None or not said.strip():
+        raise row.error("answer", "is missing, and the turns do not end in the assistant's answer")
+    return text, system, history, (said,)
+
+
+def _item(card: TaskCard, row: Row, sheet: Sheet, index: int) -> Item:
+    columns, prompt = sheet.columns, card.prompt
+    text, system, history, answers = _asked(row, columns)
+    fields = columns.fields
+    key = str((row.text(fields["id"], None) if "id" in fields else None) or row.number).strip()
+    choices = choices_of(row, columns)
+    if columns.wrong:
+        choices = mixed_in(row, columns, answers[0], f"{card.name}\0{key}")
     params: dict[str, Any] = dict(card.options.get("params") or {})
+    texts: tuple[str, ...] = ()
     if choices:
-        answers, letters = _resolve(row, fields["answer"], answers, choices)
-        params["letter"] = letters[0]
-    shown = _fill(card.prompt.input, row, fields)
+        texts = choices.texts
+        field = fields.get("answer", "answer")
+        answers = tuple(resolve(row, field, a, choices, sheet.counted_from) for a in answers)
+        params["letter"] = LETTERS[texts.index(answers[0])]
+    shown = _fill(prompt.input, row, fields, question=text)
     if choices and card.options.get("show_choices", True):
-        shown += "".join(f"\n({LETTERS[i]}) {choice}" for i, choice in enumerate(choices))
-    line = card.prompt.answer_format
-    if not line and card.family == "custom":
+        shown += "".join(f"\n({LETTERS[i]}) {choice}" for i, choice in enumerate(texts))
+    line = prompt.answer_format.strip("\n ") and prompt.answer_format
+    if not line and card.family == "custom" and not prompt.own:
         line = FORMATS.get(card.verifier, "")
-    cluster = row.text(fields["cluster"], None) if fields["cluster"] in row.data else None
-    kept: Iterable[str] = card.options.get("meta") or ()
+    own_system = prompt.system and _fill(prompt.system, row, fields, question=text)
     question = Question(
         id=key,
         task=card.name,
         index=index,
-        instruction=_fill(card.prompt.instruction, row, fields),
+        instruction=_fill(prompt.instruction, row, fields, question=text),
         input=shown,
         answer_format=line,
-        separator=card.prompt.separator,
-        system=card.prompt.system,
-        choices=choices,
-        cluster=cluster,
-        meta={
-            "raw_input": text,
-            "row": row.number,
-            **{name: row.data[name] for name in kept if row.data.get(name) is not None},
-        },
+        separator=prompt.separator,
+        system=own_system or system,
+        history=history,
+        choices=texts,
+        cluster=row.text(fields["cluster"], None) if "cluster" in fields else None,
+        meta={"raw_input": text, "row": row.number, **_meta(card, row)},
     )
     said = params.get("letter") or answers[0]
     answer = demanded(line, said)
-    text = _fill(card.prompt.demo, row, fields) if card.prompt.demo else f"{shown}\n{answer}"
-    demo = Demo(shown, answer, text)
+    demo = Demo(shown, answer, f"{shown}\n{answer}")
+    if prompt.demo:
+        demo = Demo(shown, answer, _fill(prompt.demo, row, fields, question=text))
     return Item(question, Gold(key, answers, params), demo)
+
+
+def _meta(card: TaskCard, row: Row) -> dict[str, Any]:
+    names: Iterable[str] = card.options.get("meta") or ()
+    return {name: row.data[name] for name in names if row.data.get(name) is not None}
 
 
 def demanded(line: str, answer: str) -> str:
@@ -152,78 +248,72 @@ def demanded(line: str, answer: str) -> str:
     return f"Answer: {answer}" if "Answer: " in line else answer
 
 
-def _choices(
-    card: TaskCard,
-    row: Row,
-    fields: Mapping[str, str],
-    key: str,
-    answers: tuple[str, ...],
-) -> tuple[str, ...]:
-    wrong = card.options.get("distractors")
-    if wrong:
-        texts = (answers[0], *(row.filled(name) for name in wrong))
-        found = shuffled((t.strip() for t in texts), f"{card.name}\0{key}")
-    else:
-        value = row.data.get(fields["choices"])
-        if value is None:
-            return ()
-        listed = value.split("|") if isinstance(value, str) else row.texts(fields["choices"])
-        found = tuple(text.strip() for text in listed)
-    if len(found) < 2 or len(found) > len(LETTERS) or not all(found):
-        raise row.error(
-            fields["choices"], "needs 2 to 26 texts, none empty: a JSON list, or separated by |"
-        )
-    if len(set(found)) < len(found):
-        raise row.error(fields["choices"], "holds the same choice twice; make them differ")
-    return found
+def _repeated(items: Sequence[Item]) -> list[str]:
+    """A note where the same question is asked twice, with different answers (an error) or not."""
+    seen: dict[object, Item] = {}
+    same = 0
+    for item in items:
+        asked = (item.question.history, item.question.system, item.question.input)
+        first = seen.setdefault(asked, item)
+        if first is item:
+            continue
+        if set(first.gold.answers) != set(item.gold.answers):
+            return [
+                f'the same question has different answers: "{first.gold.answers[0][:30]}" and '
+                f'"{item.gold.answers[0][:30]}" for "{item.question.meta["raw_input"][:50]}"'
+            ]
+        same += 1
+    return [f"{same} questions stand twice"] if same else []
 
 
-def _resolve(
-    row: Row, field: str, answers: tuple[str, ...], choices: tuple[str, ...]
-) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Answers as texts of choices and as letters; a letter is one unless it is a choice itself."""
-    texts = []
-    for answer in answers:
-        bare = answer.strip()
-        letter = bare.strip("().").upper()
-        if bare in choices:
-            texts.append(bare)
-        elif len(letter) == 1 and letter in LETTERS[: len(choices)]:
-            texts.append(choices[LETTERS.index(letter)])
-        else:
-            raise row.error(field, f'"{bare[:60]}" is none of the choices, nor a letter of one')
-    return tuple(texts), tuple(LETTERS[choices.index(text)] for text in texts)
+# --- Templates -----------------------------------------------------------------------------
 
 
-def _fill(template: str, row: Row, fields: Mapping[str, str]) -> str:
+def _fill(template: str, row: Row, fields: Mapping[str, str], question: str) -> str:
     """A template with ``{field}`` replaced; braces that name no field of the row stay (LaTeX)."""
 
     def value(found: re.Match[str]) -> str:
+        if found[1] == "question":
+            return question
         name = fields.get(found[1], found[1])
         return str(row.text(name, "")) if name in row.data else found[0]
 
     return _SLOT.sub(value, template)
 
 
-def _check_slots(card: TaskCard, rows: list[Row], fields: Mapping[str, str]) -> None:
-    """Refuse an ``input`` that would ask without the question, or with a mistyped slot in it.
+def _slots(card: TaskCard) -> set[str]:
+    """Names in braces anywhere in a card's prompt."""
+    prompt = card.prompt
+    texts = (prompt.system or "", prompt.instruction, prompt.input, prompt.demo)
+    return {found[1] for text in texts for found in _SLOT.finditer(text)}
 
-    Braces that resemble no column may be LaTeX and stay.
+
+def _check_slots(card: TaskCard, sheet: Sheet) -> None:
+    """Refuse a prompt that would ask without the question, show the answer, or hold a slip.
+
+    Braces in instruction and input that resemble no column may be LaTeX and stay; a system
+    message has no other use for a name in braces.
 
     Raises:
-        DataError: no slot names a column, or one all but does.
+        DataError: names the part of the prompt and the slot.
     """
-    columns = {name for row in rows for name in row.data}
-    known = sorted(columns | {name for name, column in fields.items() if column in columns})
-    slots = [found[1] for found in _SLOT.finditer(card.prompt.input)]
-    for slot in slots:
-        near = difflib.get_close_matches(slot, known, n=1, cutoff=0.75)
-        if slot not in known and near:
-            raise DataError(
-                f"{card.path}: prompt.input: {{{slot}}} is no column of the data; "
-                f'did you mean "{near[0]}"?'
-            )
-    if not set(slots) & set(known):
+    columns = {name for row in sheet.rows for name in row.data}
+    fields = sheet.columns.fields
+    known = sorted(
+        {*columns, "question", *(n for n, column in fields.items() if column in columns)}
+    )
+    prompt = card.prompt
+    for part in ("system", "instruction", "input"):
+        for found in _SLOT.finditer(getattr(prompt, part) or ""):
+            slot = found[1]
+            near = difflib.get_close_matches(slot, known, n=1, cutoff=0.75)
+            where = f"{card.path}: prompt.{part}: {{{slot}}}"
+            if fields.get(slot, slot) == fields.get("answer"):
+                raise DataError(f"{where} would show the answer; take it out")
+            if slot not in known and (near or part == "system"):
+                hint = f'did you mean "{near[0]}"?' if near else f"there are {', '.join(known[:8])}"
+                raise DataError(f"{where} is no column of the data; {hint}")
+    if not {found[1] for found in _SLOT.finditer(prompt.input)} & set(known):
         raise DataError(
             f"{card.path}: prompt.input: names no column of the data, so that every question "
             f"would be the same; write one in braces, such as {{question}}"
