@@ -47,19 +47,18 @@ stimuli:
 _TASK = """\
 # A task over a small CSV file. Every field: docs/cards.md of heartloop.
 name: example
-title: Eight sums
-description: Whole-number sums, to see that everything works.
+title: Twenty-eight small problems
+description: Small problems with a number for an answer; the model inside can do about half.
 source:
   local: example.csv             # beside this card, or relative to the data folder
-  format: csv
 fields:
   id: id
   question: question
   answer: answer
 prompt:
-  instruction: "Work out the sum."
-  input: "{question}"
-  answer_format: 'Give the final answer inside \\boxed{}.'
+  instruction: "Solve this problem from a mathematics competition. Work it out step by step."
+  input: "Problem: {question}"
+  answer_format: 'End with the final answer alone inside \\boxed{}.'
 sampling:
   temperature: 0.7
   max_tokens: 256
@@ -69,14 +68,34 @@ licence: CC0-1.0
 
 _CSV = """\
 id,question,answer
-s1,What is 17 + 25?,42
-s2,What is 8 + 64?,72
-s3,What is 39 + 14?,53
-s4,What is 120 + 45?,165
-s5,What is 7 + 9 + 11?,27
-s6,What is 66 + 78?,144
-s7,What is 250 + 375?,625
-s8,What is 31 + 13?,44
+p1,"If $6n+4=40$, what is $n$?",6
+p2,A geometric sequence starts with $10$ and has ratio $4$. Find its term number $5$.,2560
+p3,How many integers from $1$ to $100$ are divisible by $7$?,14
+p4,"If $2n+7=21$, what is $n$?",7
+p5,How many subsets with exactly $3$ elements does a set of $6$ elements have?,20
+p6,How many subsets with exactly $2$ elements does a set of $9$ elements have?,36
+p7,A geometric sequence starts with $2$ and has ratio $5$. Find its term number $4$.,250
+p8,A geometric sequence starts with $3$ and has ratio $2$. Find its term number $6$.,96
+p9,How many integers from $1$ to $395$ are divisible by $10$?,39
+p10,"Compute $\\gcd(200, 160)$.",40
+p11,A geometric sequence starts with $5$ and has ratio $3$. Find its term number $4$.,135
+p12,"If $7n-6=15$, what is $n$?",3
+p13,How many integers from $1$ to $88$ are divisible by $4$?,22
+p14,"Compute $\\gcd(90, 60)$.",30
+p15,One side of a rectangle is $4$ and its perimeter is $20$. What is its area?,24
+p16,"If $5n-10=25$, what is $n$?",7
+p17,"If $3n+11=2$, what is $n$?",-3
+p18,"If $4n+23=19$, what is $n$?",-1
+p19,"If $4n-9=3$, what is $n$?",3
+p20,How many integers from $1$ to $250$ are divisible by $20$?,12
+p21,"If $3n-18=6$, what is $n$?",8
+p22,"Compute $\\gcd(180, 40)$.",20
+p23,One side of a rectangle is $5$ and its perimeter is $38$. What is its area?,70
+p24,One side of a rectangle is $6$ and its perimeter is $30$. What is its area?,54
+p25,How many subsets with exactly $2$ elements does a set of $7$ elements have?,21
+p26,One side of a rectangle is $3$ and its perimeter is $26$. What is its area?,30
+p27,How many subsets with exactly $2$ elements does a set of $8$ elements have?,28
+p28,"Compute $\\gcd(64, 40)$.",8
 """
 
 _VERIFIER = """\
