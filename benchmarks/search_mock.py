@@ -36,7 +36,7 @@ def start(server: Path, folder: Path, effect: float, seed: int, args: argparse.N
 def optimize(folder: Path, url: str, seed: int, args: argparse.Namespace, name: str) -> dict:
     command = [sys.executable, "-m", "heartloop", "optimize", "--task", str(folder / "q.jsonl")]
     command += ["--stimuli", args.stimuli, "--model", "server/m", "--base-url", url]
-    command += ["--delta", str(args.delta), "--seed", str(seed), "--name", name, "--json"]
+    command += ["--delta", str(args.delta), "--seeds", str(seed), "--name", name, "--json"]
     done = subprocess.run(command, cwd=folder, capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)

@@ -59,15 +59,20 @@ class LazyGroup(click.Group):
     def resolve_command(
         self, ctx: click.Context, args: list[str]
     ) -> tuple[str | None, click.Command | None, list[str]]:
-        """Suggest the nearest command for a mistyped one."""
+        """Suggest the nearest command for a mistyped one; refuse options given twice."""
+        from heartloop.cli._command import refuse_repeats
+
         try:
-            return super().resolve_command(ctx, args)
+            name, command, rest = super().resolve_command(ctx, args)
         except click.UsageError:
             import difflib
 
             near = difflib.get_close_matches(args[0], COMMANDS, n=1) if args else []
             hint = f" Did you mean {near[0]!r}?" if near else " See heartloop --help."
             raise click.UsageError(f"No such command {args[0]!r}.{hint}", ctx) from None
+        if command is not None:
+            refuse_repeats(command, ctx, rest)
+        return name, command, rest
 
 
 @click.group(

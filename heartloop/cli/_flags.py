@@ -1,4 +1,4 @@
-"""The flags of ``heartloop run``, in groups: what, loop, data, sampling, server, money, output."""
+"""The flags of the commands that ask models, in groups; each flag is declared once."""
 
 from __future__ import annotations
 
@@ -6,27 +6,19 @@ from typing import Any
 
 import click
 
+from heartloop.cli._command import option_group
 from heartloop.cli._judges import judge_options
 from heartloop.types import PLACEMENTS
 
-
-def _option_group(*options: Any) -> Any:
-    def wrap(function: Any) -> Any:
-        for option in reversed(options):
-            function = option(function)
-        return function
-
-    return wrap
-
-
-WHAT = _option_group(
+WHAT = option_group(
+    "What is run",
     click.option(
         "--task", multiple=True, metavar="T[,T]", help="Task, suite, card or a .jsonl/.csv file."
     ),
     click.option(
         "--model",
         multiple=True,
-        metavar="M",
+        metavar="M[,M]",
         help="pocket, server/NAME, vllm/PATH, hf/PATH, replay/FILE or a litellm name.",
     ),
     click.option(
@@ -47,10 +39,20 @@ WHAT = _option_group(
         help="Stimuli, an arm each: emotionprompt,negativeprompt:NP04,EP02+EP07.",
     ),
     click.option(
+        "--seeds",
+        default="0",
+        show_default=True,
+        metavar="0,1,2",
+        help="Run seeds; each repeats every arm.",
+    ),
+    click.option(
         "--placement",
         type=click.Choice(PLACEMENTS),
         help="Where a stimulus goes. Default: as its card says.",
     ),
+)
+ARMS = option_group(
+    "What is run",
     click.option(
         "--controls",
         type=click.Choice(["none", "lean", "matched", "full"]),
@@ -58,13 +60,6 @@ WHAT = _option_group(
         show_default=True,
         help="Arms beside it. lean: none, again. matched: placebos, too, and demand-only twins of "
         "claims that stand. full: every twin.",
-    ),
-    click.option(
-        "--seeds",
-        default="0",
-        show_default=True,
-        metavar="0,1,2",
-        help="Run seeds; each repeats every arm.",
     ),
     click.option(
         "--plan", type=click.Path(dir_okay=False), help="A plan in YAML, or a run's manifest.json."
@@ -92,18 +87,14 @@ WHAT = _option_group(
         help="Do not ask the questions of this run again.",
     ),
 )
-LOOP = _option_group(
+LOOP = option_group(
+    "Loop and selection",
     click.option(
         "--rounds",
         type=click.IntRange(0),
         help="Feedback rounds after the first answer. Default 5.",
     ),
     click.option("--candidates", type=click.IntRange(1), help="Candidates a round. Default 1."),
-    click.option(
-        "--schedule",
-        metavar="S",
-        help="alternate (default), static:EMOTION, cycle:A,B, random, state, contextual, bandit.",
-    ),
     click.option(
         "--history",
         type=click.Choice(["full", "last", "none"]),
@@ -122,7 +113,16 @@ LOOP = _option_group(
         help="Any other parameter of the method; NAME=@FILE takes a text or .json file.",
     ),
 )
-DATA = _option_group(
+SCHEDULE = option_group(
+    "Loop and selection",
+    click.option(
+        "--schedule",
+        metavar="S",
+        help="alternate (default), static:EMOTION, cycle:A,B, random, state, contextual, bandit.",
+    ),
+)
+DATA = option_group(
+    "Data and judges",
     click.option(
         "--data",
         type=click.Path(file_okay=False),
@@ -160,7 +160,8 @@ DATA = _option_group(
     ),
     judge_options,
 )
-SAMPLING = _option_group(
+SAMPLING = option_group(
+    "Sampling",
     click.option(
         "--temperature",
         type=click.FloatRange(0),
@@ -183,7 +184,8 @@ SAMPLING = _option_group(
     ),
     click.option("--extra-body", metavar="JSON", help="Further fields of every request body."),
 )
-SERVER = _option_group(
+SERVER = option_group(
+    "Server",
     click.option(
         "--base-url",
         multiple=True,
@@ -207,6 +209,9 @@ SERVER = _option_group(
         metavar="S",
         help="Seconds an attempt may take. Default 900.",
     ),
+)
+LAUNCH = option_group(
+    "Server",
     click.option(
         "--replay-field",
         multiple=True,
@@ -222,6 +227,9 @@ SERVER = _option_group(
     click.option(
         "--tensor-parallel", type=click.IntRange(1), metavar="K", help="GPUs a vLLM server spans."
     ),
+)
+SHARDS = option_group(
+    "Shards",
     click.option(
         "--ray", metavar="ADDRESS", help="Run shards on a Ray cluster: an address, or auto."
     ),
@@ -229,7 +237,8 @@ SERVER = _option_group(
         "--shards", type=click.IntRange(1), metavar="N", help="With --ray: how many shards."
     ),
 )
-MONEY = _option_group(
+MONEY = option_group(
+    "Money",
     click.option(
         "--max-total-tokens",
         type=click.IntRange(1),
@@ -251,6 +260,19 @@ MONEY = _option_group(
     click.option(
         "--prices", type=click.Path(dir_okay=False), metavar="FILE", help="Your own prices.yaml."
     ),
+    click.option("--yes", is_flag=True, help="Do not ask before spending money."),
+)
+REUSE = option_group(
+    "Money",
+    click.option(
+        "--reuse",
+        multiple=True,
+        metavar="RUN",
+        help="Take over calls that an earlier run already paid for.",
+    ),
+)
+STOPPING = option_group(
+    "Comparison",
     click.option(
         "--match",
         type=click.Choice(["tokens", "calls"]),
@@ -271,14 +293,9 @@ MONEY = _option_group(
         type=click.Choice(["decided"]),
         help="Stop when a sequential test is decided.",
     ),
-    click.option(
-        "--reuse",
-        multiple=True,
-        metavar="RUN",
-        help="Take over calls that an earlier run already paid for.",
-    ),
 )
-OUTPUT = _option_group(
+OUTPUT = option_group(
+    "Output",
     click.option(
         "--runs", type=click.Path(file_okay=False), help="Where run folders land. Default: runs/"
     ),
@@ -290,7 +307,6 @@ OUTPUT = _option_group(
         help="With --dry-run: ask four questions for real, to tell tokens and time. "
         "Default: only where answers are free.",
     ),
-    click.option("--yes", is_flag=True, help="Do not ask before spending money."),
     click.option(
         "--json",
         "as_json",
@@ -298,3 +314,14 @@ OUTPUT = _option_group(
         help="Print the summary as JSON on stdout and nothing else.",
     ),
 )
+
+
+def defaults(*groups: Any) -> dict[str, Any]:
+    """What the flags of groups are where none of them is given."""
+
+    def nothing() -> None: ...
+
+    for group in groups:
+        group(nothing)
+    command = click.Command("defaults", params=nothing.__click_params__)  # type: ignore[attr-defined]
+    return dict(command.make_context("defaults", []).params)

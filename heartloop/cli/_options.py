@@ -7,39 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from heartloop.cli._config import read_config
 from heartloop.cli._judges import judges_from
 from heartloop.errors import UsageError
 from heartloop.run.arms import build_arms
+from heartloop.run.execute import Changes
 from heartloop.run.plan import Plan, load_plan
 from heartloop.run.plan_checks import check_selector
 
 LOCAL_SERVER = "http://localhost:8000/v1"
-
-
-def read_config() -> dict[str, Any]:
-    """The user's defaults: ``heartloop.yaml`` here, else ``~/.config/heartloop/config.yaml``.
-
-    Known keys: model, base_url, data, runs.
-
-    Raises:
-        UsageError: the file is not a mapping of these keys.
-    """
-    home = Path(os.environ.get("XDG_CONFIG_HOME", Path.home() / ".config"))
-    for path in (Path("heartloop.yaml"), home / "heartloop" / "config.yaml"):
-        if not path.is_file():
-            continue
-        import yaml
-
-        try:
-            value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise UsageError(f"{path}: not valid YAML") from error
-        known = ("model", "base_url", "data", "runs")
-        for key in value if isinstance(value, dict) else ["a list or text"]:
-            if key not in known:
-                raise UsageError(f"{path}: unknown field {key!r}; known: {', '.join(known)}")
-        return dict(value)
-    return {}
 
 
 def default_model(base_urls: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
@@ -126,7 +102,8 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         raise UsageError("--task is missing; heartloop tasks list shows what there is")
     config = read_config()
     if flags["model"]:
-        models, urls, why = tuple(flags["model"]), tuple(flags["base_url"]), ""
+        named = [name for spec in flags["model"] for name in spec.split(",") if name]
+        models, urls, why = tuple(dict.fromkeys(named)), tuple(flags["base_url"]), ""
         if not urls and any(m.startswith("server/") for m in models):
             urls = _urls(config)
     else:
@@ -202,7 +179,7 @@ def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:
         key, equals, value = name.partition("=")
         if not equals:
             raise UsageError(f"--param {name!r}: expected NAME=VALUE")
-        given[key.strip()] = _scalar(value, key.strip())
+        given[key.strip()] = scalar(value, key.strip())
     if method not in SPECS:
         return given  # build_arms says which methods there are
     accepted = SPECS[method].params
@@ -216,7 +193,7 @@ def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:
     return given
 
 
-def _scalar(text: str, name: str = "NAME") -> Any:
+def scalar(text: str, name: str = "NAME") -> Any:
     """A value as YAML reads it; ``@FILE`` is the JSON of a file, or its text."""
     import yaml
 
@@ -336,27 +313,23 @@ def register_methods(manifest: Mapping[str, Any]) -> None:
 
 def _from_file(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     """A plan file; only flags that do not change what is asked may stand beside it."""
-    import dataclasses
-
     plan = load_plan(Path(flags["plan"]))
     for name, default in _DECIDED.items():
         if flags[name] != default and (flags[name] or flags[name] == 0):
             raise UsageError(
                 f"--{name.replace('_', '-')} and --plan exclude one another: change the plan file"
             )
-    urls = tuple(flags["base_url"])
-    server = dict(plan.server)
-    if urls:
-        server["base_urls"] = [normal_url(url) for url in urls]
+    return changes_of(flags).of(plan), f"plan {flags['plan']}; model {', '.join(plan.models)}"
+
+
+def changes_of(flags: Mapping[str, Any]) -> Changes:
+    """What flags change about a plan that says itself what is asked: server, limits, data."""
+    server: dict[str, Any] = {}
+    if flags["base_url"]:
+        server["base_urls"] = [normal_url(url) for url in flags["base_url"]]
     if flags["timeout"]:
         server["total_timeout"] = flags["timeout"]
     limits = _limits(flags)
     if limits["concurrency"] == "auto":
         limits.pop("concurrency")
-    plan = dataclasses.replace(
-        plan,
-        server=server,
-        limits={**plan.limits, **limits},
-        data_dir=flags["data"] or plan.data_dir,
-    )
-    return plan, f"plan {flags['plan']}; model {', '.join(plan.models)}"
+    return Changes(limits, server, flags.get("data"))

@@ -8,7 +8,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 import click
@@ -108,6 +108,25 @@ def show_plan(
     if found.power is not None:
         click.echo(found.power.sentence, err=True)
     return found.to_dict()
+
+
+def confirm_cost(estimate: Mapping[str, Any], yes: bool, what: str) -> None:
+    """One question before the first paid call, on a terminal; ``--yes`` answers it.
+
+    Args:
+        estimate: of the plan, as plain data.
+        yes: the flag.
+        what: what costs money, as a sentence begins: "This run".
+
+    Raises:
+        click.exceptions.Abort: the answer was no.
+    """
+    if not estimate.get("costs_money") or yes or not sys.stdin.isatty():
+        return
+    dollars = estimate.get("usd")
+    amount = f"about ${dollars:,.2f}" if dollars is not None else "an unknown amount of money"
+    if not click.confirm(f"{what} costs {amount}. Go on?", err=True):
+        raise click.exceptions.Abort()
 
 
 def _span(least: int, most: int) -> str:

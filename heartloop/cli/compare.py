@@ -54,13 +54,13 @@ def compare_command(
     different data, cards or sampling are refused. RUN is a folder, a name, a unique part of a
     name, or ``last``.
     """
+    from heartloop.cli._config import runs_folder
     from heartloop.report.study import compare_specs
     from heartloop.report.tables import render
-    from heartloop.run.folder import runs_dir
 
     found = compare_specs(
         specs,
-        runs_dir(runs),
+        runs_folder(runs),
         control=control,
         margin=None if margin is None else margin / 100,
         level=level,

@@ -83,10 +83,11 @@ def esc_command(**options: Any) -> None:
 
 
 def _predictions(options: dict[str, Any]) -> list[Predictions]:
+    from heartloop.cli._config import runs_folder
     from heartloop.run.esc import load_predictions
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.run.folder import find_folder
 
-    place = runs_dir(options["runs_dir"])
+    place = runs_folder(options["runs_dir"])
     names = options["runs"]
     if not names and not options["task"]:
         raise UsageError("give a RUN (a name, a folder or last), --task or --confusion FILE.csv")
@@ -148,9 +149,10 @@ def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Diff
 
 
 def _folders(found: list[Predictions], options: dict[str, Any]) -> dict[str, Any]:
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.cli._config import runs_folder
+    from heartloop.run.folder import find_folder
 
-    place = runs_dir(options["runs_dir"])
+    place = runs_folder(options["runs_dir"])
     named = [find_folder(name, place) for name in options["runs"]]
     named = named or [_last_with(options["task"], place)]
     return {folder.name: folder for folder in named}

@@ -15,10 +15,11 @@ def export_command(run: str, to: str, output: str | None, texts: bool, runs: str
     """Write one row a graded candidate; the columns are explained in docs/report.md."""
     from pathlib import Path
 
+    from heartloop.cli._config import runs_folder
     from heartloop.report.export import export
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.run.folder import find_folder
 
-    folder = find_folder(run, runs_dir(runs))
+    folder = find_folder(run, runs_folder(runs))
     target = Path(output) if output else folder.path / f"export.{to}"
     count = export(folder, to, target, texts)
     click.echo(f"{target}: {count:,} rows")

@@ -5,108 +5,108 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+import math
 import sys
 from typing import Any
 
 import click
 
-from heartloop.cli.run import DATA, SAMPLING
-from heartloop.types import PLACEMENTS
+from heartloop.cli._command import GroupedCommand, option_group
+from heartloop.cli._flags import (
+    ARMS,
+    DATA,
+    LAUNCH,
+    LOOP,
+    MONEY,
+    OUTPUT,
+    REUSE,
+    SAMPLING,
+    SERVER,
+    STOPPING,
+    WHAT,
+    defaults,
+)
+
+SEARCH = option_group(
+    "Search",
+    click.option(
+        "--goal",
+        type=click.Choice(["best", "better-than-none"]),
+        default="best",
+        show_default=True,
+        help="The best arm, or the first that is surely better than none.",
+    ),
+    click.option(
+        "--strategy",
+        type=click.Choice(["halving", "bandit"]),
+        default="halving",
+        show_default=True,
+        help="halving is cheap; bandit bounds every comparison at all times and costs more.",
+    ),
+    click.option("--pairs", is_flag=True, help="Also every two of the stimuli together."),
+    click.option(
+        "--schedule", multiple=True, metavar="S", help="Cue schedules of a loop to try; repeat."
+    ),
+    click.option(
+        "--delta",
+        type=click.FloatRange(0, 1, min_open=True, max_open=True),
+        default=0.05,
+        show_default=True,
+        help="Smallest difference worth finding; 0.05 is 5 points.",
+    ),
+    click.option(
+        "--error",
+        type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
+        default=0.05,
+        show_default=True,
+        help="Share of searches that may end wrong.",
+    ),
+    click.option(
+        "--discordance",
+        type=click.FloatRange(0, 1, min_open=True),
+        default=0.10,
+        show_default=True,
+        help="First guess of the share of questions two arms differ on; measured as it goes.",
+    ),
+    click.option(
+        "--per-task", is_flag=True, help="A search for every task instead of one over all."
+    ),
+    click.option(
+        "--propose",
+        type=click.IntRange(0),
+        default=0,
+        metavar="N",
+        help="Let the model write N stimuli from the best of a first race, and race them, too.",
+    ),
+    click.option(
+        "--generations",
+        type=click.IntRange(1),
+        default=1,
+        show_default=True,
+        help="With --propose: races before the last one, each on questions of its own.",
+    ),
+    click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Pay at most N calls."),
+    click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted search."),
+)
 
 
-@click.command("optimize", short_help="Find the stimulus worth using, or none.")
-@click.option("--task", multiple=True, metavar="T[,T]", help="Task, suite, card or file.")
-@click.option("--model", metavar="M", help="As for heartloop run.")
-@click.option(
-    "--stimuli", metavar="SET[:ID]", help="Stimuli, an arm each: emotionprompt,EP02+EP07."
-)
-@click.option(
-    "--placement", multiple=True, type=click.Choice(PLACEMENTS), help="Places to try; repeat."
-)
-@click.option("--pairs", is_flag=True, help="Also every two of the stimuli together.")
-@click.option(
-    "--method", metavar="NAME", default="single", show_default=True, help="What arms run."
-)
-@click.option(
-    "--schedule", multiple=True, metavar="S", help="Cue schedules of a loop to try; repeat."
-)
-@click.option("--rounds", type=click.IntRange(0), help="Feedback rounds of a loop.")
-@click.option("--mode", type=click.Choice(["oracle", "verifier-free"]), help="As for run.")
-@click.option("--selector", metavar="S", help="Verifier-free: how a loop picks its answer.")
-@click.option(
-    "--param", multiple=True, metavar="NAME=VALUE", help="Other parameters of the method."
-)
-@click.option(
-    "--goal",
-    type=click.Choice(["best", "better-than-none"]),
-    default="best",
-    show_default=True,
-    help="The best arm, or the first that is surely better than none.",
-)
-@click.option(
-    "--strategy",
-    type=click.Choice(["halving", "bandit"]),
-    default="halving",
-    show_default=True,
-    help="halving is cheap; bandit bounds every comparison at all times and costs more.",
-)
-@click.option(
-    "--delta",
-    type=click.FloatRange(0, 1, min_open=True, max_open=True),
-    default=0.05,
-    show_default=True,
-    help="Smallest difference worth finding; 0.05 is 5 points.",
-)
-@click.option(
-    "--error",
-    type=click.FloatRange(0, 0.5, min_open=True, max_open=True),
-    default=0.05,
-    show_default=True,
-    help="Share of searches that may end wrong.",
-)
-@click.option(
-    "--discordance",
-    type=click.FloatRange(0, 1, min_open=True),
-    default=0.10,
-    show_default=True,
-    help="First guess of the share of questions two arms differ on; measured as it goes.",
-)
-@click.option("--budget-tokens", type=click.IntRange(1), metavar="N", help="Pay at most N tokens.")
-@click.option("--budget-calls", type=click.IntRange(1), metavar="N", help="Pay at most N calls.")
-@click.option("--per-task", is_flag=True, help="A search for every task instead of one over all.")
-@click.option(
-    "--propose",
-    type=click.IntRange(0),
-    default=0,
-    metavar="N",
-    help="Let the model write N stimuli from the best of a first race, and race them, too.",
-)
-@click.option(
-    "--generations",
-    type=click.IntRange(1),
-    default=1,
-    show_default=True,
-    help="With --propose: races before the last one, each on questions of its own.",
-)
+@click.command("optimize", cls=GroupedCommand, short_help="Find the stimulus worth using, or none.")
+@WHAT
+@SEARCH
+@LOOP
 @DATA
 @SAMPLING
-@click.option("--base-url", multiple=True, metavar="URL", help="OpenAI-compatible server.")
-@click.option(
-    "--concurrency", default="auto", show_default=True, metavar="auto|N", help="In flight."
-)
-@click.option("--reuse", multiple=True, metavar="RUN", help="Take over calls of earlier runs.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Order of the questions.")
-@click.option("--runs", type=click.Path(file_okay=False), help="Where run folders land.")
-@click.option("--name", metavar="NAME", help="Exact name of the run folder.")
-@click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted search.")
-@click.option("--dry-run", is_flag=True, help="Print the plan and stop before any call.")
-@click.option("--json", "as_json", is_flag=True, help="Print the result as JSON and nothing else.")
+@SERVER
+@LAUNCH
+@MONEY
+@REUSE
+@OUTPUT
 def optimize_command(**flags: Any) -> int:
     """Find the stimulus worth using, or none, and say how much better it is.
 
     \b
     heartloop optimize --task bbh/snarks --stimuli emotionprompt,negativeprompt
-    heartloop optimize --task gsm.jsonl --stimuli emotionprompt --pairs --budget-tokens 2000000
+    heartloop optimize --task gsm.jsonl --stimuli emotionprompt --pairs --max-total-tokens 2000000
     heartloop optimize --task olympiad --schedule alternate --schedule random --rounds 3
     heartloop optimize --resume RUN
 
@@ -114,59 +114,34 @@ def optimize_command(**flags: Any) -> int:
     on questions that the search never used, and the answer is often "none of them".
     """
     from heartloop.cards.find import workspace
+    from heartloop.cli._config import runs_folder
+    from heartloop.cli._show import confirm_cost
+    from heartloop.errors import UsageError
     from heartloop.optimize.card import write_card
-    from heartloop.optimize.results import RaceOptions
     from heartloop.optimize.search import search
-    from heartloop.run.execute import prepare
-    from heartloop.run.folder import find_folder, new_folder, runs_dir
-    from heartloop.run.plan import plan_from_dict
+    from heartloop.run.folder import find_folder, new_folder
 
-    runs = runs_dir(flags["runs"])
     quiet = flags["as_json"]
+    resumed = None
     if flags["resumed"]:
-        from heartloop.errors import UsageError
-
-        folder = find_folder(flags["resumed"], runs)
-        manifest = folder.manifest
-        if "search" not in manifest:
-            raise UsageError(f"{folder.path}: not a search; go on with heartloop resume")
-        plan = plan_from_dict(manifest["plan"], str(folder.path / "manifest.json"))
-        if flags["base_url"]:
-            plan = dataclasses.replace(
-                plan, server={**plan.server, "base_urls": list(flags["base_url"])}
-            )
-        kept = dict(manifest["search"])
-        more = {name: kept.pop(name) for name in ("per_task", "proposals", "generations")}
-        per_task = more["per_task"]
-        options = RaceOptions(**kept)
-        prepared = prepare(plan)
+        resumed = find_folder(flags["resumed"], runs_folder(flags["runs"]))
+        if "search" not in resumed.manifest:
+            raise UsageError(f"{resumed.path}: not a search; go on with heartloop resume")
+        prepared, options, more = _resumed(resumed, flags)
+        line = f"search {resumed.name}; model {prepared.plan.models[0]}"
     else:
-        plan, line = _plan(flags)
-        per_task = flags["per_task"]
-        more = {
-            "per_task": per_task,
-            "proposals": flags["propose"],
-            "generations": flags["generations"],
-        }
-        options = RaceOptions(
-            goal=flags["goal"],
-            strategy=flags["strategy"],
-            delta=flags["delta"],
-            error=flags["error"],
-            discordance=flags["discordance"],
-            budget_calls=flags["budget_calls"],
-            budget_tokens=flags["budget_tokens"],
-            seed=flags["seed"],
-        )
-        prepared = prepare(plan)
-        told = _planned(prepared, options, per_task)
-        if flags["dry_run"]:
-            click.echo(json.dumps(told, indent=2) if quiet else _say_plan(line, told))
-            return 0
-        if not quiet:
-            click.echo(_say_plan(line, told), err=True)
-        label = f"search_{plan.tasks[0] if len(plan.tasks) == 1 else 'tasks'}_{plan.models[0]}"
-        folder = new_folder(runs, flags["name"], label)
+        prepared, options, more, line = _fresh(flags)
+    cost = _cost(prepared, options, more["proposals"] * more["generations"])
+    told = {**_planned(prepared, options, more["per_task"]), "estimate": cost}
+    if flags["dry_run"]:
+        click.echo(json.dumps(told, indent=2) if quiet else _say_plan(line, told))
+        return 0
+    if not quiet:
+        click.echo(_say_plan(line, told), err=True)
+    confirm_cost(cost, flags["yes"], "This search at most")
+    plan = prepared.plan
+    label = f"search_{plan.tasks[0] if len(plan.tasks) == 1 else 'tasks'}_{plan.models[0]}"
+    folder = resumed or new_folder(runs_folder(flags["runs"]), flags["name"], label)
     found, arms = asyncio.run(
         search(
             prepared,
@@ -193,47 +168,107 @@ def optimize_command(**flags: Any) -> int:
     return 3 if found["stopped"] else 0
 
 
-def _plan(flags: dict[str, Any]) -> tuple[Any, str]:
-    """The plan of ``run`` with the same flags, and the arms of the search in it."""
-    from heartloop.cli._options import _scalar, make_plan
-    from heartloop.cli.run import run_command
-    from heartloop.errors import UsageError
-    from heartloop.optimize.arms import search_arms
+def _resumed(folder: Any, flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any]]:
+    """An interrupted search: its plan with new limits, its options, and what it proposes."""
+    from heartloop.cli._options import changes_of, register_methods
+    from heartloop.optimize.results import RaceOptions
+    from heartloop.run.execute import plan_of, prepare
 
-    defaults = dict(run_command.make_context("run", []).params)
-    shared = {key: value for key, value in flags.items() if key in defaults}
-    method = "heart" if flags["schedule"] and flags["method"] == "single" else flags["method"]
+    manifest = folder.manifest
+    register_methods(manifest)
+    kept = dict(manifest["search"])
+    more = {name: kept.pop(name) for name in ("per_task", "proposals", "generations")}
+    for name, flag in (("budget_calls", "max_calls"), ("budget_tokens", "max_total_tokens")):
+        kept[name] = flags[flag] or kept[name]
+    plan = _within_budget(plan_of(folder, changes_of(flags)))
+    return prepare(plan), RaceOptions(**kept), more
+
+
+def _fresh(flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], str]:
+    """A new search: its plan, its options, what it proposes, and a line about the model."""
+    from heartloop.cli._options import make_plan, scalar
+    from heartloop.errors import UsageError
+    from heartloop.methods import settings
+    from heartloop.optimize.arms import search_arms
+    from heartloop.optimize.results import RaceOptions
+    from heartloop.run.execute import prepare
+
+    method = flags["method"] or "single"
+    method = "heart" if flags["schedule"] and method == "single" else method
     if method.startswith("dspy:"):
         from heartloop.integrations.dspy import register_program
 
         method = register_program(method)
     given = {
-        **defaults,
-        **shared,
-        "model": (flags["model"],) if flags["model"] else (),
+        **defaults(ARMS, STOPPING),
+        **flags,
         "method": method,
         "placement": None,
         "schedule": None,
         "controls": "none",
-        "seeds": "0",
     }
     plan, line = make_plan(given)
-    params = {} if flags["rounds"] is None else {"rounds": flags["rounds"]}
+    if len(plan.models) != 1 or len(plan.seeds) != 1:
+        raise UsageError("a search takes one --model and one of --seeds")
+    names = ("rounds", "candidates", "history")
+    params = {name: flags[name] for name in names if flags[name] is not None}
     for text in flags["param"]:
         name, _, value = text.partition("=")
-        params[name.strip()] = _scalar(value)
+        params[name.strip()] = scalar(value, name.strip())
     arms = search_arms(
         flags["stimuli"],
         method=method,
-        placements=flags["placement"],
+        placements=tuple(place for place in (flags["placement"] or "").split(",") if place),
         pairs=flags["pairs"],
         schedules=flags["schedule"],
         params=params,
         mode=flags["mode"] or "oracle",
     )
-    if any(schedule == "bandit" for schedule in flags["schedule"]):
-        raise UsageError("--schedule bandit learns over questions; it cannot race on them")
-    return dataclasses.replace(plan, arms=tuple(arms)), line
+    if any(settings(arm).get("schedule") == "bandit" for arm in arms):
+        raise UsageError("schedule bandit learns over questions; it cannot race on them")
+    options = RaceOptions(
+        goal=flags["goal"],
+        strategy=flags["strategy"],
+        delta=flags["delta"],
+        error=flags["error"],
+        discordance=flags["discordance"],
+        budget_calls=flags["max_calls"],
+        budget_tokens=flags["max_total_tokens"],
+        seed=plan.seeds[0],
+    )
+    more = {
+        "per_task": flags["per_task"],
+        "proposals": flags["propose"],
+        "generations": flags["generations"],
+    }
+    plan = _within_budget(dataclasses.replace(plan, arms=tuple(arms)))
+    return prepare(plan), options, more, line
+
+
+def _within_budget(plan: Any) -> Any:
+    """The race keeps to the cap of tokens itself, so that it ends with an answer, not a stop."""
+    limits = {key: value for key, value in plan.limits.items() if key != "max_total_tokens"}
+    return dataclasses.replace(plan, limits=limits)
+
+
+def _cost(prepared: Any, options: Any, proposals: int) -> dict[str, Any]:
+    """What the search costs at most: every arm, those to be proposed too, on every question."""
+    from heartloop.run.estimate import estimate
+
+    found: dict[str, Any] = estimate(prepared).to_dict()
+    arms = len(prepared.plan.arms)
+    share = (arms + proposals) / arms
+    cost = {
+        "calls": math.ceil(found["calls_most"] * share),
+        "tokens": math.ceil(found["tokens_most"] * share),
+        "usd": None if found["usd"] is None else found["usd"] * share,
+        "costs_money": found["costs_money"],
+    }
+    if options.budget_tokens is not None and options.budget_tokens < cost["tokens"]:
+        if cost["usd"]:
+            cost["usd"] *= options.budget_tokens / cost["tokens"]
+        cost["tokens"] = options.budget_tokens
+    return cost
 
 
 def _planned(prepared: Any, options: Any, per_task: bool) -> dict[str, Any]:
@@ -260,13 +295,19 @@ def _planned(prepared: Any, options: Any, per_task: bool) -> dict[str, Any]:
 
 
 def _say_plan(line: str, told: dict[str, Any]) -> str:
-    first = told["searches"][0]
+    first, cost = told["searches"][0], told["estimate"]
+    dollars = ""
+    if cost["costs_money"]:
+        dollars = ", price unknown (see --prices)"
+        if cost["usd"] is not None:
+            dollars = f", ${cost['usd']:,.2f}"
     lines = [
         line,
         f"{len(told['arms'])} arms ({', '.join(told['arms'][:4])}, …), "
         f"{told['questions']} questions, {len(told['searches'])} search(es)",
         f"about {sum(s['calls'] for s in told['searches']):,} evaluations; the last arm is left "
         f"after {first['looks'][-1][0]} questions, {first['held_out']} are held out",
+        f"at most {cost['calls']:,} calls, about {cost['tokens']:,} tokens{dollars}",
         f"finds a difference of {100 * first['delta']:.1f} points with probability "
         f"{1 - first['error']:.0%}, if two arms differ on {first['discordance']:.0%} of the "
         "questions",

@@ -151,9 +151,10 @@ def _questions(options: dict[str, Any]) -> int:
 
 
 def _folder(options: dict[str, Any]) -> Any:
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.cli._config import runs_folder
+    from heartloop.run.folder import find_folder
 
-    return find_folder(options["power_from"], runs_dir(options["runs"]))
+    return find_folder(options["power_from"], runs_folder(options["runs"]))
 
 
 def _results(options: dict[str, Any]) -> list[Any]:

@@ -21,10 +21,11 @@ def report_command(
     """
     from pathlib import Path
 
+    from heartloop.cli._config import runs_folder
     from heartloop.report.page import write_report
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.run.folder import find_folder
 
-    folders = [find_folder(spec, runs_dir(runs)) for spec in run]
+    folders = [find_folder(spec, runs_folder(runs)) for spec in run]
     target = Path(output) if output else None
     path = write_report(folders, target, show_texts=show_texts, force=force)
     click.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")

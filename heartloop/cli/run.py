@@ -8,16 +8,37 @@ from typing import Any
 
 import click
 
-from heartloop.cli._flags import DATA, LOOP, MONEY, OUTPUT, SAMPLING, SERVER, WHAT
+from heartloop.cli._command import GroupedCommand
+from heartloop.cli._flags import (
+    ARMS,
+    DATA,
+    LAUNCH,
+    LOOP,
+    MONEY,
+    OUTPUT,
+    REUSE,
+    SAMPLING,
+    SCHEDULE,
+    SERVER,
+    SHARDS,
+    STOPPING,
+    WHAT,
+)
 
 
-@click.command("run", short_help="Run an experiment.")
+@click.command("run", cls=GroupedCommand, short_help="Run an experiment.")
 @WHAT
+@ARMS
 @LOOP
+@SCHEDULE
 @DATA
 @SAMPLING
 @SERVER
+@LAUNCH
+@SHARDS
 @MONEY
+@REUSE
+@STOPPING
 @OUTPUT
 def run_command(**flags: Any) -> int:
     """Run an experiment: tasks × models × arms × seeds, and nothing is lost.
@@ -31,11 +52,12 @@ def run_command(**flags: Any) -> int:
     The plan is printed before anything is asked. Ctrl-C saves and tells how to go on; so does
     a crash. Exit codes: 0 done, 1 failed, 2 usage, 3 stopped with a resumable run.
     """
-    from heartloop.cli._show import show_plan
+    from heartloop.cli._config import runs_folder
+    from heartloop.cli._show import confirm_cost, show_plan
     from heartloop.errors import UsageError
     from heartloop.run.estimate import FREE
     from heartloop.run.execute import prepare
-    from heartloop.run.folder import new_folder, runs_dir
+    from heartloop.run.folder import new_folder
 
     if flags["method"] and flags["method"].startswith("dspy:"):
         from heartloop.integrations.dspy import register_program
@@ -67,7 +89,7 @@ def run_command(**flags: Any) -> int:
     )
     if flags["dry_run"]:
         return 0
-    _confirm_cost(estimate, flags)
+    confirm_cost(estimate, flags["yes"], "This run")
     label = "_".join(
         [
             plan.tasks[0] if len(plan.tasks) == 1 else f"{len(plan.tasks)}-tasks",
@@ -75,7 +97,7 @@ def run_command(**flags: Any) -> int:
             plan.models[0],
         ]
     )
-    folder = new_folder(runs_dir(flags["runs"] or _config_runs()), flags["name"], label)
+    folder = new_folder(runs_folder(flags["runs"]), flags["name"], label)
     return _go(prepared, folder, flags)
 
 
@@ -83,11 +105,12 @@ def _confirming(flags: dict[str, Any]) -> tuple[Any, str]:
     """The plan, with the claim it takes over and the questions it leaves out."""
     import dataclasses
 
+    from heartloop.cli._config import runs_folder
     from heartloop.cli._options import make_plan
     from heartloop.errors import UsageError
-    from heartloop.run.folder import MANIFEST, find_folder, runs_dir
+    from heartloop.run.folder import MANIFEST, find_folder
 
-    runs = runs_dir(flags["runs"] or _config_runs())
+    runs = runs_folder(flags["runs"])
     left_out = tuple(str(find_folder(run, runs).path) for run in flags["exclude_questions"])
     if not flags["claim_from"]:
         plan, line = make_plan(flags)
@@ -109,10 +132,11 @@ def _noise(flags: dict[str, Any]) -> tuple[Any, str] | None:
     """Discordance of the run that --power-from names, and its name."""
     if not flags["power_from"]:
         return None
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.cli._config import runs_folder
+    from heartloop.run.folder import find_folder
     from heartloop.run.power import noise_in
 
-    folder = find_folder(flags["power_from"], runs_dir(flags["runs"] or _config_runs()))
+    folder = find_folder(flags["power_from"], runs_folder(flags["runs"]))
     return noise_in(folder)[0], folder.name
 
 
@@ -130,21 +154,6 @@ def _probe(prepared: Any) -> Any:
 
 def _main_method(plan: Any) -> str:
     return next((a.method for a in plan.arms if a.role == "treatment"), plan.arms[0].method)
-
-
-def _config_runs() -> str | None:
-    from heartloop.cli._options import read_config
-
-    return read_config().get("runs")
-
-
-def _confirm_cost(estimate: dict[str, Any], flags: dict[str, Any]) -> None:
-    if not estimate.get("costs_money") or flags["yes"] or not sys.stdin.isatty():
-        return
-    dollars = estimate.get("usd")
-    amount = f"about ${dollars:,.2f}" if dollars is not None else "an unknown amount of money"
-    if not click.confirm(f"This run costs {amount}. Go on?", err=True):
-        raise click.exceptions.Abort()
 
 
 def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
@@ -170,64 +179,46 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
     return finish(summary, folder, as_json=flags["as_json"])
 
 
-@click.command("resume", short_help="Go on with an interrupted run.")
+@click.command("resume", cls=GroupedCommand, short_help="Go on with an interrupted run.")
 @click.argument("run")
 @click.option(
     "--runs", type=click.Path(file_okay=False), help="Where run folders are. Default: runs/"
 )
-@click.option(
-    "--base-url", multiple=True, metavar="URL", help="The server has moved: its new address."
-)
-@click.option("--concurrency", metavar="auto|N", help="Calls in flight.")
-@click.option("--max-total-tokens", type=click.IntRange(1), metavar="N", help="A higher cap.")
-@click.option(
-    "--max-usd", type=click.FloatRange(0, min_open=True), metavar="X", help="A higher cap."
-)
+@click.option("--data", type=click.Path(file_okay=False), help="The data have moved: where to.")
 @click.option("--ray", metavar="ADDRESS", help="Go on with a sharded run on a Ray cluster.")
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout and nothing else."
 )
-def resume_command(
-    run: str,
-    runs: str | None,
-    base_url: tuple[str, ...],
-    concurrency: str | None,
-    max_total_tokens: int | None,
-    max_usd: float | None,
-    ray: str | None,
-    as_json: bool,
-) -> int:
+@SERVER
+@MONEY
+def resume_command(run: str, runs: str | None, ray: str | None, as_json: bool, **flags: Any) -> int:
     """Go on with an interrupted run; what is in its journal is not asked again.
 
     RUN is a folder, a name, a unique part of a name, or ``last``.
     """
-    from heartloop.cli._options import normal_url, register_methods
-    from heartloop.cli._show import finish, watch
+    from heartloop.cli._config import runs_folder
+    from heartloop.cli._options import changes_of, register_methods
+    from heartloop.cli._show import confirm_cost, finish, watch
     from heartloop.errors import UsageError
-    from heartloop.run.execute import plan_of, prepare, resume
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.run.estimate import estimate
+    from heartloop.run.execute import execute, plan_of, prepare
+    from heartloop.run.folder import find_folder
 
-    folder = find_folder(run, runs_dir(runs))
+    folder = find_folder(run, runs_folder(runs))
     manifest = folder.manifest
     if "search" in manifest:
         raise UsageError(
             f"{folder.name} is a search; go on with: heartloop optimize --resume {folder.path}"
         )
     register_methods(manifest)
-    limits: dict[str, Any] = {}
-    if concurrency:
-        limits["concurrency"] = concurrency if concurrency == "auto" else int(concurrency)
-    if max_total_tokens:
-        limits["max_total_tokens"] = max_total_tokens
-    if max_usd:
-        limits["max_usd"] = max_usd
-    server = {"base_urls": [normal_url(u) for u in base_url]} if base_url else {}
+    prepared = prepare(plan_of(folder, changes_of(flags)))
+    confirm_cost(estimate(prepared).to_dict(), flags["yes"], "The whole run")
     command = " ".join(["heartloop", *sys.argv[1:]])
     if ray:
         from heartloop.run.ray import execute_on_ray
 
         summary = execute_on_ray(
-            prepare(plan_of(folder, limits, server)),
+            prepared,
             folder,
             address=ray,
             command=command,
@@ -238,5 +229,5 @@ def resume_command(
         from heartloop.run.ray import take_over
 
         take_over(folder)
-    work = resume(folder, limits=limits, server=server, command=command, watch=watch(quiet=as_json))
+    work = execute(prepared, folder, command=command, watch=watch(quiet=as_json))
     return finish(asyncio.run(work), folder, as_json=as_json)

@@ -46,14 +46,15 @@ def score_command(
     With --verifier or --selectors the run's own results stay as they are; the new ones are
     written beside them (summary.LABEL.json).
     """
+    from heartloop.cli._config import runs_folder
     from heartloop.cli._options import register_methods
     from heartloop.cli._show import show_result, table
     from heartloop.errors import UsageError
     from heartloop.methods import SELECTORS
-    from heartloop.run.folder import find_folder, runs_dir
+    from heartloop.run.folder import find_folder
     from heartloop.run.rescore import has_logprobs, rescore
 
-    folder = find_folder(run, runs_dir(runs))
+    folder = find_folder(run, runs_folder(runs))
     register_methods(folder.manifest)
     if not selectors:
         label = f"verifier-{verifier.replace('/', '-')}" if verifier else None

@@ -16,11 +16,12 @@ import click
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def status_command(run: str | None, runs: str | None, as_json: bool) -> None:
     """List runs, or show one: progress, tokens, accuracy so far, why it stopped."""
+    from heartloop.cli._config import runs_folder
     from heartloop.cli._show import show_result, table
-    from heartloop.run.folder import find_folder, list_folders, runs_dir
+    from heartloop.run.folder import find_folder, list_folders
     from heartloop.run.status import run_status
 
-    place = runs_dir(runs)
+    place = runs_folder(runs)
     folders = [find_folder(run, place)] if run else list_folders(place)
     found = [run_status(folder) for folder in folders]
     if as_json:

@@ -79,32 +79,45 @@ def _decider(plan: Plan, prepared: Prepared) -> Decider | None:
     return Decider(plan, questions, plan.margin)
 
 
-def plan_of(
-    folder: RunFolder,
-    limits: Mapping[str, Any] | None = None,
-    server: Mapping[str, Any] | None = None,
-) -> Plan:
-    """The plan of a run, with new limits and server options laid over its own."""
+@dataclasses.dataclass(frozen=True, slots=True)
+class Changes:
+    """What may change about a run without changing what it asks.
+
+    Attributes:
+        limits, server: laid over the plan's own.
+        data_dir: where the data are now.
+    """
+
+    limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    server: Mapping[str, Any] = dataclasses.field(default_factory=dict)
+    data_dir: str | None = None
+
+    def of(self, plan: Plan) -> Plan:
+        """The plan with these changes."""
+        return dataclasses.replace(
+            plan,
+            limits={**plan.limits, **self.limits},
+            server={**plan.server, **self.server},
+            data_dir=self.data_dir or plan.data_dir,
+        )
+
+
+def plan_of(folder: RunFolder, changes: Changes | None = None) -> Plan:
+    """The plan of a run, with changes laid over its own."""
     plan = recorded_plan(folder.manifest, str(folder.path / MANIFEST))
-    return dataclasses.replace(
-        plan,
-        limits={**plan.limits, **(limits or {})},
-        server={**plan.server, **(server or {})},
-    )
+    return (changes or Changes()).of(plan)
 
 
 async def resume(
     folder: RunFolder,
     *,
-    limits: Mapping[str, Any] | None = None,
-    server: Mapping[str, Any] | None = None,
+    changes: Changes | None = None,
     command: str = "",
     watch: Watch | None = None,
 ) -> dict[str, Any]:
-    """Go on with a run from its manifest alone; new limits replace the old ones.
+    """Go on with a run from its manifest alone.
 
     Raises:
         UsageError: cards or data differ from those the run was begun with.
     """
-    plan = plan_of(folder, limits, server)
-    return await execute(prepare(plan), folder, command=command, watch=watch)
+    return await execute(prepare(plan_of(folder, changes)), folder, command=command, watch=watch)

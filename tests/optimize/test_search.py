@@ -50,9 +50,9 @@ def server(place, mock_server):
     return start
 
 
-def command(url, *more, task="one.jsonl", stimuli="emotionprompt:EP02,EP08,EP10"):
+def command(url, *more, task="one.jsonl", stimuli="emotionprompt:EP02,EP08,EP10", delta=0.12):
     words = ["optimize", "--task", task, "--model", "server/m", "--base-url", url, "--json"]
-    return [*words, *(["--stimuli", stimuli] if stimuli else []), "--delta", "0.12", *more]
+    return [*words, *(["--stimuli", stimuli] if stimuli else []), "--delta", str(delta), *more]
 
 
 def optimize(capsys, *arguments, code=0):
@@ -111,7 +111,7 @@ def test_a_search_after_a_run_pays_only_for_what_the_run_did_not_ask(place, serv
 
 def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(place, server, capsys):
     url = server({EP08: 0.2}, "--latency", "15")
-    arguments = command(url, "--name", "k", "--budget-tokens", "400000", "--concurrency", "8")
+    arguments = command(url, "--name", "k", "--max-total-tokens", "400000", "--concurrency", "8")
     process = subprocess.Popen(
         [sys.executable, "-m", "heartloop", *arguments],
         env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
@@ -127,7 +127,7 @@ def test_killed_and_resumed_it_ends_as_if_nothing_had_happened(place, server, ca
     process.send_signal(signal.SIGKILL)
     process.wait()
     before = calls(place / "runs/k")
-    whole = optimize(capsys, *command(url, "--name", "w", "--budget-tokens", "400000"))
+    whole = optimize(capsys, *command(url, "--name", "w", "--max-total-tokens", "400000"))
     result = optimize(capsys, "optimize", "--resume", "k", "--json")["searches"]["all"]
     expected = whole["searches"]["all"]
     assert 0 < before < expected["calls"]
@@ -156,10 +156,11 @@ def test_an_interrupt_stops_cleanly_and_tells_how_to_go_on(place, server):
 
 
 def test_a_token_budget_holds(place, server, capsys):
-    result = optimize(capsys, *command(server({}), "--budget-tokens", "20000", "--delta", "0.03"))
+    url = server({})
+    result = optimize(capsys, *command(url, "--max-total-tokens", "20000", delta=0.03))
     result = result["searches"]["all"]
     assert result["paid_tokens"] <= 20000 and result["detectable"] > 0.03
-    said = optimize(capsys, *command(server({}), "--budget-tokens", "300"), code=2)
+    said = optimize(capsys, *command(server({}), "--max-total-tokens", "300"), code=2)
     assert "first look needs about" in said and len(said.splitlines()) == 1
 
 
