@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 
 class HeartloopError(Exception):
     """Base of all deliberate errors: one line that says what is wrong and what to do about it."""
@@ -60,7 +62,11 @@ class CallError(HeartloopError):
             ``not_found``, ``too_large``, …
         retryable: whether another attempt at the same request may succeed.
         retry_after: seconds the server asked to wait, where it did.
+        usage: tokens of the failed attempt (``types.Usage``) where the server counted some: they
+            were paid.
     """
+
+    usage: Any = None
 
     def __init__(
         self,

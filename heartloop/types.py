@@ -251,6 +251,12 @@ class Usage:
         )
 
 
+AT_CAP = "stop_at_cap"
+"""Finish reason of a text that ended, as the server says, exactly where it would have been cut."""
+CAP_HITS = ("length", AT_CAP)
+"""Finish reasons of answers that ``max_tokens`` cut, or probably cut."""
+
+
 @dataclass(frozen=True, slots=True)
 class Completion:
     """One answer of a model.
@@ -258,7 +264,7 @@ class Completion:
     Attributes:
         text: the visible answer; reasoning is never part of it.
         reasoning: thinking that the model showed apart from the answer, or None.
-        finish_reason: ``stop``, ``length``, ``content_filter`` or the server's own word.
+        finish_reason: ``stop``, ``length``, ``content_filter``, `AT_CAP` or the server's own word.
             An unclosed think block is ``length`` with an empty text.
         usage: tokens as reported; ``estimated`` says they were counted from characters.
         logprob: mean log-probability a token, in nats, where asked for and given.
@@ -266,6 +272,9 @@ class Completion:
         started, finished: Unix seconds, UTC.
         attempts: tries it took; endpoint: the server that answered.
         shared: it came from the journal or from another arm's call, nothing was paid now.
+        served: the model that the reply itself names, or empty.
+        sent: what was asked otherwise than the request says, because the server wants it so:
+            field to what was sent (None: left out; ``max_tokens`` fitted to the context), or None.
     """
 
     text: str
@@ -282,6 +291,8 @@ class Completion:
     endpoint: str = ""
     shared: bool = False
     cost: float | None = None  # US dollars where the provider or a price list gives it
+    served: str = ""
+    sent: Mapping[str, Any] | None = None
 
 
 # --- What came of it ---------------------------------------------------------------------

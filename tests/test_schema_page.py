@@ -40,9 +40,9 @@ def test_a_run_writes_the_documented_fields_and_no_others(
     call = json.loads((folder / "calls.jsonl").read_text().splitlines()[-1])
     flat = {k for k in call if k != "request"} | {f"request.{k}" for k in call["request"]}
     assert flat <= set(CALL_FIELDS)
-    assert set(CALL_FIELDS) - flat <= {"request.extends", "reused"}
+    assert set(CALL_FIELDS) - flat <= {"request.extends", "reused", "sent", "served"}
     verdict = json.loads((folder / "verdicts.jsonl").read_text().splitlines()[0])
-    assert set(verdict) == set(verdicts.FIELDS)
+    assert set(verdict) == set(verdicts.FIELDS) - {"sent"}  # where nothing was asked otherwise
     written: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     assert set(written) <= set(manifest.FIELDS)
     assert set(manifest.FIELDS) - set(written) <= {"ray", "pilot"}

@@ -7,6 +7,7 @@ import time
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from heartloop.calls.breaker import Patience
@@ -308,6 +309,8 @@ class Client:
                     "peak_in_flight": lane.gate.peak,
                     "last_limit": lane.gate.limit,
                     "servers": lane.server_facts(),
+                    "asked_otherwise": _asked_otherwise(lane.model),
+                    "served": getattr(lane.model, "served", {}),
                     "rate_limit": dict(getattr(lane.model, "rate_limit", {})),
                 }
                 for name, lane in self._lanes.items()
@@ -333,7 +336,7 @@ class Client:
                 reservation = await self.ledger.reserve(request)
                 booked: Completion | None = None
                 try:
-                    trip = lane.trip(request)
+                    trip = lane.trip(request, partial(self._book_attempt, key))
                     try:
                         completion = await trip.go(reservation.tokens)
                     except CallError as error:
@@ -375,17 +378,29 @@ class Client:
 
     def _book_cancelled(self, request: Request, key: str, prompt: int, started: float) -> None:
         """Book a call that was aborted while the model worked on it: its prompt was read."""
-        usage = Usage(prompt=prompt)
         self._cancelled += 1
-        self.ledger.book_cancelled(usage)
+        error = CallError("given up on before it was answered", kind="cancelled")
+        self._book_failed(request, key, error, Usage(prompt=prompt), started)
+
+    def _book_attempt(self, key: str, request: Request, error: CallError, started: float) -> None:
+        """Book an attempt that was answered and paid, but of no use."""
+        if error.usage is not None:
+            self._book_failed(request, key, error, error.usage, started)
+
+    def _book_failed(
+        self, request: Request, key: str, error: CallError, usage: Usage, started: float
+    ) -> None:
+        cost = self.ledger.price(request, usage)
+        self.ledger.book_failed(usage, cost)
         self._usage += usage
         self.journal.append_error(
             request,
-            CallError("given up on before it was answered", kind="cancelled"),
+            error,
             key=key,
             started=started,
             finished=time.time(),
             usage=usage,
+            cost=cost,
         )
 
     def _missing(self, request: Request, key: str) -> HeartloopError:
@@ -432,4 +447,21 @@ def _stamped(
         completion.endpoint,
         completion.shared,
         cost,
+        completion.served,
+        completion.sent,
     )
+
+
+def _asked_otherwise(model: Model) -> dict[str, Any]:
+    """What was learnt of how a model's server wants to be asked; empty where nothing was."""
+    asking = getattr(model, "asking", None)
+    if asking is None:
+        return {}
+    facts = {
+        "left_out": sorted(asking.dropped),
+        "max_completion_tokens": asking.renamed,
+        "system_as_user": asking.no_system,
+        "context": asking.context,
+        "longest_answer": asking.answer,
+    }
+    return {name: value for name, value in facts.items() if value}

@@ -179,6 +179,7 @@ class Journal:
         attempts: int = 1,
         endpoint: str = "",
         usage: Usage | None = None,
+        cost: float | None = None,
     ) -> None:
         """Write down that a call ended in an error; it is asked again when it comes up again.
 
@@ -196,6 +197,7 @@ class Journal:
             attempts=attempts,
             endpoint=endpoint,
             usage=usage,
+            cost=cost,
         )
         entry = self._write(line)
         name = bytes.fromhex(key)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import time
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from heartloop.calls.breaker import BUSY, Breaker, Patience
@@ -13,18 +14,21 @@ from heartloop.calls.limits import Bucket, Gate, Limits
 from heartloop.calls.retry import Retry, try_again
 from heartloop.calls.siblings import Siblings
 from heartloop.errors import CallError, HeartloopError
+from heartloop.models.refusals import refused_field
 from heartloop.types import Completion, Model, Request
 
 if TYPE_CHECKING:
     from heartloop.calls.client import LaneStats
 
 SEED_DEATH = "CPU Generator does not use offset"
-SEED_WORD = re.compile(r"(?i)\bseeds?\b")
+SEED_FIELD = {"seed": re.compile(r"(?i)\bseeds?\b")}
 ENGINE_DEATH = ("EngineCore encountered", "EngineDeadError", "AsyncEngineDeadError")
 SEED_NOTE = (
     "{words}; going on without request seeds, so draws cannot be repeated exactly. "
     "vLLM on CPU takes seeds with --max-num-batched-tokens 65536"
 )
+
+Failed = Callable[[Request, CallError, float], None]
 
 
 class Lane:
@@ -52,7 +56,8 @@ class Lane:
         self.retry = retry
         self.wanted = 0
         self.retries = 0
-        self.notes: list[str] = []
+        # What the model notices by itself stands in the same list.
+        self.notes: list[str] = getattr(model, "notes", [])
         self._seed_choice = getattr(model, "request_seeds", "auto")
         self.seeds = self._seed_choice != "off"
         self.seeds_stopped = False
@@ -65,9 +70,9 @@ class Lane:
         self.stopped: HeartloopError | None = None
         self._retry_at: dict[asyncio.Future[None], float] = {}
 
-    def trip(self, request: Request) -> Trip:
-        """Prepare a call."""
-        return Trip(self, request)
+    def trip(self, request: Request, failed: Failed = lambda *_: None) -> Trip:
+        """Prepare a call; ``failed`` hears of each attempt that ended in an error."""
+        return Trip(self, request, failed)
 
     async def prepare(self) -> None:
         """Let the model get ready, once: it may find out that it takes no seeds."""
@@ -124,8 +129,8 @@ class Lane:
 
     def failed(self, error: CallError, *, seeded: bool = False) -> bool:
         """Note a failed attempt; returns whether it was refused for its seed alone."""
-        if seeded and self._seed_choice == "auto" and error.kind in ("http_400", "http_422"):
-            if SEED_WORD.search(str(error)):
+        if seeded and self._seed_choice == "auto":
+            if refused_field(error, SEED_FIELD) is not None and SEED_DEATH not in str(error):
                 if self.seeds:
                     self.seeds, self.seeds_stopped = False, True
                     self.notes.append(f"the server takes no seeds ({error}); none are sent")
@@ -205,10 +210,11 @@ class Trip:
         asking: an attempt is with the model at this moment.
     """
 
-    __slots__ = ("_lane", "asking", "attempts", "request", "started")
+    __slots__ = ("_failed", "_lane", "asking", "attempts", "request", "started")
 
-    def __init__(self, lane: Lane, request: Request) -> None:
+    def __init__(self, lane: Lane, request: Request, failed: Failed) -> None:
         self._lane = lane
+        self._failed = failed
         self.request = request
         self.attempts = 0
         self.started = time.time()
@@ -273,6 +279,7 @@ class Trip:
                         self.request = _seeded(self.request, None)
             except CallError as error:
                 self.asking = False
+                self._failed(self.request, error, self.started)
                 if lane.failed(error, seeded=seed is not None):
                     raise CallError(
                         str(error), kind=error.kind, retryable=True, retry_after=0.0

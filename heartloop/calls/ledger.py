@@ -137,9 +137,10 @@ class Ledger:
         if self._settled is not None:
             self._settled.set()
 
-    def book_cancelled(self, usage: Usage) -> None:
-        """Book what a cancelled call is known to have used."""
+    def book_failed(self, usage: Usage, usd: float | None) -> None:
+        """Book what a call without an answer is known to have used all the same."""
         self.spent += usage
+        self.usd += usd or 0.0
 
     def book_question(self, request: Request, usage: Usage) -> None:
         """Count a call, shared or paid, towards the cap of its question under its arm."""

@@ -24,7 +24,8 @@ CALL_FIELDS: dict[str, str] = {
     "request.extends": "key of the call whose messages and answer this conversation begins with",
     "text": "the visible answer, null where the call ended in an error",
     "reasoning": "thinking shown apart from the answer, or null",
-    "finish_reason": "stop, length, content_filter or the server's own word",
+    "finish_reason": "stop, length, content_filter, stop_at_cap (it ended where it would have been "
+    "cut) or the server's own word",
     "usage": "tokens: prompt, completion (reasoning included), reasoning, cached",
     "estimated": "true where the tokens were counted from characters",
     "logprob": "mean log-probability a token in nats, where asked for",
@@ -34,6 +35,9 @@ CALL_FIELDS: dict[str, str] = {
     "finished": "Unix seconds, UTC, of the end of the last attempt",
     "attempts": "tries it took",
     "endpoint": "the server that answered",
+    "served": "the model that the reply itself names; absent where it names none",
+    "sent": "what was asked otherwise than `request` says, as the server wants it: field to what "
+    "was sent, null for left out; absent where nothing was",
     "reused": "the earlier run that this answer was taken over from; absent otherwise",
     "error": "null, or class and message of the error it ended in",
 }
@@ -52,6 +56,7 @@ def pack(
     attempts: int = 1,
     endpoint: str = "",
     usage: Usage | None = None,
+    cost: float | None = None,
 ) -> bytes:
     """One line of the journal, newline included.
 
@@ -66,6 +71,7 @@ def pack(
         attempts: how many were made.
         endpoint: the server that was asked last, where known.
         usage: what it is known to have used all the same.
+        cost: dollars of that.
     """
     address = request.address
     messages = request.messages[shared_messages:] if shared_messages else request.messages
@@ -97,12 +103,16 @@ def pack(
         record["finished"] = completion.finished
         record["attempts"] = completion.attempts
         record["endpoint"] = completion.endpoint
+        if completion.served:
+            record["served"] = completion.served
+        if completion.sent:
+            record["sent"] = completion.sent
         record["error"] = None
     else:
         record["text"] = record["reasoning"] = record["finish_reason"] = None
         record["usage"] = usage or Usage()
         record["estimated"] = usage is not None
-        record["logprob"], record["logprob_tokens"], record["cost"] = None, 0, None
+        record["logprob"], record["logprob_tokens"], record["cost"] = None, 0, cost
         record["started"] = started
         record["finished"] = finished
         record["attempts"] = attempts
@@ -141,6 +151,8 @@ def completion_of(record: Mapping[str, Any]) -> Completion:
         endpoint=record["endpoint"],
         shared=True,
         cost=record["cost"],
+        served=record.get("served", ""),
+        sent=record.get("sent"),
     )
 
 

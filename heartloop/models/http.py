@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -15,17 +17,24 @@ from yarl import URL
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions
-from heartloop.models.replies import error_of, read_choices
+from heartloop.models.asking import MOST_LESSONS, Asking
+from heartloop.models.body import LARGEST, LARGEST_ERROR, read_body
+from heartloop.models.chat import chat_messages, context_of, sampling_body
+from heartloop.models.lenient import NotJson, read_json
+from heartloop.models.refusals import Refused, error_of, refused_field, speaks_of_a_key
+from heartloop.models.replies import read_choices, served_name
 from heartloop.models.scoring import NEEDS_ECHO, is_scoring, read_score, scoring_body
 from heartloop.models.servers import LONGEST_PAUSE, Server, ServerPool
 from heartloop.models.urls import CHAT, COMPLETIONS, MODELS, base_url
 from heartloop.models.watch import Watch
 from heartloop.secrets import one_line
-from heartloop.types import Completion, Message, Request, Sampling
+from heartloop.types import Completion, Request
 
 LOCAL_SERVER = "http://localhost:8000/v1"
 KEEP_ALIVE = 4.0  # seconds; uvicorn-based servers close idle connections after 5
-LOOK_SECONDS = 10.0  # for /models and /health
+LOOK_SECONDS = 10.0  # for /models
+LARGEST_LIST = 8 * 2**20  # bytes of a list of models
+N_WORDS = re.compile(r"(?<!\w)['`\"]?n['`\"]? (?:is|must|should|not|>)|parameters?:? ['`\"]n['`\"]")
 PATIENCE_LEAST = 120.0  # seconds an adaptive first-byte time-out never goes below
 PATIENCE_FIRST = 600.0  # seconds before enough latencies are known
 PATIENCE_FACTOR = 10.0  # times the slowest of the recent answers
@@ -43,6 +52,9 @@ class HttpModel:
         max_concurrency: most requests they may have in flight, or None.
         use_n: draws of the same request are asked for together.
         request_seeds: whether draws are sent their seeds (``auto``, ``on``, ``off``).
+        asking: what was learnt of how the servers want to be asked.
+        notes: what the user should know.
+        served: by server, the models that its replies name, and in how many of them.
     """
 
     def __init__(self, spec: str, served_name: str, options: ModelOptions) -> None:
@@ -70,7 +82,11 @@ class HttpModel:
         self._urls = {name: URL(url.at(CHAT)) for name, url in self._addresses.items()}
         self._answers = 0
         self._looking: set[asyncio.Task[None]] = set()
-        self._served: dict[str, list[str]] = {}
+        self._listed_names: dict[str, list[str]] = {}
+        self._odd_usage = self._streams = False
+        self.notes: list[str] = []
+        self.served: dict[str, dict[str, int]] = {}
+        self.asking = Asking(self.notes)
 
     async def complete(self, request: Request) -> Completion:
         """Make one attempt at one completion.
@@ -83,9 +99,7 @@ class HttpModel:
         """
         if is_scoring(request):
             return await self._score(request)
-        body = orjson.dumps(self._chat_body(request))
-        reply, started, url = await self._post(CHAT, body)
-        return read_choices(reply, request.messages, started, time.time(), url)[0]
+        return (await self._choices(request, 1))[0]
 
     async def complete_many(self, request: Request, count: int) -> list[Completion]:
         """Make one attempt at several draws of the same request with ``n``.
@@ -97,9 +111,24 @@ class HttpModel:
         Raises:
             CallError: as ``complete``.
         """
-        body = orjson.dumps(self._chat_body(request) | {"n": count})
-        reply, started, url = await self._post(CHAT, body)
-        return read_choices(reply, request.messages, started, time.time(), url)[:count]
+        try:
+            return await self._choices(request, count)
+        except CallError as error:
+            if refused_field(error, {"n": N_WORDS}) is None:
+                raise
+            return await self._choices(request, 1)
+
+    async def prepare(self) -> None:
+        """See how large a context the servers name; of several servers the smallest counts.
+
+        Nothing is said where they do not answer: the first call will meet that.
+        """
+        looks = [self._listed(server.url) for server in self.pool.servers]
+        for listed in await asyncio.gather(*looks, return_exceptions=True):
+            if not isinstance(listed, BaseException):
+                tokens = context_of(listed, self.served_name)
+                if tokens is not None:
+                    self.asking.know_context(tokens)
 
     async def models(self) -> list[str]:
         """The names the first server that answers serves.
@@ -128,6 +157,61 @@ class HttpModel:
 
     # --- Inside --------------------------------------------------------------------------
 
+    async def _choices(self, request: Request, count: int) -> list[Completion]:
+        """Ask for some draws, in the server's way; what it refuses to take is learnt."""
+        raw = self._chat_body(request)
+        own = {*self.options.extra_body, *request.sampling.extra}
+        room: int | None = None
+        for lesson in range(MOST_LESSONS + 1):
+            body, sent = self.asking.shape(raw, room)
+            try:
+                reply, started, url = await self._post(
+                    CHAT, orjson.dumps(body | {"n": count} if count > 1 else body)
+                )
+            except CallError as error:
+                again = self.asking.learn(error, body, own, room=room)
+                if again is None or lesson == MOST_LESSONS:
+                    raise
+                room = again.room if again.room is not None else room
+                if self.asking.shape(raw, room)[0] == body:  # there is nothing to ask otherwise
+                    raise
+                continue
+            break
+        served = served_name(reply)
+        read = read_choices(
+            reply,
+            request.messages,
+            started,
+            time.time(),
+            url,
+            asked=count,
+            max_tokens=body.get("max_tokens", body.get("max_completion_tokens")),
+        )
+        self._note_reply(reply, served, url, read[0])
+        if served or sent:
+            read = [replace(one, served=served, sent=sent or None) for one in read]
+        return read
+
+    def _note_reply(self, reply: Any, served: str, url: str, first: Completion) -> None:
+        """Notice what the user should know of a reply, each kind once."""
+        self.asking.answered += 1
+        if served:
+            names = self.served.setdefault(url, {})
+            if served not in names and names:
+                before = sum(names.values())
+                self.notes.append(
+                    f"{url} changed its model: {next(iter(names))!r} for {before} answers, then "
+                    f"{served!r}; the answers are not all of one model"
+                )
+            names[served] = names.get(served, 0) + 1
+        if first.estimated and reply.get("usage") and not self._odd_usage:
+            self._odd_usage = True
+            words = one_line(orjson.dumps(reply["usage"], default=str).decode(), limit=120)
+            self.notes.append(f"the server's token counts cannot be used ({words}): estimated")
+        if reply.get("streamed") and not self._streams:
+            self._streams = True
+            self.notes.append("the server streams though it was not asked to; it is read whole")
+
     async def _score(self, request: Request) -> Completion:
         """The log-likelihood of the last message, through ``/completions`` with ``echo``."""
         body = scoring_body(request, self.served_name) | dict(self.options.extra_body)
@@ -140,7 +224,7 @@ class HttpModel:
         return read_score(reply, request, started, time.time(), url)
 
     def _chat_body(self, request: Request) -> dict[str, Any]:
-        return {
+        body = {
             "model": self.served_name,
             "messages": chat_messages(request.messages, self.options.system_role),
             **sampling_body(request.sampling),
@@ -148,6 +232,8 @@ class HttpModel:
             **self.options.extra_body,
             **request.sampling.extra,
         }
+        # null in an extra body takes a field out.
+        return {name: value for name, value in body.items() if value is not None}
 
     async def _post(self, path: str, body: bytes) -> tuple[Any, float, str]:
         """Send a body to a server; returns the parsed reply, when it was sent, and where."""
@@ -163,21 +249,17 @@ class HttpModel:
             url = self._urls[server.url] if path == CHAT else self._at(server.url, path)
             async with session.post(url, data=body, allow_redirects=False) as response:
                 watched.heard = True
-                content = await response.read()
                 status = response.status
-                if status == 200:
-                    try:
-                        reply = orjson.loads(content)
-                    except ValueError as error:
-                        well = False
-                        raise CallError(
-                            f"{server.url}: the reply is not valid JSON ({error})",
-                            kind="bad_response",
-                            retryable=True,
-                        ) from None
-                    well = True
-                    self._note_latency(time.time() - started)
-                    return reply, started, server.url
+                good = 200 <= status < 300
+                content = await read_body(
+                    response, LARGEST if good else LARGEST_ERROR, cut=not good
+                )
+                if good and (content.strip() or status == 200):
+                    reply = read_json(content)
+                    if status == 200 or (isinstance(reply, dict) and reply.get("choices")):
+                        well = True
+                        self._note_latency(time.time() - started)
+                        return reply, started, server.url
                 # Busy is neither well nor unwell.
                 well = None if status in (429, 503) else status < 500
                 problem = error_of(status, content, response.headers, self._key)
@@ -192,6 +274,9 @@ class HttpModel:
                 kind="timeout",
                 retryable=True,
             ) from None
+        except NotJson as error:
+            well = False
+            raise CallError(f"{server.url}: {error}", kind="bad_response", retryable=True) from None
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
             well = False
             raise self._classified(error, server.url) from error
@@ -243,6 +328,7 @@ class HttpModel:
             cookie_jar=aiohttp.DummyCookieJar(),
             skip_auto_headers=("User-Agent", "Accept-Encoding"),
             # Connecting has a timer of its own; everything else is left to the watch.
+            auto_decompress=False,  # ``read_body`` unpacks, and counts while it does
             timeout=aiohttp.ClientTimeout(
                 total=None, sock_read=None, sock_connect=self.options.connect_timeout
             ),
@@ -297,32 +383,36 @@ class HttpModel:
             words = one_line(str(error), self._key, limit=400) or type(error).__name__
         return CallError(f"{url}: {words}", kind="connection", retryable=True)
 
-    async def _explained(self, problem: CallError, url: str, status: int) -> CallError:
+    async def _explained(self, problem: Refused, url: str, status: int) -> CallError:
         """A refusal with the server named, and what to do where that can be said."""
         words = str(problem)
         if problem.kind == "not_found":
-            if url not in self._served:
+            if url not in self._listed_names:
                 try:
-                    self._served[url] = await self._models_at(url)
+                    self._listed_names[url] = await self._models_at(url)
                 except CallError:
-                    self._served[url] = []
-            served = self._served[url]
+                    self._listed_names[url] = []
+            served = self._listed_names[url]
             if served and self.served_name not in served:
                 more = f" and {len(served) - 8} more" if len(served) > 8 else ""
                 words = f"{words} It serves: {', '.join(served[:8])}{more}."
             elif not served:
                 words = f"{words} Does the base URL end in /v1?"
-        elif problem.kind == "auth" and not self._key:
+        elif problem.kind == "auth" and not self._key and speaks_of_a_key(problem):
             remedy = "set HEARTLOOP_API_KEY" if self.options.base_urls else "name --base-url"
             words = f"{words.rstrip('.')}. No key was sent: {remedy}."
-        return CallError(
-            f"{url}: {status}: {words}",
-            kind=problem.kind,
-            retryable=problem.retryable,
-            retry_after=problem.retry_after,
-        )
+        problem.args = (f"{url}: {status}: {words}",)
+        return problem
 
     async def _models_at(self, url: str) -> list[str]:
+        return [str(entry["id"]) for entry in await self._listed(url)]
+
+    async def _listed(self, url: str) -> list[Mapping[str, Any]]:
+        """What a server says of its models.
+
+        Raises:
+            CallError: it does not say it.
+        """
         session = self._session or self._open()
         try:
             async with session.get(
@@ -330,51 +420,23 @@ class HttpModel:
                 timeout=aiohttp.ClientTimeout(total=LOOK_SECONDS),
                 allow_redirects=False,
             ) as response:
-                content = await response.read()
+                content = await read_body(response, LARGEST_LIST)
                 if response.status != 200:
-                    problem = error_of(response.status, content, response.headers, self._key)
-                    raise CallError(
-                        f"{url}: {response.status}: {problem}",
-                        kind=problem.kind,
-                    )
-            return [str(entry["id"]) for entry in orjson.loads(content)["data"]]
+                    raise error_of(response.status, content, response.headers, self._key)
+            listed = read_json(content)
+            listed = (
+                listed.get("data", listed.get("models")) if isinstance(listed, dict) else listed
+            )
+            if not isinstance(listed, list):
+                raise NotJson("no list")
+            return [e for e in listed if isinstance(e, dict) and isinstance(e.get("id"), str)]
+        except CallError as error:
+            error.args = (f"{url}: {error}",)
+            raise
+        except NotJson as error:
+            raise CallError(f"{url}/models: not a list of models", kind="bad_response") from error
         except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             raise self._classified(error, url) from error
-        except (ValueError, KeyError, TypeError) as error:
-            raise CallError(f"{url}/models: not a list of models", kind="bad_response") from error
-
-
-def chat_messages(messages: Sequence[Message], system_role: str = "system") -> Any:
-    """Messages as a chat body has them."""
-    if system_role == "system":
-        return messages  # orjson writes dataclasses as objects
-    return [
-        {"role": system_role if m.role == "system" else m.role, "content": m.content}
-        for m in messages
-    ]
-
-
-def sampling_body(sampling: Sampling) -> dict[str, Any]:
-    """Sampling parameters as fields of a request body; what is None is left out."""
-    body: dict[str, Any] = {}
-    if sampling.temperature is not None:
-        body["temperature"] = sampling.temperature
-    if sampling.max_tokens is not None:
-        body["max_tokens"] = sampling.max_tokens
-    if sampling.top_p is not None:
-        body["top_p"] = sampling.top_p
-    if sampling.stop:
-        body["stop"] = list(sampling.stop)
-    if sampling.logprobs:
-        body["logprobs"] = True
-    if sampling.reasoning_effort is not None:
-        body["reasoning_effort"] = sampling.reasoning_effort
-    if sampling.response_format is not None:
-        body["response_format"] = dict(sampling.response_format)
-    if sampling.continue_final_message:
-        body["continue_final_message"] = True
-        body["add_generation_prompt"] = False
-    return body
 
 
 def _key(options: ModelOptions) -> str | None:

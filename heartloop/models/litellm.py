@@ -13,18 +13,20 @@ from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
-from heartloop.errors import CallError, UsageError
+import orjson
+
+from heartloop.errors import UsageError
 from heartloop.models import ModelOptions
-from heartloop.models.http import chat_messages, sampling_body
-from heartloop.models.replies import (
-    CONTEXT_WORDS,
+from heartloop.models.asking import MOST_LESSONS, Asking
+from heartloop.models.chat import chat_messages, sampling_body
+from heartloop.models.refusals import (
     MESSAGE_CHARS,
-    QUOTA_WORDS,
-    RETRYABLE_STATUS,
-    read_chat,
+    Refused,
+    error_of,
     read_retry_after,
     server_words,
 )
+from heartloop.models.replies import read_choices, served_name
 from heartloop.secrets import clean, one_line
 from heartloop.types import Completion, Request
 
@@ -66,6 +68,8 @@ class LitellmModel:
         self.options = options
         self.request_seeds = options.request_seeds
         self.rate_limit: dict[str, str] = {}
+        self.notes: list[str] = []
+        self.asking = Asking(self.notes)
         self._litellm: Any = None
         self._provider = ""
         self._open = True
@@ -117,13 +121,14 @@ class LitellmModel:
         """
         await self.prepare()
         started = time.time()
-        try:
-            reply = await self._litellm.acompletion(**self._arguments(request))
-        except asyncio.CancelledError:
-            raise
-        except Exception as error:
-            raise self._classified(error) from None
-        completion = read_chat(reply.model_dump(), request.messages)
+        reply, arguments, sent = await self._asked(self._arguments(request), request)
+        said = reply.model_dump()
+        completion = read_choices(
+            said,
+            request.messages,
+            max_tokens=arguments.get("max_tokens", arguments.get("max_completion_tokens")),
+        )[0]
+        self.asking.answered += 1
         hidden = getattr(reply, "_hidden_params", None) or {}
         self._note_limits(hidden.get("additional_headers") or {})
         cost = hidden.get("response_cost")
@@ -133,6 +138,8 @@ class LitellmModel:
             started=started,
             finished=time.time(),
             endpoint=self._base_url() or self._provider,
+            served=served_name(said),
+            sent=sent or None,
         )
 
     async def close(self) -> None:
@@ -149,6 +156,28 @@ class LitellmModel:
             await close()
 
     # --- Inside --------------------------------------------------------------------------
+
+    async def _asked(
+        self, raw: dict[str, Any], request: Request
+    ) -> tuple[Any, dict[str, Any], dict[str, Any]]:
+        """The reply, the arguments it was asked with, and what in them was changed."""
+        own = {*self.options.extra_body, *request.sampling.extra}
+        room: int | None = None
+        for lesson in range(MOST_LESSONS + 1):
+            arguments, sent = self.asking.shape(raw, room)
+            try:
+                return await self._litellm.acompletion(**arguments), arguments, sent
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                problem = self._classified(error)
+            again = self.asking.learn(problem, arguments, own, room=room)
+            if again is None or lesson == MOST_LESSONS:
+                raise problem
+            room = again.room if again.room is not None else room
+            if self.asking.shape(raw, room)[0] == arguments:
+                raise problem
+        raise AssertionError("unreachable")
 
     def _base_url(self) -> str | None:
         return self.options.base_urls[0] if self.options.base_urls else None
@@ -199,41 +228,40 @@ class LitellmModel:
                 if value is not None:
                     self.rate_limit[name] = str(value)
 
-    def _classified(self, error: Exception) -> CallError:
-        """Our class of a litellm error."""
+    def _classified(self, error: Exception) -> Refused:
+        """Our class of a litellm error, by the same tables as a server's own."""
         litellm = self._litellm
         words = str(getattr(error, "message", "") or error) or type(error).__name__
         status = getattr(error, "status_code", None)
-        status = status if isinstance(status, int) else 500
-        kind, retryable = f"http_{status}", status in RETRYABLE_STATUS
-        if isinstance(error, litellm.ContextWindowExceededError) or (
-            status in (400, 422) and CONTEXT_WORDS.search(words)
-        ):
-            kind, retryable = "context_length", False
-        elif isinstance(error, litellm.ContentPolicyViolationError):
-            kind, retryable = "content_filter", False
-        elif isinstance(error, litellm.Timeout) or isinstance(error, asyncio.TimeoutError):
-            kind, retryable = "timeout", True
-        elif status in (401, 403) or KEY_WORDS.search(words):
-            kind, retryable = "auth", False
-        elif status == 404:
-            kind, retryable = "not_found", False
-        elif status == 413:
-            kind, retryable = "too_large", False
-        elif status == 402 or (status == 429 and QUOTA_WORDS.search(words)):
-            kind, retryable = "quota", False
-        elif status >= 500 and CONNECTION_WORDS.search(words):
-            kind, retryable = "connection", True
-        elif (status >= 500 or status == 200) and JSON_WORDS.search(words):
-            kind, retryable = "bad_response", True
+        status = status if isinstance(status, int) and status >= 300 else 500
         headers = getattr(getattr(error, "response", None), "headers", None)
         headers = headers or getattr(error, "litellm_response_headers", None) or {}
-        return CallError(
-            one_line(_unwrapped(clean(words, self.options.api_key)), limit=MESSAGE_CHARS),
-            kind=kind,
-            retryable=retryable,
-            retry_after=read_retry_after(headers) if retryable else None,
-        )
+        said = _unwrapped(clean(words, self.options.api_key))
+        fields = {"message": said}
+        for name in ("code", "type", "param"):
+            value = getattr(error, name, None)
+            if isinstance(value, str):
+                fields[name] = value
+        problem = error_of(status, orjson.dumps({"error": fields}), headers, self.options.api_key)
+        kind: str | None = None
+        if isinstance(error, litellm.ContextWindowExceededError):
+            kind = "context_length"
+        elif isinstance(error, litellm.ContentPolicyViolationError):
+            kind = "content_filter"
+        elif isinstance(error, (litellm.Timeout, asyncio.TimeoutError)):
+            kind = "timeout"
+        elif KEY_WORDS.search(words):
+            kind = "auth"
+        elif status >= 500 and CONNECTION_WORDS.search(words):
+            kind = "connection"
+        elif status >= 500 and problem.kind == f"http_{status}" and JSON_WORDS.search(words):
+            kind = "bad_response"
+        if kind is not None:
+            problem.kind = kind
+            problem.retryable = kind in ("timeout", "connection", "bad_response")
+        problem.retry_after = read_retry_after(headers) if problem.retryable else None
+        problem.args = (one_line(said, limit=MESSAGE_CHARS),)
+        return problem
 
 
 def _import_litellm() -> Any:

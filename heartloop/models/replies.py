@@ -1,38 +1,41 @@
-"""Reading what OpenAI-compatible servers say: answers and refusals into our types."""
+"""Reading replies of OpenAI-compatible servers into our types: nothing in one can do harm.
+
+Whatever stands beside an answer (token counts, log-probabilities, further fields), the answer is
+kept; an odd count is estimated, an odd log-probability is none. The vocabularies are tables in
+``models.vocabulary``, thinking within a text is ``heartloop.thinking``, refusals are
+``models.refusals``.
+"""
 
 from __future__ import annotations
 
 import math
-import re
-import time
 from collections.abc import Mapping, Sequence
-from email.utils import parsedate_to_datetime
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
 
 from heartloop.errors import CallError
-from heartloop.secrets import clean, one_line
+from heartloop.models.lenient import whole_text
+from heartloop.models.refusals import error_of
+from heartloop.models.vocabulary import (
+    FAILED,
+    REASONING_FIELDS,
+    USAGE_DETAILS,
+    USAGE_FIELDS,
+    USAGE_PLACES,
+    finish_of,
+)
+from heartloop.secrets import one_line
 from heartloop.thinking import split_thinking
-from heartloop.types import Completion, Message, Usage
+from heartloop.types import AT_CAP, Completion, Message, Usage
 
 CHARS_PER_TOKEN = 4
-MESSAGE_CHARS = 400  # of a server's own words that are kept
-RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 507, 520, 522, 524, 529})
-CONTEXT_WORDS = re.compile(
-    r"context[ _](?:length|window)|maximum context|max_model_len|maximum model length"
-    r"|too many (?:input )?tokens|prompt is too long|input is too long|longer than the maximum",
-    re.IGNORECASE,
-)
-QUOTA_WORDS = re.compile(r"insufficient_quota|exceeded your current quota|billing", re.IGNORECASE)
+SANE_TOKENS = 1_000_000  # of one call; a higher count is a mistake of who counted
 
 
 def read_chat(reply: Any, messages: Sequence[Message]) -> Completion:
-    """The first choice of a chat completion.
-
-    Raises:
-        CallError: kind ``bad_response``: the reply has no choice with a message.
-    """
+    """The first choice of a chat completion; raises as ``read_choices``."""
     return read_choices(reply, messages)[0]
 
 
@@ -42,47 +45,91 @@ def read_choices(
     started: float = 0.0,
     finished: float = 0.0,
     endpoint: str = "",
+    *,
+    asked: int = 1,
+    max_tokens: int | None = None,
 ) -> list[Completion]:
-    """Every choice of a chat or text completion, in the order of their index.
+    """The choices of a chat or text completion that were asked for, by their index.
 
     The prompt's tokens are booked on the first choice; the completion's are divided by length.
 
+    Args:
+        reply: parsed.
+        messages: of the request; the prompt is estimated from them where it was not counted.
+        started: Unix seconds.
+        finished: Unix seconds.
+        endpoint: the server that answered.
+        asked: choices asked for; what a server gives beyond them is paid, but not kept.
+        max_tokens: as sent, to notice an answer that was probably cut.
+
     Raises:
-        CallError: kind ``bad_response``: not a completion (retryable), or the error it carries.
+        CallError: ``bad_response``: not a completion (retryable); ``aborted``: the text broke off
+            at the server (retryable); or the error that the reply, or a choice, carries. Its
+            ``usage`` is what was paid all the same.
     """
+    try:
+        return _read(reply, messages, started, finished, endpoint, asked, max_tokens)
+    except CallError:
+        raise
+    except Exception as error:  # whatever a server says, it is the end of its own call alone
+        words = one_line(f"{type(error).__name__}: {error}", limit=200)
+        raise CallError(f"the reply cannot be read ({words})", kind="bad_response") from error
+
+
+@dataclass(slots=True)
+class _Choice:
+    text: str
+    reasoning: str | None
+    finish: str
+    logprob: float | None
+    tokens: int
+
+    @property
+    def length(self) -> int:
+        return len(self.text) + len(self.reasoning or "")
+
+
+def _read(
+    reply: Any,
+    messages: Sequence[Message],
+    started: float,
+    finished: float,
+    endpoint: str,
+    asked: int,
+    max_tokens: int | None,
+) -> list[Completion]:
     if not isinstance(reply, dict):
-        raise _bad("the reply is not a JSON object")
+        raise _bad("the reply is not a JSON object", reply)
     choices = reply.get("choices")
+    _raise_carried(reply, has_choices=bool(choices))
     if not isinstance(choices, list) or not choices:
-        if reply.get("error"):
-            code = reply["error"].get("code") if isinstance(reply["error"], dict) else None
-            raise error_of(code if isinstance(code, int) else 500, orjson.dumps(reply))
-        raise _bad("the reply has no choices")
-    read = [_read_choice(choice) for choice in choices]
-    usage, estimated = read_usage(reply.get("usage"))
-    if estimated:
-        prompt = sum(len(message.content) for message in messages)
-        spoken = sum(len(text) + len(reasoning or "") for text, reasoning, *_ in read)
-        usage = Usage(-(-prompt // CHARS_PER_TOKEN), -(-spoken // CHARS_PER_TOKEN))
-    shares = [usage]
-    if len(read) > 1:
-        shares = _share(usage, [len(text) + len(reasoning or "") for text, reasoning, *_ in read])
+        raise _bad("the reply has no choices", reply)
+    usage, estimated = read_usage(reply)
+    for choice in choices:
+        _raise_failed(choice, usage if not estimated else None)
+    read = [_read_choice(choice) for choice in _sorted(choices)[: max(1, asked)]]
+    spoken = sum(choice.length for choice in read)
+    if estimated or (spoken and not usage.completion):
+        estimated, usage = True, _estimate(usage, messages, spoken)
+    shares = [usage] if len(read) == 1 else _share(usage, [choice.length for choice in read])
     completions = []
-    for (text, reasoning, finish, mean, tokens), share in zip(read, shares, strict=True):
-        if reasoning and not share.reasoning and share.completion:
+    for choice, share in zip(read, shares, strict=True):
+        if choice.reasoning and not share.reasoning and share.completion:
             # Servers that show thinking without counting it: its share of the characters.
-            part = len(reasoning) / (len(reasoning) + len(text))
-            share = Usage(
-                share.prompt, share.completion, round(share.completion * part), share.cached
-            )
+            part = len(choice.reasoning) / choice.length
+            share = replace(share, reasoning=round(share.completion * part))
+        finish = choice.finish
+        if finish == "stop" and not estimated and len(read) == 1 and max_tokens is not None:
+            if share.completion >= max_tokens > 1:
+                finish = AT_CAP
         completions.append(
             Completion(
-                text=text,
+                text=choice.text,
                 finish_reason=finish,
                 usage=share,
-                reasoning=reasoning,
-                logprob=mean,
-                logprob_tokens=tokens,
+                reasoning=choice.reasoning,
+                logprob=choice.logprob,
+                logprob_tokens=choice.tokens,
                 estimated=estimated,
                 started=started,
                 finished=finished,
@@ -92,58 +139,203 @@ def read_choices(
     return completions
 
 
-def _read_choice(choice: Any) -> tuple[str, str | None, str, float | None, int]:
-    """Text, reasoning, finish reason, mean log-probability and tokens of one choice."""
-    if not isinstance(choice, dict):
-        raise _bad("a choice is not a JSON object")
-    message = choice.get("message")
-    reasoning: str | None = None
-    if isinstance(message, dict):
-        text = _text_of(message.get("content"))
-        shown = message.get("reasoning") or message.get("reasoning_content")
-        if isinstance(shown, str):
-            # What stands between thinking and answer belongs to neither.
-            reasoning, text = shown.strip(), text.lstrip()
-        if not text and isinstance(message.get("refusal"), str):
-            text = message["refusal"]
-    elif isinstance(choice.get("text"), str):
-        text = choice["text"]
+def served_name(reply: Any) -> str:
+    """The model that a reply says it is from; empty where it does not."""
+    name = reply.get("model") if isinstance(reply, dict) else None
+    return one_line(name, limit=200) if isinstance(name, str) else ""
+
+
+# --- Errors within a reply of status 200 --------------------------------------------------
+
+
+def _raise_carried(reply: Mapping[str, Any], *, has_choices: bool) -> None:
+    """Raise the error that a reply carries in place of, or beside, its choices."""
+    error = reply.get("error")
+    if not error or (isinstance(error, Mapping) and error.get("code") in (0, "0", 200)):
+        if has_choices:
+            return
+        base = reply.get("base_resp")  # MiniMax
+        words = reply.get("message") or reply.get("detail") or reply.get("msg")
+        if isinstance(base, Mapping) and base.get("status_code"):
+            error = base.get("status_msg") or "an error without words"
+        elif isinstance(words, str) and words:
+            error = words
+        else:
+            return
+    raise error_of(_code_of(error), orjson.dumps({"error": _plain(error)}))
+
+
+def _raise_failed(choice: Any, usage: Usage | None) -> None:
+    """Raise where a choice says that it failed, whatever text there is."""
+    if not isinstance(choice, Mapping):
+        return
+    error = choice.get("error")
+    if error:
+        problem: CallError = error_of(_code_of(error), orjson.dumps({"error": _plain(error)}))
+    elif finish_of(choice.get("finish_reason")) == FAILED:
+        reason = one_line(str(choice.get("finish_reason")), limit=60)
+        problem = CallError(
+            f"the server ended the answer with {reason!r}", kind="aborted", retryable=True
+        )
     else:
-        raise _bad("a choice has neither message nor text")
-    finish = choice.get("finish_reason")
-    finish = finish if isinstance(finish, str) and finish else "unknown"
-    if reasoning is None:
-        text, reasoning, closed = split_thinking(text)
-        if not closed:
-            finish = "length"
+        return
+    problem.usage = usage
+    raise problem
+
+
+def _code_of(error: Any) -> int:
+    code = error.get("code") if isinstance(error, Mapping) else None
+    code = int(code) if isinstance(code, str) and code.isdecimal() and len(code) == 3 else code
+    return code if isinstance(code, int) and 400 <= code <= 599 else 500
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON can hold it."""
+    return orjson.loads(orjson.dumps(value, default=str, option=orjson.OPT_NON_STR_KEYS))
+
+
+# --- Choices ------------------------------------------------------------------------------
+
+
+def _sorted(choices: list[Any]) -> list[Any]:
+    """By their index, where every choice has one of its own."""
+    indices = [choice.get("index") if isinstance(choice, Mapping) else None for choice in choices]
+    numbers = [i for i in indices if isinstance(i, int) and not isinstance(i, bool)]
+    if len(set(numbers)) != len(choices):
+        return choices
+    return [choice for _, choice in sorted(zip(numbers, choices, strict=True), key=lambda p: p[0])]
+
+
+def _read_choice(choice: Any) -> _Choice:
+    """Text, reasoning, finish reason and log-probability of one choice."""
+    if isinstance(choice, str):
+        choice = {"text": choice}
+    if not isinstance(choice, Mapping):
+        raise _bad("a choice is not a JSON object", choice)
+    message = choice.get("message")
+    if message is None and isinstance(choice.get("delta"), Mapping):
+        message = choice["delta"]  # a chunk of a stream that is all there is
+    finish = finish_of(choice.get("finish_reason"))
+    thoughts: list[str] = []
+    if isinstance(message, Mapping):
+        text = text_of(message.get("content"), thoughts)
+        shown = next((w for f in REASONING_FIELDS if (w := _words(message.get(f))).strip()), "")
+        if shown:
+            thoughts.insert(0, shown)
+        if not text.strip() and isinstance(message.get("refusal"), str) and message["refusal"]:
+            text, finish = message["refusal"], "content_filter"
+    elif isinstance(message, str):
+        text = message
+    elif "text" in choice or "content" in choice:
+        text = text_of(choice.get("text", choice.get("content")), thoughts)
+    else:
+        raise _bad("a choice has neither message nor text", choice)
+    answer, inside, closed = split_thinking(text)
+    if inside:
+        thoughts.append(inside)
+    if not closed:
+        finish = "length"
+    if thoughts:
+        answer = answer.lstrip()  # what stands between thinking and answer belongs to neither
+    reasoning = "\n".join(t.strip() for t in thoughts if t.strip()) or None
     mean, tokens = read_logprobs(choice.get("logprobs"))
-    return text, reasoning, finish, mean, tokens
+    return _Choice(
+        whole_text(answer), whole_text(reasoning) if reasoning else None, finish, mean, tokens
+    )
 
 
-def _text_of(content: Any) -> str:
-    if isinstance(content, str):
-        return content
+def text_of(content: Any, thoughts: list[str]) -> str:
+    """The text of a message's content, in whatever shape; parts of thinking go to ``thoughts``.
+
+    Raises:
+        CallError: kind ``bad_response``: there is no text to be had from it.
+    """
     if content is None:
         return ""
+    if isinstance(content, str):
+        return content
+    if isinstance(content, (int, float)) and not isinstance(content, bool):
+        return str(content)
+    if isinstance(content, Mapping):
+        kind = str(content.get("type") or "").lower()
+        thinks = "think" in kind or "reason" in kind or content.get("thought") is True
+        if thinks or (not kind and ("thinking" in content or "reasoning" in content)):
+            thoughts.append(_words(content))
+            return ""
+        for field in ("text", "content", "parts", "value", "output_text", "refusal"):
+            if content.get(field) is not None:
+                return text_of(content[field], thoughts)
+        return ""
     if isinstance(content, list):
-        return "".join(str(part.get("text") or "") for part in content if isinstance(part, Mapping))
-    raise _bad("the message's content is neither text nor parts")
+        return "".join(text_of(part, thoughts) for part in content)
+    raise _bad("the message's content is neither text nor parts", content)
 
 
-def read_usage(usage: Any) -> tuple[Usage, bool]:
-    """Tokens as reported, and whether they have to be estimated because they were not."""
-    if not isinstance(usage, Mapping) or usage.get("completion_tokens") is None:
-        return Usage(), True
-    prompt_details = usage.get("prompt_tokens_details") or {}
-    details = usage.get("completion_tokens_details") or {}
+def _words(value: Any) -> str:
+    """All words in a field of thinking, whatever its shape."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list):
+        return "\n".join(words for item in value if (words := _words(item).strip()))
+    if isinstance(value, Mapping):
+        for field in ("text", "thinking", "reasoning", "summary", "content", "value"):
+            if words := _words(value.get(field)):
+                return words
+    return ""
+
+
+# --- Tokens and probabilities -------------------------------------------------------------
+
+
+def read_usage(reply: Any) -> tuple[Usage, bool]:
+    """Tokens as reported, and whether any has to be estimated: unreported, odd or absurd.
+
+    What has to be estimated is 0 here.
+    """
+    places = [reply.get(name) for name in USAGE_PLACES] if isinstance(reply, Mapping) else []
+    usage: Mapping[str, Any] = next((p for p in places if isinstance(p, Mapping) and p), {})
+    details = [d for name in USAGE_DETAILS if isinstance(d := usage.get(name), Mapping)]
+
+    def count(what: str) -> int | None:
+        for fields in (usage, *details):
+            for name in USAGE_FIELDS[what]:
+                if fields.get(name) is not None:
+                    return _tokens(fields[name])
+        return None
+
+    prompt, completion = count("prompt"), count("completion")
+    reasoning, cached = count("reasoning") or 0, count("cached") or 0
+    if completion is not None and reasoning > 0:
+        total = _tokens(usage.get("total_tokens"))
+        apart = prompt is not None and total == prompt + completion + reasoning
+        if apart or reasoning > completion:  # xAI, Gemini: thinking is counted beside the answer
+            completion += reasoning
     return (
-        Usage(
-            int(usage.get("prompt_tokens") or 0),
-            int(usage["completion_tokens"]),
-            int(details.get("reasoning_tokens") or usage.get("reasoning_tokens") or 0),
-            int(prompt_details.get("cached_tokens") or 0),
-        ),
-        False,
+        Usage(prompt or 0, completion or 0, reasoning, min(cached, prompt or 0)),
+        not prompt or completion is None,
+    )
+
+
+def _tokens(value: Any) -> int | None:
+    """A count of tokens, or None where it is none."""
+    if isinstance(value, str) and len(value) < 20:
+        try:
+            value = float(value)
+        except ValueError:
+            return None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return int(value) if 0 <= value <= SANE_TOKENS else None
+
+
+def _estimate(usage: Usage, messages: Sequence[Message], spoken: int) -> Usage:
+    """The usage with what was not reported counted from characters."""
+    prompt = sum(len(message.content) for message in messages)
+    return Usage(
+        usage.prompt or -(-prompt // CHARS_PER_TOKEN),
+        usage.completion or -(-spoken // CHARS_PER_TOKEN),
+        usage.reasoning,
+        usage.cached,
     )
 
 
@@ -155,8 +347,14 @@ def read_logprobs(logprobs: Any) -> tuple[float | None, int]:
     if isinstance(entries, list):
         values = [entry.get("logprob") for entry in entries if isinstance(entry, Mapping)]
     else:
-        values = list(logprobs.get("token_logprobs") or ())
-    numbers = [float(value) for value in values if isinstance(value, (int, float))]
+        listed = logprobs.get("token_logprobs")
+        values = listed if isinstance(listed, list) else []
+    numbers = [
+        float(value)
+        for value in values
+        if isinstance(value, (int, float)) and not isinstance(value, bool) and value <= 0.001
+    ]
+    numbers = [number for number in numbers if math.isfinite(number)]
     return (math.fsum(numbers) / len(numbers), len(numbers)) if numbers else (None, 0)
 
 
@@ -183,71 +381,9 @@ def _share(usage: Usage, lengths: list[int]) -> list[Usage]:
     return shares
 
 
-# --- Refusals ----------------------------------------------------------------------------
-
-
-def error_of(
-    status: int, body: bytes, headers: Mapping[str, str] | None = None, key: str | None = None
-) -> CallError:
-    """The error behind an HTTP status, in the server's own words, without the key."""
-    words = server_words(body, key) or f"HTTP {status}"
-    retryable = status in RETRYABLE_STATUS
-    kind = f"http_{status}"
-    if status in (401, 403):
-        kind = "auth"
-    elif status == 404:
-        kind = "not_found"
-    elif 300 <= status < 400:
-        where = (headers or {}).get("Location") or (headers or {}).get("location")
-        if where:
-            words = f"it points to {clean(where, key)}; give that as --base-url, if it is yours"
-    elif status == 413:
-        kind = "too_large"
-    elif status in (400, 422) and CONTEXT_WORDS.search(words):
-        kind = "context_length"
-    elif status == 429 and QUOTA_WORDS.search(words):
-        kind, retryable = "quota", False
-    return CallError(
-        words,
-        kind=kind,
-        retryable=retryable,
-        retry_after=read_retry_after(headers or {}) if retryable else None,
-    )
-
-
-def server_words(body: bytes, *own: str | None) -> str:
-    """What a server said about an error: its message, one line, no more than 400 characters."""
-    try:
-        said = orjson.loads(body)
-    except ValueError:
-        text = clean(body.decode("utf-8", "replace"), *own)[:4000]
-        text = re.sub(r"(?s)<(script|style).*?</\1>|<[^>]*>", " ", text)
-    else:
-        found = said
-        for name in ("error", "message", "detail"):
-            if isinstance(found, Mapping) and found.get(name):
-                found = found[name]
-        text = found if isinstance(found, str) else orjson.dumps(found).decode()
-    return one_line(text, *own, limit=MESSAGE_CHARS)
-
-
-def read_retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds a server asked to wait, from ``Retry-After`` in seconds or as a date."""
-    milliseconds = headers.get("retry-after-ms")
-    value = headers.get("Retry-After") or headers.get("retry-after")
-    try:
-        if milliseconds is not None:
-            return max(0.0, float(milliseconds) / 1000)
-        if value is None:
-            return None
-        try:
-            seconds = float(value)
-        except ValueError:
-            seconds = parsedate_to_datetime(value).timestamp() - time.time()
-    except (ValueError, TypeError, OverflowError):
-        return None
-    return max(0.0, seconds) if math.isfinite(seconds) else None
-
-
-def _bad(what: str) -> CallError:
-    return CallError(what, kind="bad_response", retryable=True)
+def _bad(what: str, said: Any = None) -> CallError:
+    """A reply that is no completion; the message quotes what came instead."""
+    words = ""
+    if said is not None:
+        words = ": " + one_line(orjson.dumps(_plain(said)).decode(), limit=200)
+    return CallError(what + words, kind="bad_response", retryable=True)

@@ -69,7 +69,9 @@ def read_score(
         logprobs = choice["logprobs"]
         tokens, values = logprobs["tokens"], logprobs["token_logprobs"]
         prompt_tokens = int(reply["usage"]["prompt_tokens"])
-    except (KeyError, IndexError, TypeError) as error:
+        values = [None if value is None else float(value) for value in values]
+        tokens = [str(token) for token in tokens]
+    except (KeyError, IndexError, TypeError, ValueError, OverflowError) as error:
         raise CallError(
             f"{endpoint}: no log-probabilities in the reply. {NEEDS_ECHO}", kind="bad_response"
         ) from error
@@ -90,7 +92,7 @@ def read_score(
             break
         scored.append(float(value))
         missing -= len(token)
-    usage, estimated = read_usage(reply["usage"])
+    usage, estimated = read_usage(reply)
     return Completion(
         text=continuation,
         usage=usage,

@@ -35,12 +35,16 @@ class VllmModel:
         urls = tuple(server.base_url for server in self.fleet.servers)
         self.http = HttpModel(spec, path_or_id, dataclasses.replace(options, base_urls=urls))
         self._started: asyncio.Task[None] | None = None
+        self._prepared: asyncio.Task[None] | None = None
 
     def __getattr__(self, name: str) -> object:
         """What the client asks of an HTTP model (servers, seeds) is the inner one's to answer."""
         if name.startswith("__") or name == "http":
             raise AttributeError(name)
         return getattr(self.http, name)
+
+    async def prepare(self) -> None:
+        """Nothing yet: the servers are started by the first call."""
 
     async def complete(self, request: Request) -> Completion:
         """Make one attempt at any server that is up; waits while all are being restarted.
@@ -53,6 +57,9 @@ class VllmModel:
                 self._started = asyncio.create_task(self.fleet.start())
             await asyncio.shield(self._started)
             await self.fleet.any_healthy()
+            if self._prepared is None:
+                self._prepared = asyncio.create_task(self.http.prepare())
+            await asyncio.shield(self._prepared)
         except HeartloopError as error:
             raise CallError(str(error), kind="server_died") from error
         return await self.http.complete(request)

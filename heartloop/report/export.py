@@ -49,7 +49,7 @@ TYPES: dict[str, str] = {
     "tokens_completion": WHOLE, "tokens_reasoning": WHOLE, "tokens_cached": WHOLE, "calls": WHOLE,
     "usage_prompt": WHOLE, "usage_completion": WHOLE, "usage_reasoning": WHOLE,
     "usage_cached": WHOLE, "cost": REAL, "error": TEXT, "started": REAL, "finished": REAL,
-    "checked": FLAG, "notes": TEXT,
+    "checked": FLAG, "notes": TEXT, "sent": TEXT,
 }  # fmt: skip
 TEXT_COLUMNS = ("prompt", "text", "reasoning")
 
@@ -95,11 +95,12 @@ def _row(
         "stimuli": "+".join(f"{s['set']}:{s['id']}" for s in arm["stimuli"]),
     }
     for name, value in line.items():
-        if isinstance(value, dict) and name != "notes":
+        if isinstance(value, dict) and name not in ("notes", "sent"):
             flat |= {f"{name}_{part}": inner for part, inner in value.items()}
         else:
             flat[name] = value
-    flat["notes"] = None if line["notes"] is None else orjson.dumps(line["notes"]).decode()
+    for name in ("notes", "sent"):
+        flat[name] = None if line.get(name) is None else orjson.dumps(line[name]).decode()
     row = {name: flat.get(name) for name in TYPES}
     if journal is not None:
         record = journal.record(line["key"]) if line["key"] else None

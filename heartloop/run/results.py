@@ -13,6 +13,7 @@ from heartloop.errors import UsageError
 from heartloop.run.folder import VERDICTS, RunFolder
 from heartloop.run.summary import content_line, final_line, planned_rounds
 from heartloop.run.verdicts import read_traces
+from heartloop.types import CAP_HITS
 
 INT8 = np.dtype(np.int8)
 INT64 = np.dtype(np.int64)
@@ -197,7 +198,7 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
         (final["reason"] or "unparsed") if final["outcome"] == "unscored" else "",
         trace[-1]["cost"],
         sum(line["finished"] - line["started"] for line in trace if line["started"]),
-        sum(line["finish_reason"] == "length" for line in trace),
+        sum(line["finish_reason"] in CAP_HITS for line in trace),
         sum(line["key"] is not None for line in trace),
         first["key"],
         steps,

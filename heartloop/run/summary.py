@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heartloop.grading.judge import label_of
-from heartloop.types import Mode
+from heartloop.types import CAP_HITS, Mode
 
 # What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
 FIELDS: dict[str, str] = {
@@ -44,7 +44,12 @@ FIELDS: dict[str, str] = {
     "arms[].tokens": "prompt, completion, reasoning, cached tokens the arm would use alone",
     "arms[].cost": "US dollars the arm would cost alone, where known",
     "arms[].attempts": "candidates that were answered",
-    "arms[].cap_hits": "answers cut by max_tokens",
+    "arms[].cap_hits": "answers cut by max_tokens, or probably cut",
+    "arms[].fitted": "answers asked with a smaller max_tokens than planned, since the model's "
+    "context has no room for more",
+    "arms[].fitted_short": "those of them that got less than the model's one cap, since their "
+    "prompt was long",
+    "arms[].left_out": "answers asked without a field that the server does not take, by field",
     "arms[].judged": "what a judge's labels add up to (SimpleQA: correct given attempted and F; "
     "TruthfulQA: true, informative, both), else null",
     "suites": "for suites of two or more tasks: mean of normalised scores and accuracies, and the "
@@ -75,6 +80,8 @@ class Cell:
     calls: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
     cap_hits: int = 0
+    fitted: Counter[int] = field(default_factory=Counter)  # max_tokens sent instead of planned
+    left_out: Counter[str] = field(default_factory=Counter)  # fields the server does not take
     attempts: int = 0
     cost: float | None = None
     labels: Counter[str] = field(default_factory=Counter)  # what a judge said
@@ -104,7 +111,13 @@ class Cell:
         if last["cost"] is not None:
             self.cost = (self.cost or 0.0) + last["cost"]
         self.attempts += sum(line["key"] is not None for line in trace)
-        self.cap_hits += sum(line["finish_reason"] == "length" for line in trace)
+        self.cap_hits += sum(line["finish_reason"] in CAP_HITS for line in trace)
+        for line in trace:
+            for name, value in (line.get("sent") or {}).items():
+                if name == "max_tokens":
+                    self.fitted[int(value)] += 1
+                elif value is None:
+                    self.left_out[name] += 1
 
     def _count_rounds(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
         answers = [line for line in trace if line["purpose"] == "answer"]
@@ -175,12 +188,16 @@ def summarize(
     rows = []
     for task in (t["task"] for t in manifest["tasks"]):
         for model in plan["models"]:
+            ours = [cell for key, cell in cells.items() if key[:2] == (task, model)]
+            cap = max((value for cell in ours for value in cell.fitted), default=0)
             for arm in plan["arms"]:
                 cell = cells.get((task, model, arm["name"]), Cell())
                 if not cell.trials and stopped is None:
                     continue
                 rows.append(
-                    _row(cell, task, model, arm, modes[task], rounds[arm["name"]], metrics[task])
+                    _row(
+                        cell, task, model, arm, modes[task], rounds[arm["name"]], metrics[task], cap
+                    )
                 )
     return {
         "run": run,
@@ -214,6 +231,7 @@ def _row(
     mode: Mode,
     rounds: int,
     metric: Mapping[str, Any],
+    cap: int = 0,
 ) -> dict[str, Any]:
     trials = cell.trials
     correct = cell.outcomes["correct"]
@@ -253,6 +271,9 @@ def _row(
         "cost": cell.cost,
         "attempts": cell.attempts,
         "cap_hits": cell.cap_hits,
+        "fitted": cell.fitted.total(),
+        "fitted_short": cell.fitted.total() - cell.fitted[cap],
+        "left_out": dict(sorted(cell.left_out.items())),
         "judged": judged_figures(cell.labels),
     }
 

@@ -51,6 +51,8 @@ FIELDS: dict[str, str] = {
     "finished": "Unix seconds (UTC) when the answer came",
     "checked": "what the oracle said during the loop, null where it was not asked",
     "notes": "facts of the method for diagnostics, on the last line",
+    "sent": "what was asked otherwise than planned, as the server wants it: field to what was sent "
+    "(`max_tokens` fitted to the context; null: left out); absent where nothing was",
 }
 
 
@@ -159,6 +161,8 @@ def candidate_lines(
             "checked": attempt.checked,
             "notes": dict(trace.notes) if i == end else None,
         }
+        if completion and completion.sent:
+            line["sent"] = dict(completion.sent)
         lines.append(line)
     return lines
 

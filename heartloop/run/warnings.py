@@ -32,6 +32,7 @@ def warnings_for(
         *_unscored(rows),
         *_errors(rows),
         *_cap_hits(rows),
+        *_asked(rows),
         *_readings(rows),
         *_greedy(manifest, results),
         *_greedy_draws(manifest),
@@ -124,6 +125,35 @@ def _cap_hits(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         f"more than 2% of the answers were cut at max_tokens (up to {worst:.1%}): "
         f"{_where(heavy, rows)}; raise --max-tokens"
     ]
+
+
+def _asked(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What the server made us ask otherwise, and whether that was the same for every arm."""
+    found = []
+    for group in _groups(rows):
+        group = [row for row in group if row["attempts"]]
+        attempts = sum(row["attempts"] for row in group)
+        where = f"{group[0]['task']}: " if group and len(_groups(rows)) > 1 else ""
+        fitted = sum(row.get("fitted", 0) for row in group)
+        if fitted:
+            found.append(
+                f"{where}max_tokens was fitted to the model's context for "
+                f"{fitted / attempts:.0%} of the answers"
+            )
+        shares = [(row.get("fitted_short", 0) / row["attempts"], row["arm"]) for row in group]
+        if shares and (high := max(shares))[0] - (low := min(shares))[0] > UNSCORED_GAP:
+            found.append(
+                f"{where}arms differ in answers that got less room because their prompts are long: "
+                f"{high[1]} {high[0]:.1%}, {low[1]} {low[0]:.1%}"
+            )
+        for name in sorted({name for row in group for name in row.get("left_out", {})}):
+            without = sum(row.get("left_out", {}).get(name, 0) for row in group)
+            if name != "seed" and 0 < without < attempts:
+                found.append(
+                    f"{where}{without} of {attempts} answers were asked without {name}, which the "
+                    "server does not take, the others with it: they are not drawn alike"
+                )
+    return found
 
 
 def _readings(rows: Sequence[Mapping[str, Any]]) -> list[str]:

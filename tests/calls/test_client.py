@@ -424,6 +424,8 @@ def test_a_server_that_dies_of_seeds_is_asked_without_them_from_then_on(tmp_path
         "peak_in_flight": 1,
         "last_limit": 32,
         "servers": 0,
+        "asked_otherwise": {},
+        "served": {},
         "rate_limit": {},
     }
 

@@ -1,0 +1,89 @@
+"""A reply's body, never larger than allowed, before and after it is unpacked."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+
+import aiohttp
+
+from heartloop.errors import CallError
+
+LARGEST = 64 * 2**20  # bytes of an answer
+LARGEST_ERROR = 2**20  # bytes of a refusal; what comes behind them is not read
+PIECE = 2**16  # bytes unpacked at a time
+
+
+async def read_body(response: aiohttp.ClientResponse, limit: int, *, cut: bool = False) -> bytes:
+    """Read a body that the session does not unpack by itself.
+
+    Args:
+        response: as received, with its body unread.
+        limit: bytes, counted after unpacking as well.
+        cut: return the first ``limit`` bytes of a longer body instead of raising.
+
+    Raises:
+        CallError: kind ``too_large``; ``bad_response`` for a packing that nobody asked for.
+        aiohttp.ClientError: the connection broke off.
+    """
+    unpack = _unpacker(response)
+    kept = bytearray()
+    async for piece in response.content.iter_chunked(PIECE):
+        for part in unpack.feed(piece) if unpack else (piece,):
+            kept += part
+            if len(kept) > limit:
+                response.close()
+                if cut:
+                    return bytes(kept[:limit])
+                raise CallError(
+                    f"the reply has more than {limit // 2**20} MB; not read any further",
+                    kind="too_large",
+                )
+    return bytes(kept)
+
+
+class _Unpacker:
+    """Unpacks gzip and deflate a piece at a time, so that little is ever held."""
+
+    def __init__(self, packing: str) -> None:
+        self._deflate = packing == "deflate"
+        self._engine = zlib.decompressobj(47)  # gzip or zlib, by its header
+        self._begun = False
+
+    def feed(self, data: bytes) -> Iterator[bytes]:
+        more = True
+        while data or more:
+            try:
+                part = self._engine.decompress(data, PIECE)
+            except zlib.error as error:
+                if self._begun or not self._deflate:
+                    raise CallError(
+                        f"the reply cannot be unpacked ({error})",
+                        kind="bad_response",
+                        retryable=True,
+                    ) from None
+                self._engine, self._begun = zlib.decompressobj(-15), True  # without a header
+                continue
+            self._begun = True
+            if part:
+                yield part
+            data = self._engine.unconsumed_tail
+            more = len(part) == PIECE
+            if self._engine.eof:
+                data = self._engine.unused_data.lstrip(b"\x00")
+                if not data:
+                    return
+                self._engine, more = zlib.decompressobj(47), False
+
+
+def _unpacker(response: aiohttp.ClientResponse) -> _Unpacker | None:
+    packing = response.headers.get("Content-Encoding", "").strip().lower()
+    if packing in ("", "identity"):
+        return None
+    if packing not in ("gzip", "x-gzip", "deflate"):
+        raise CallError(
+            f"the reply is packed as {packing[:40]!r}, which was not asked for",
+            kind="bad_response",
+            retryable=True,
+        )
+    return _Unpacker(packing)
