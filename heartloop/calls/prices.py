@@ -47,14 +47,12 @@ def load_prices(file: Path) -> dict[str, Price]:
     Raises:
         UsageError: the file cannot be read, or a price is missing or no number.
     """
-    import yaml
+    from heartloop.cards import read_yaml
 
     try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+        content = read_yaml(file.read_bytes(), str(file))
     except OSError as error:
         raise UsageError(f"{file}: {error.strerror}") from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise UsageError(f"{file}: not YAML ({' '.join(str(error).split())})") from error
     if not isinstance(content, Mapping):
         raise UsageError(f"{file}: must map model names to prices")
     prices = {}

@@ -16,6 +16,7 @@ _INT = re.compile(r"[-+]?(0|[1-9][0-9]*)")
 _FLOAT = re.compile(r"[-+]?([0-9]+\.[0-9]*|\.[0-9]+|[0-9]+)([eE][-+]?[0-9]+)?")
 _MAX_FIELDS = 200_000  # far over any card; ends files that expand aliases without limit
 _MAX_DEPTH = 40
+_MAX_BYTES = 20_000_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +48,36 @@ def parse(raw: bytes, name: str) -> Field:
     Raises:
         CardError: not UTF-8, not YAML, a key twice, or the root is not a mapping.
     """
+    root = _tree(raw, name)
+    if root is None:
+        raise CardError(f"{name}:1: the card is empty; see docs/cards.md for the fields it needs")
+    if not isinstance(root.value, dict):
+        raise CardError(f"{name}:{root.line}: a card is a mapping of `field: value` lines")
+    return root
+
+
+def read_yaml(raw: bytes, name: str) -> Any:
+    """Any YAML as plain Python data, bounded in size, depth and expansion: plans, prices, flags.
+
+    Args:
+        raw: UTF-8, with or without a byte-order mark.
+        name: what errors call it.
+
+    Raises:
+        CardError: not UTF-8, not YAML, a key twice, or bounds exceeded; names the line.
+    """
+    root = _tree(raw, name)
+    return None if root is None else root.plain()
+
+
+def _tree(raw: bytes, name: str) -> Field | None:
+    if len(raw) > _MAX_BYTES:
+        raise CardError(f"{name}: over {_MAX_BYTES // 1_000_000} MB; is it the right file?")
     try:
         text = raw.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         line = raw[: error.start].count(b"\n") + 1
-        raise CardError(f"{name}:{line}: not UTF-8 text; save the card as UTF-8") from error
+        raise CardError(f"{name}:{line}: not UTF-8 text; save it as UTF-8") from error
     try:
         _refuse_depth(text, name)
         loader = _Loader(text)
@@ -59,19 +85,14 @@ def parse(raw: bytes, name: str) -> Field:
             node = loader.get_single_node()
         finally:
             loader.dispose()
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
         mark = getattr(error, "problem_mark", None)
-        problem = getattr(error, "problem", None) or str(error).splitlines()[0]
+        problem = getattr(error, "problem", None) or (str(error).splitlines() or ["?"])[0]
         line = mark.line + 1 if mark is not None else 1
         raise CardError(
             f"{name}:{line}: not valid YAML: {problem}; check indentation and quotes"
         ) from error
-    if node is None:
-        raise CardError(f"{name}:1: the card is empty; see docs/cards.md for the fields it needs")
-    root = _Converter(name).convert(node, ())
-    if not isinstance(root.value, dict):
-        raise CardError(f"{name}:{root.line}: a card is a mapping of `field: value` lines")
-    return root
+    return None if node is None else _Converter(name).convert(node, ())
 
 
 def _refuse_depth(text: str, name: str) -> None:

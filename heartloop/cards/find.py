@@ -67,6 +67,11 @@ def shipped_folder(kind: Kind) -> Path:
     return inside if inside.is_dir() else package.parent / kind
 
 
+def is_shipped(path: Path) -> bool:
+    """Whether a task card came with heartloop; others may be anybody's."""
+    return path.resolve().is_relative_to(shipped_folder("tasks").resolve())
+
+
 def roots(kind: Kind) -> list[tuple[str, Path]]:
     """The folders searched for cards of a kind, as (origin, folder), first match wins."""
     own = workspace() / kind

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import fnmatch
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from heartloop.cards._yaml import Table
 from heartloop.cards.find import find_card, list_cards, load_root, member_keys
+from heartloop.network import ALLOW
 from heartloop.types import Sampling
 
 FAMILIES = (
@@ -25,6 +27,7 @@ FAMILIES = (
     "hub",
     "practice",
 )
+_HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
 _SHA256 = re.compile("[0-9a-f]{64}|")
 FORMATS = ("jsonl", "json", "csv", "parquet", "bigbench", "bbh", "instruction_induction")
 _BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".json": "json"}
@@ -224,10 +227,25 @@ def _source(table: Table) -> Source:
     for name, found in (("sha256", source.hashes), ("url", source.url)):
         if len(found) > len(source.local):
             raise inner.error(name, "names more files than source.local; give one for each")
+    for name in (*source.local, *source.also):
+        if not _stays_inside(name):
+            raise inner.error(
+                "local", f'"{name}" leaves the folder it is looked for in; name a file inside it'
+            )
+    for url in source.url:
+        if not url.lower().startswith(("http://", "https://")):
+            raise inner.error("url", f'"{url[:100]}" is no http or https address')
     for digest in source.hashes:
         if not _SHA256.fullmatch(digest):
             raise inner.error("sha256", f'"{digest[:20]}" is no SHA-256; give 64 hex digits')
     return source
+
+
+def _stays_inside(name: str) -> bool:
+    """Whether a relative path, as any system reads it, stays within its folder."""
+    parts = re.split(r"[\\/]", name)
+    rooted = PurePosixPath(name).is_absolute() or PureWindowsPath(name).anchor
+    return bool(name.strip()) and not rooted and ".." not in parts and "\0" not in name
 
 
 def _hub(table: Table) -> Hub | None:
@@ -244,6 +262,12 @@ def _hub(table: Table) -> Hub | None:
         fields=inner.string_map("fields", {}),
     )
     inner.finish()
+    if not _HUB_NAME.fullmatch(hub.path) and not os.environ.get(ALLOW):
+        raise inner.error(
+            "path",
+            f'"{hub.path[:100]}" is no data set of the hub; write OWNER/NAME '
+            f"(a folder of your own: {ALLOW}=1)",
+        )
     return hub
 
 

@@ -22,12 +22,12 @@ def read_config() -> dict[str, Any]:
     for path in (Path("heartloop.yaml"), home / "heartloop" / "config.yaml"):
         if not path.is_file():
             continue
-        import yaml
+        from heartloop.cards import read_yaml
 
         try:
-            value = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-        except yaml.YAMLError as error:
-            raise UsageError(f"{path}: not valid YAML") from error
+            value = read_yaml(path.read_bytes(), str(path)) or {}
+        except OSError as error:
+            raise UsageError(f"{path}: {error.strerror}") from error
         known = ("model", "base_url", "data", "runs")
         for key in value if isinstance(value, dict) else ["a list or text"]:
             if key not in known:

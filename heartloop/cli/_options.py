@@ -78,7 +78,7 @@ def served_models(base_url: str, timeout: float = 0.7, *, key: bool = True) -> l
         with opener.open(request, timeout=timeout) as answer:
             listed = json.loads(answer.read(1 << 20))["data"]
         return [str(item["id"]) for item in listed]
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return []
 
 
@@ -195,10 +195,10 @@ def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:
 
 def scalar(text: str, name: str = "NAME") -> Any:
     """A value as YAML reads it; ``@FILE`` is the JSON of a file, or its text."""
-    import yaml
+    from heartloop.cards import read_yaml
 
     if not text.startswith("@"):
-        return yaml.safe_load(text)
+        return read_yaml(text.encode("utf-8", "replace"), f"--param {name}")
     path = Path(text[1:])
     try:
         content = path.read_text(encoding="utf-8-sig")
@@ -206,12 +206,9 @@ def scalar(text: str, name: str = "NAME") -> Any:
         raise UsageError(f"--param {name}={text}: cannot be read ({error}); check it") from None
     if path.suffix != ".json":
         return content.strip()
-    import json
+    from heartloop.run.files import parse_json
 
-    try:
-        return json.loads(content)
-    except ValueError as error:
-        raise UsageError(f"--param {name}={text}: not valid JSON ({error})") from None
+    return parse_json(content, f"--param {name}={text}")
 
 
 def _sampling(flags: Mapping[str, Any]) -> dict[str, Any]:
@@ -233,11 +230,11 @@ def _server(flags: Mapping[str, Any], urls: tuple[str, ...]) -> dict[str, Any]:
     if flags["timeout"]:
         server["total_timeout"] = flags["timeout"]
     if flags["extra_body"]:
-        import json
+        from heartloop.run.files import parse_json
 
         try:
-            server["extra_body"] = json.loads(flags["extra_body"])
-        except ValueError:
+            server["extra_body"] = parse_json(flags["extra_body"], "--extra-body")
+        except UsageError:
             server["extra_body"] = None
         if not isinstance(server["extra_body"], dict):
             raise UsageError("--extra-body: expected a JSON object")

@@ -242,7 +242,7 @@ def _fresh(flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], str]:
         "generations": flags["generations"],
     }
     plan = _within_budget(dataclasses.replace(plan, arms=tuple(arms)))
-    return prepare(plan), options, more, line
+    return prepare(plan, download=not flags["dry_run"]), options, more, line
 
 
 def _within_budget(plan: Any) -> Any:

@@ -64,7 +64,7 @@ def run_command(**flags: Any) -> int:
 
         flags["method"] = register_program(flags["method"])
     plan, line = _confirming(flags)
-    prepared = prepare(plan)
+    prepared = prepare(plan, download=not flags["dry_run"])
     if flags["selector"] and all(task.mode == "oracle" for task in prepared.tasks):
         raise UsageError(
             "--selector: in oracle mode the verifier chooses, so a selector would do nothing; "

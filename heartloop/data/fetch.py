@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import http.client
 import json
 import os
 import re
@@ -15,8 +16,9 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.cards.task import Hub, TaskCard
-from heartloop.data.sources import HUB_META, HUB_ROWS, absent, cache_folder, hub_folder
+from heartloop.data.sources import HUB_META, HUB_ROWS, absent, cache_folder, hub_folder, inside
 from heartloop.errors import DataError
+from heartloop.network import refused
 
 TIMEOUT_S = 20.0
 PROBE_S = 5.0
@@ -63,7 +65,7 @@ def fetch(card: TaskCard, *, again: bool = False) -> str:
 def _fetch_files(card: TaskCard, again: bool) -> str:
     source, cache = card.source, cache_folder()
     for place, (name, url) in enumerate(zip(source.local, source.url, strict=False)):
-        target = cache / name
+        target = inside(cache, name, card)
         if target.is_file() and not again:
             continue
         wanted = source.hashes[place] if place < len(source.hashes) else ""
@@ -81,10 +83,20 @@ def _download(url: str) -> bytes:
     import urllib.parse
     import urllib.request
 
+    class Checked(urllib.request.HTTPRedirectHandler):
+        """Follows redirects to places that a card may name, and nowhere else."""
+
+        def redirect_request(self, *args: Any) -> urllib.request.Request | None:
+            if why := refused(args[-1]):
+                raise DataError(f"redirect of {url}: {why}")
+            return super().redirect_request(*args)
+
+    if why := refused(url):
+        raise DataError(f"source.url: {why}")
     try:
-        with urllib.request.urlopen(url, timeout=TIMEOUT_S) as reply:
+        with urllib.request.build_opener(Checked()).open(url, timeout=TIMEOUT_S) as reply:
             data: bytes = reply.read(_MAX_BYTES + 1)
-    except (OSError, ValueError, urllib.error.URLError) as error:
+    except (OSError, ValueError, http.client.HTTPException) as error:
         reason = getattr(error, "reason", None) or error
         host = urllib.parse.urlsplit(url).hostname
         raise DataError(f"{host}: file cannot be fetched ({reason})") from error

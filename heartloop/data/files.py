@@ -239,6 +239,8 @@ def _json(path: Path, text: str, layout: str) -> Table:
                 raise DataError(
                     f"{path}:{error.lineno}: not valid JSON ({error}); fetch the file again"
                 ) from error
+        except ValueError as error:  # a number of thousands of digits
+            raise DataError(f"{path}: not valid JSON ({error}); fetch the file again") from error
     records: list[tuple[str, Mapping[str, Any]]] = []
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
@@ -246,7 +248,7 @@ def _json(path: Path, text: str, layout: str) -> Table:
         where = f"{path}:{number}"
         try:
             record = json.loads(line)
-        except (json.JSONDecodeError, RecursionError) as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{where}: not valid JSON ({error}); mend or drop the line") from error
         if not isinstance(record, dict):
             raise DataError(f"{where}: must be a JSON object with named fields")

@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import cast, get_args
 
+from heartloop.cards.find import is_shipped
 from heartloop.cards.task import TaskCard
 from heartloop.data.items import (
     Item,
@@ -122,6 +123,8 @@ def _found(card: TaskCard, data_dir: str | Path | None, download: bool) -> Locat
     if found is None and download and (card.source.url or card.source.hub is not None):
         from heartloop.data.fetch import fetch
 
+        if card.source.url and not is_shipped(card.path):
+            raise absent(card, f"a card of your own is fetched only by name: {card.source.url[0]}")
         fetch(card)
         found = locate(card, data_dir)
     if found is None:

@@ -8,6 +8,7 @@ import os
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,21 @@ def data_roots(card: TaskCard, data_dir: str | Path | None) -> Iterator[tuple[st
     yield "cache", cache_folder()
 
 
+def inside(folder: Path, name: str, card: TaskCard) -> Path:
+    """A file within a folder, links resolved.
+
+    Raises:
+        DataError: the name, or a link on the way, leads out of the folder.
+    """
+    path = folder / name
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(
+            f"{card.path}: source.local: {name} leads out of {folder}; put the file itself there, "
+            "or name its folder by --data"
+        )
+    return path
+
+
 def whereabouts(card: TaskCard, data_dir: str | Path | None = None) -> tuple[str, str]:
     """Where a task's data are, without reading them.
 
@@ -124,8 +140,11 @@ def locate(card: TaskCard, data_dir: str | Path | None = None) -> Located | None
     notes: list[str] = []
     if source.local:
         for kind, folder in data_roots(card, data_dir):
-            paths = tuple(folder / name for name in source.local)
-            given = next((folder / n for n in source.also if (folder / n).is_file()), None)
+            # A folder that the user names may link elsewhere; one that came with a card may not.
+            held = kind in ("card", "cache")
+            place = partial(inside, folder, card=card) if held else folder.joinpath
+            paths = tuple(place(name) for name in source.local)
+            given = next((place(n) for n in source.also if (folder / n).is_file()), None)
             if given is not None and not paths[0].is_file():
                 plain = replace(source, hashes=(), url=())
                 return _from_files(replace(card, source=plain), kind, (given, *paths[1:]), notes)
@@ -211,13 +230,13 @@ def _from_hub(card: TaskCard, notes: list[str]) -> Located:
         raise DataError(f"{folder}: is incomplete; run `heartloop data get {card.name}`")
     try:
         meta: dict[str, Any] = json.loads((folder / HUB_META).read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+        revision = meta.get("revision")
+    except (OSError, ValueError, RecursionError, AttributeError) as error:
         raise DataError(
             f"{folder / HUB_META}: not readable; run `heartloop data get {card.name}`"
         ) from error
     digest = file_sha256(path)
     expected = str(meta.get("sha256") or "")
-    revision = meta.get("revision")
     if expected and digest != expected:
         notes.append(f"warning: {path} was changed after it was fetched")
     if hub.revision is None:

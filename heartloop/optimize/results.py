@@ -105,7 +105,7 @@ class RaceState:
                 for arm, known in raw["scores"].items()
             }
             return cls(**raw)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"not the state of a search: {error}") from error
 
 

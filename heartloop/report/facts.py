@@ -184,7 +184,7 @@ async def _baselines(run: Loaded) -> dict[str, dict[str, float | None]]:
         return {}
     try:
         plan = plan_from_dict(run.manifest["plan"], str(run.folder.path))
-        tasks = load_tasks(plan)
+        tasks = load_tasks(plan, download=False)
     except (HeartloopError, OSError):
         return {}
     found = {}

@@ -51,7 +51,7 @@ class Prepared:
         return self.questions * len(plan.arms) * len(plan.models) * len(plan.seeds)
 
 
-def prepare(plan: Plan) -> Prepared:
+def prepare(plan: Plan, *, download: bool = True) -> Prepared:
     """Load the cards and the data of a plan; nothing is asked.
 
     Raises:
@@ -59,7 +59,7 @@ def prepare(plan: Plan) -> Prepared:
     """
     from heartloop.methods import validate_arm
 
-    tasks = load_tasks(plan)
+    tasks = load_tasks(plan, download=download)
     # The mode is the tasks' where the plan leaves it open, so arms are judged here once more.
     for mode in dict.fromkeys(task.mode for task in tasks):
         for arm in plan.arms:
@@ -67,7 +67,7 @@ def prepare(plan: Plan) -> Prepared:
     return Prepared(plan, tasks)
 
 
-def load_tasks(plan: Plan) -> list[LoadedTask]:
+def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:
     """Cards, data and graders of every task of a plan.
 
     Raises:
@@ -95,6 +95,7 @@ def load_tasks(plan: Plan) -> list[LoadedTask]:
             shots_seed=plan.shots_seed,
             exclude=frozenset().union(*(found.get(card.name, ()) for found in asked)),
             shots_as=plan.shots_as,
+            download=download,
         )
         card = data.card  # its verifier is settled, where the data decide it
         if not data.questions:

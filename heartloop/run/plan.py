@@ -9,11 +9,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 from heartloop.errors import UsageError
+from heartloop.run.files import read_json
 from heartloop.run.judges import JudgeModel, judges_of
 from heartloop.run.plan_checks import (
     check_limits,
     check_sampling,
     check_selector,
+    check_stimulus,
+    check_texts,
     is_number,
     is_whole,
     no_unknown,
@@ -113,6 +116,9 @@ def arm_from_dict(value: Mapping[str, Any], where: str) -> Arm:
     place = value.get("placement", "after_instruction")
     if place not in PLACEMENTS:
         raise UsageError(f"{where}: placement {place!r} is none of {', '.join(PLACEMENTS)}")
+    for name in ("name", "method", "role"):
+        if not isinstance(value.get(name, ""), str):
+            raise UsageError(f"{where}: {name}: expected text")
     if not isinstance(value.get("params", {}), Mapping):
         raise UsageError(f"{where}: params: expected a mapping such as {{rounds: 3}}")
     arm = Arm(
@@ -142,12 +148,14 @@ def _stimuli(value: Any, where: str, *, whole_sets: bool = False) -> tuple[Stimu
                 "combination written A+B"
             )
         return groups[0]
+    if not isinstance(value, (list, tuple)):
+        raise UsageError(f"{where}: expected a name such as emotionprompt:EP02, or a list of them")
     found: list[Stimulus] = []
     for item in value:
         if isinstance(item, str):
             found.extend(_stimuli(item, where, whole_sets=whole_sets))
             continue
-        stimulus = Stimulus(**item)
+        stimulus = Stimulus(**check_stimulus(item, where))
         if text_hash(stimulus.text) != stimulus.sha256:
             raise UsageError(f"{where}: {stimulus.name}: the text does not match its sha256")
         found.append(stimulus)
@@ -194,6 +202,7 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
         if not value.get(name):
             raise UsageError(f"{where}: {name} is missing or empty")
     _check_types(value, where)
+    check_texts(value, where)
     arms = tuple(arm_from_dict(arm, f"{where}: arms[{i}]") for i, arm in enumerate(value["arms"]))
     names = [arm.name for arm in arms]
     if len(set(names)) < len(names):
@@ -252,16 +261,15 @@ def _check_types(value: Mapping[str, Any], where: str) -> None:
 
 def load_plan(path: Path) -> Plan:
     """A plan from a YAML file, or from the ``plan`` of a manifest.json."""
-    import yaml
+    if path.suffix.lower() == ".json":
+        value: Any = read_json(path)
+    else:
+        from heartloop.cards import read_yaml
 
-    try:
-        value = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise UsageError(f"--plan {path}: {error.strerror}") from error
-    except yaml.YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        line = f":{mark.line + 1}" if mark else ""
-        raise UsageError(f"{path}{line}: not valid YAML") from error
+        try:
+            value = read_yaml(path.read_bytes(), str(path))
+        except OSError as error:
+            raise UsageError(f"--plan {path}: {error.strerror}") from error
     if not isinstance(value, dict):
         raise UsageError(f"{path}: expected a mapping with tasks, models and arms")
     if "plan" in value and "schema" in value:

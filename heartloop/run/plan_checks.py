@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heartloop.errors import UsageError
-from heartloop.types import Sampling
+from heartloop.types import Sampling, Stimulus
 
 
 def check_selector(name: str, where: str) -> None:
@@ -74,3 +74,53 @@ def no_unknown(value: Mapping[str, Any], known: set[str], where: str) -> None:
             near = difflib.get_close_matches(str(key), sorted(known), n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(sorted(known))}"
             raise UsageError(f"{where}: unknown field {key!r}; {hint}")
+
+
+def check_texts(value: Mapping[str, Any], where: str) -> None:
+    """Fields of a plan that are text or lists of text.
+
+    Raises:
+        UsageError: any that is something else.
+    """
+    for name in ("verifier", "helper", "data_dir", "selector", "match", "mode", "stop_when",
+                 "shots_as", "claim_from"):  # fmt: skip
+        if value.get(name) is not None and not isinstance(value[name], str):
+            raise UsageError(f"{where}: {name}: expected text")
+    server = value.get("server", {})
+    texts = {
+        "tasks": value.get("tasks"),
+        "models": value.get("models"),
+        "reuse": value.get("reuse"),
+        "exclude_questions": value.get("exclude_questions"),
+        "server.base_urls": server.get("base_urls"),
+        "server.vllm_args": server.get("vllm_args"),
+    }
+    for name, found in texts.items():
+        if found is not None and not (
+            isinstance(found, (list, tuple)) and all(isinstance(x, (str, int)) for x in found)
+        ):
+            raise UsageError(f"{where}: {name}: expected a list of texts")
+    for name in ("reuse", "exclude_questions"):
+        if not all(isinstance(x, str) for x in value.get(name) or ()):
+            raise UsageError(f"{where}: {name}: expected a list of run folders")
+    for name in ("extra_body", "replay_fields"):
+        if not isinstance(server.get(name) or {}, Mapping):
+            raise UsageError(f"{where}: server.{name}: expected a mapping")
+
+
+def check_stimulus(item: Any, where: str) -> Mapping[str, Any]:
+    """A stimulus that stands in a plan word for word.
+
+    Raises:
+        UsageError: an unknown or missing field, or one that is no text.
+    """
+    if not isinstance(item, Mapping):
+        raise UsageError(f"{where}: {item!r} is neither a name nor a stimulus")
+    no_unknown(item, {f.name for f in dataclasses.fields(Stimulus)}, where)
+    for name in ("id", "set", "text", "sha256"):
+        if name not in item:
+            raise UsageError(f"{where}: {name} is missing; name a stimulus of a card instead")
+    for name, one in item.items():
+        if not isinstance(one, str):
+            raise UsageError(f"{where}: {name}: expected text")
+    return item

@@ -70,7 +70,10 @@ def test_errors_are_one_line_and_exit_2(run: Run, args: tuple[str, ...], expecte
     assert expected in err and err.count("\n") == 1
 
 
-def test_get_fetches_into_the_cache(run: Run, tmp_path: Path) -> None:
+def test_get_fetches_into_the_cache(
+    run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARTLOOP_ALLOW_PRIVATE", "1")  # a folder of this machine
     (tmp_path / "set").mkdir()
     (tmp_path / "set" / "test.jsonl").write_text('{"question": "1 + 1?", "answer": "2"}\n')
     (tmp_path / "tasks").mkdir()

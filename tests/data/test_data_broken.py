@@ -164,6 +164,16 @@ def test_annotations_that_are_asked_for_must_be_there(
     [
         ("{local: [a.jsonl], sha256: [abc]}", 'source.sha256: "abc" is no SHA-256'),
         ("{local: [a.jsonl], url: [u, v]}", "source.url: names more files"),
+        ("{local: [/etc/x.pth]}", "source.local: "),
+        ("{local: ../x.txt}", "source.local: "),
+        ("{local: 'a/../../x.txt'}", "source.local: "),
+        ("{local: 'C:/x.txt'}", "source.local: "),
+        ("{local: '..\\\\x.txt'}", "source.local: "),
+        ("{local: ''}", "source.local: "),
+        ("{local: a.csv, url: 'file:///etc/hostname'}", "source.url: "),
+        ("{local: a.csv, url: 'ftp://host/x'}", "source.url: "),
+        ("{hub: {path: /etc}}", "source.hub.path: "),
+        ("{hub: {path: ../x}}", "source.hub.path: "),
         ("{locall: [a.jsonl]}", "unknown field"),
     ],
 )

@@ -123,8 +123,9 @@ def test_a_limit_below_one_is_refused(tmp_path: Path, limit: int) -> None:
 
 
 @pytest.fixture
-def files(tmp_path: Path) -> Iterator[tuple[str, Path]]:
-    """A real HTTP server on loopback over a folder."""
+def files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[tuple[str, Path]]:
+    """A real HTTP server on loopback over a folder, which the user allows."""
+    monkeypatch.setenv("HEARTLOOP_ALLOW_PRIVATE", "1")
     folder = tmp_path / "www"
     folder.mkdir()
 
@@ -151,6 +152,7 @@ def test_a_pinned_file_is_fetched_once_checked_and_cached(
     (folder / ("a" * 40) / "rows.jsonl").write_text(text_of(ROWS))
     digest = hashlib.sha256(text_of(ROWS).encode()).hexdigest()
     task = card(tmp_path, hashes=(digest,), url=(f"{base}/{'a' * 40}/rows.jsonl",))
+    fetch(task)
     data = load_data(task)
     assert data.source == str(own_cache / "demo" / "rows.jsonl")
     assert data.sha256 == digest and data.revision == "a" * 40 and len(data.questions) == 4
@@ -166,7 +168,7 @@ def test_a_file_with_another_hash_is_not_kept(
     (folder / "rows.jsonl").write_text("something else")
     task = card(tmp_path, hashes=("1" * 64,), url=(f"{base}/rows.jsonl",))
     with pytest.raises(DataError, match="is not the card's 111111111111"):
-        load_data(task)
+        fetch(task)
     assert not (own_cache / "demo" / "rows.jsonl").exists()
 
 
@@ -176,7 +178,7 @@ def test_a_missing_page_and_a_closed_port_are_one_line(
     base, _ = files
     for url in (f"{base}/absent.jsonl", "http://127.0.0.1:9/rows.jsonl"):
         with pytest.raises(DataError, match="cannot be fetched") as caught:
-            load_data(card(tmp_path, hashes=("1" * 64,), url=(url,)))
+            fetch(card(tmp_path, hashes=("1" * 64,), url=(url,)))
         assert "--data" in str(caught.value) and "\n" not in str(caught.value)
 
 
@@ -189,6 +191,71 @@ def test_a_cache_that_cannot_be_written_says_so(
     monkeypatch.setenv("HEARTLOOP_CACHE", str(tmp_path / "file"))
     with pytest.raises(DataError, match="HEARTLOOP_CACHE"):
         fetch(card(tmp_path, url=(f"{base}/rows.jsonl",)))
+
+
+def test_a_card_of_ones_own_is_fetched_only_by_name(
+    tmp_path: Path, files: tuple[str, Path], own_cache: Path
+) -> None:
+    base, folder = files
+    (folder / "rows.jsonl").write_text(text_of(ROWS))
+    task = card(tmp_path, url=(f"{base}/rows.jsonl",))
+    with pytest.raises(DataError, match="heartloop data get demo"):
+        load_data(task)
+    assert not own_cache.exists()
+
+
+@pytest.mark.parametrize(
+    "url",
+    ["http://127.0.0.1:9/x", "http://localhost/x", "http://[::1]/x", "http://10.1.2.3/x",
+     "http://169.254.169.254/latest", "http://[::ffff:127.0.0.1]/x", "http://0.0.0.0/x",
+     "http://192.168.0.1/x", "http://2130706433/x"],
+)  # fmt: skip
+def test_a_card_may_not_send_requests_inside(tmp_path: Path, own_cache: Path, url: str) -> None:
+    with pytest.raises(DataError, match="HEARTLOOP_ALLOW_PRIVATE"):
+        fetch(card(tmp_path, url=(url,)))
+    assert not own_cache.exists()
+
+
+@pytest.mark.parametrize("url", ["file:///etc/hostname", "ftp://x/y", "data:,x", "x", "http://"])
+def test_only_http_is_fetched(tmp_path: Path, own_cache: Path, url: str) -> None:
+    with pytest.raises(DataError, match="only http"):
+        fetch(card(tmp_path, url=(url,)))
+    assert not own_cache.exists()
+
+
+def test_a_redirect_is_held_to_the_same_rule(
+    tmp_path: Path, files: tuple[str, Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[str] = []
+
+    def check(url: str) -> str:
+        asked.append(url)
+        return "refused" if url.endswith("/") else ""
+
+    monkeypatch.setattr("heartloop.data.fetch.refused", check)
+    base, folder = files
+    (folder / "secret").mkdir()  # the server redirects /secret to /secret/
+    with pytest.raises(DataError, match="redirect of"):
+        fetch(card(tmp_path, url=(f"{base}/secret",)))
+    assert len(asked) == 2
+
+
+def test_data_stay_inside_cache_and_card_folder(tmp_path: Path, own_cache: Path) -> None:
+    outside = tmp_path / "outside"
+    put(outside, text_of(ROWS))
+    for folder in (tmp_path / "cards", own_cache):
+        folder.mkdir()
+        (folder / "demo").symlink_to(outside / "demo")
+        with pytest.raises(DataError, match="leads out of"):
+            load_data(card(tmp_path))
+        (folder / "demo").unlink()
+    (own_cache / "demo").symlink_to(outside / "demo")
+    with pytest.raises(DataError, match="leads out of"):
+        fetch(card(tmp_path, url=("https://example.org/rows.jsonl",)))
+    given = tmp_path / "given"  # a folder that the user names may link elsewhere
+    given.mkdir()
+    (given / "demo").symlink_to(outside / "demo")
+    assert len(load_data(card(tmp_path), data_dir=given).questions) == 4
 
 
 # --- the hub, as a local data-set folder ---------------------------
