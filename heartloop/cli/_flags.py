@@ -252,6 +252,13 @@ MONEY = option_group(
         help="Stop cleanly before going over X dollars.",
     ),
     click.option(
+        "--max-unscored",
+        type=click.FloatRange(0, 1, min_open=True),
+        metavar="SHARE",
+        help="Stop cleanly when more than this share of an arm's answers (50 or more) has no "
+        "verdict. Without it, 0.2 is warned of.",
+    ),
+    click.option(
         "--max-question-tokens",
         type=click.IntRange(1),
         metavar="N",

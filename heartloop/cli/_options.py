@@ -265,7 +265,15 @@ def _limits(flags: Mapping[str, Any]) -> dict[str, Any]:
             raise UsageError(f"--concurrency {concurrency!r}: expected auto or a number") from None
         if concurrency < 1:
             raise UsageError("--concurrency: at least 1")
-    names = ("rpm", "tpm", "max_total_tokens", "max_usd", "max_question_tokens", "prices")
+    names = (
+        "rpm",
+        "tpm",
+        "max_total_tokens",
+        "max_usd",
+        "max_question_tokens",
+        "prices",
+        "max_unscored",
+    )
     limits: dict[str, Any] = {"concurrency": concurrency}
     limits.update({name: flags[name] for name in names if flags[name] is not None})
     return limits

@@ -8,7 +8,7 @@ import shlex
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import click
@@ -186,6 +186,7 @@ def _live(runner: Any, client: Any) -> Iterator[None]:
             live = runner.live
             bar = ProgressBar(total=max(live.total, 1), completed=live.done, width=60)
             rows = [Text(line, style="dim") for line in _by_round(live)[:12]]
+            rows += [Text(f"warning: {line}", style="yellow") for line in live.notices[:3]]
             if client.stopped is not None:
                 rows.append(
                     Text("stopping: waiting for calls in flight; Ctrl-C again to stop at once")
@@ -203,9 +204,12 @@ def _plain_lines(runner: Any, client: Any) -> Iterator[None]:
     finished = threading.Event()
 
     def tell() -> None:
-        pause = 5.0
+        pause, told = 5.0, 0
         while not finished.wait(pause):
             click.echo(_status(runner, client, started), err=True)
+            for notice in runner.live.notices[told:]:
+                click.echo(f"warning: {notice}", err=True)
+            told = len(runner.live.notices)
             pause = min(pause * 1.5, 60.0)
 
     thread = threading.Thread(target=tell, daemon=True)
@@ -245,6 +249,9 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
     several_tasks = len({row["task"] for row in summary["arms"]}) > 1
     several_models = len({row["model"] for row in summary["arms"]}) > 1
     headers = ["arm", "n", "accuracy", "unscored", "error", "by round", "calls", "tokens"]
+    loops = any(len(row["rounds"]) > 1 for row in summary["arms"])
+    if loops:
+        headers.insert(6, "answered %")
     rows = []
     for row in summary["arms"]:
         if not row["trials"]:
@@ -263,12 +270,13 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
                 str(sum(row["unscored"].values())),
                 str(row["error"]),
                 " ".join(rounds) if len(rounds) > 1 else "",
+                *([_answered(row["rounds"])] if loops else []),
                 f"{row['calls']:,}",
                 f"{row['tokens']['prompt'] + row['tokens']['completion']:,}",
             ]
         )
     click.echo()
-    click.echo(table(headers, rows, right={1, 2, 3, 4, 6, 7}))
+    click.echo(table(headers, rows, right={1, 2, 3, 4, len(headers) - 2, len(headers) - 1}))
     for suite in summary.get("suites", []):
         click.echo(
             f"suite {suite['suite']}, {suite['arm']}: normalised mean {suite['normalised']:.2f}, "
@@ -296,6 +304,13 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
         sessions = folder.manifest.get("sessions") or [{}]
         click.echo(f"next:   {on_a_real_model(sessions[0].get('command') or '')}")
         click.echo("        a real model without a server: heartloop models get smollm2 (98 MB)")
+
+
+def _answered(rounds: Sequence[Mapping[str, Any]]) -> str:
+    """By round, the share of replies that hold an answer; empty for arms without rounds."""
+    if len(rounds) < 2:
+        return ""
+    return " ".join("-" if (a := r.get("answered")) is None else f"{100 * a:.0f}" for r in rounds)
 
 
 def on_a_real_model(command: str) -> str:

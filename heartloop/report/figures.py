@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from heartloop.analysis import ABSENT, CORRECT
+from heartloop.analysis import ABSENT, CODES, CORRECT
 from heartloop.report import svg
 from heartloop.report.align import align, attempt_values
 from heartloop.report.arms import Entry, is_treatment
@@ -77,7 +77,7 @@ def rounds_section(found: Sequence[Entry]) -> str:
 
     parts = []
     for model in dict.fromkeys(x.model for x in found):
-        series, rows = [], []
+        series, rows, held = [], [], []
         loops = [x for x in found if x.model == model and x.any.rounds.shape[2] > 1]
         draws = [x for x in found if x.model == model and x.any.draws.shape[2] > 1]
         if not loops:
@@ -96,6 +96,7 @@ def rounds_section(found: Sequence[Entry]) -> str:
             band = is_treatment(entry) or len(loops) == 1
             series.append(_series(name_of(entry), list(range(len(shares))), shares, band))
             rows.append([name_of(entry), *(f"{percent(s.estimate)} {_range(s)}" for s in shares)])
+            held.append([name_of(entry), *map(_held, np.moveaxis(matrix, 2, 0))])
         last = max(len(s.x) for s in series)
         for entry in draws[:2]:
             aligned = align([entry])
@@ -119,10 +120,22 @@ def rounds_section(found: Sequence[Entry]) -> str:
         words += " Independent draws stand at the round with the same number of calls. "
         words += "Bands: 95 %, of treatments and draws; the others are in the numbers."
         title = f"Accuracy by round, {model}"
-        data = table(["arm", *(f"round {r}" for r in range(last))], rows)
+        heads = ["arm", *(f"round {r}" for r in range(last))]
+        data = table(heads, rows)
+        parts.append(
+            note("Replies of the round that hold an answer, right or wrong, in % of those given:")
+            + table(heads, held)
+        )
         shown = series if len(series) <= MANY else [*series[: MANY - 1], series[-1]]
         parts.append(figure(svg.lines(shown, title, "round", whole=True), words, data))
     return "".join(parts)
+
+
+def _held(codes: np.ndarray) -> str:
+    """Share of a round's replies, (questions, seeds) codes, that have a verdict."""
+    given = np.count_nonzero((codes != ABSENT) & (codes != CODES["error"]))
+    held = np.count_nonzero((codes == CORRECT) | (codes == CODES["incorrect"]))
+    return percent(held / given) if given else "–"
 
 
 def _series(name: str, xs: Sequence[float], shares: Sequence[Any], band: bool) -> svg.Series:

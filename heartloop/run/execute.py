@@ -53,6 +53,7 @@ async def execute(
     ) as session:
         plan, client = prepared.plan, session.client
         runner = Runner(client, plan.selector, session.log)
+        runner.max_unscored = plan.limits.get("max_unscored")
         runner.shard, runner.helper = shard, plan.helper
         with watch(runner, client) if watch else contextlib.nullcontext():
             if needs_pilot(plan):

@@ -51,6 +51,7 @@ def check_sampling(value: Mapping[str, Any], where: str) -> None:
 
 LIMITS = (
     "concurrency", "rpm", "tpm", "max_total_tokens", "max_usd", "max_question_tokens", "prices",
+    "max_unscored",
 )  # fmt: skip
 """What a plan's ``limits`` may hold."""
 

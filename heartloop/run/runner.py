@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heartloop.calls import Client
-from heartloop.errors import Decided, HeartloopError, NotInJournal
+from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
 from heartloop.methods import open_learner
 from heartloop.methods.bandit import Learner
 from heartloop.run.ask import BoundAsk
@@ -19,6 +19,8 @@ from heartloop.run.verdicts import VerdictLog, candidate_lines
 from heartloop.run.work import internal_error, work_on
 from heartloop.types import Graded, Trace, Usage
 
+FIRST_LOOK = 50  # answers of an arm before its unread share means anything
+WARN_UNSCORED = 0.2
 MAX_OPEN_UNITS = 2000  # bounds memory when grading is slower than the model
 
 
@@ -30,6 +32,8 @@ class Live:
         total, done: units (question × arm × model × seed).
         solved: by arm, right answers so far; by_round: by arm, cumulative by round (oracle).
         errors: units that ended in an error.
+        unscored: by arm, units whose answer has no verdict.
+        notices: what the user should read while there is time to stop.
     """
 
     total: int = 0
@@ -39,9 +43,13 @@ class Live:
     by_round: dict[str, list[int]] = field(default_factory=dict)
     errors: int = 0
     last_error: str = ""
+    unscored: dict[str, int] = field(default_factory=dict)
+    notices: list[str] = field(default_factory=list)
 
-    def count(self, arm: str, lines: Sequence[dict[str, Any]], right: bool) -> None:
-        """Book one finished unit."""
+    def count(
+        self, arm: str, lines: Sequence[dict[str, Any]], right: bool, final: Mapping[str, Any]
+    ) -> None:
+        """Book one finished unit; ``final`` is the line of the answer that it hands in."""
         self.done += 1
         self.finished[arm] = self.finished.get(arm, 0) + 1
         self.solved[arm] = self.solved.get(arm, 0) + right
@@ -54,6 +62,18 @@ class Live:
         if lines[-1]["outcome"] == "error":
             self.errors += 1
             self.last_error = lines[-1]["error"] or ""
+        self.unscored[arm] = self.unscored.get(arm, 0) + (final["outcome"] == "unscored")
+
+    def mostly_unread(self, arm: str, limit: float) -> str:
+        """Why an arm's answers so far are too often without a verdict; empty where they are not."""
+        n, lost = self.finished[arm], self.unscored[arm]
+        if n < FIRST_LOOK or lost <= limit * n:
+            return ""
+        return (
+            f"{lost} of the first {n} answers of {arm} have no verdict ({lost / n:.0%}; limit "
+            f"{limit:.0%}): read some in the report, then mend the answer format, the verifier or "
+            "--max-tokens"
+        )
 
 
 class Runner:
@@ -65,6 +85,8 @@ class Runner:
         self.shard: tuple[int, int] | None = None
         self.decider: Decider | None = None
         self.helper: str | None = None
+        self.max_unscored: float | None = None  # stop above this share; None warns only
+        self._told: set[str] = set()
         self._learners: dict[tuple[str, str, int, str], Learner | None] = {}
         self._client = client
         self._selector = selector
@@ -144,11 +166,26 @@ class Runner:
         right = any(x["outcome"] == "correct" for x in lines)
         if unit.task.mode != "oracle":
             right = any(x["selected"] and x["outcome"] == "correct" for x in lines)
-        self.live.count(unit.arm.name, lines, right)
+        final = final_line(lines, unit.task.mode)
+        self.live.count(unit.arm.name, lines, right, final)
+        self._look_for_unread(unit.arm.name)
         if self.decider is not None:
-            state = self.decider.add({**lines[0], **final_line(lines, unit.task.mode)})
+            state = self.decider.add({**lines[0], **final})
             if state is not None:
                 self._client.stop(Decided(self.decider.sentence(state)))
+
+    def _look_for_unread(self, arm: str) -> None:
+        """Say once, before more is spent, that an arm's answers are mostly not read."""
+        if arm in self._told:
+            return
+        why = self.live.mostly_unread(arm, self.max_unscored or WARN_UNSCORED)
+        if not why:
+            return
+        self._told.add(arm)
+        if self.max_unscored is None:
+            self.live.notices.append(why)
+        else:
+            self._client.stop(Stopped(f"--max-unscored: {why}"))
 
     def _learner(self, unit: Unit) -> Learner | None:
         """What the arm's `bandit` schedule has learnt on this task; None for other schedules."""

@@ -39,7 +39,8 @@ FIELDS: dict[str, str] = {
     "arms[].unscored": "trials that are unscored, by reason",
     "arms[].error": "trials that ended in an error",
     "arms[].rounds": "round, accuracy (oracle: solved up to this round; verifier-free: first "
-    "candidate of the round, or the last one before), answered (trials asked in this round)",
+    "candidate of the round, or the last one before), asked (trials that had this round), answered "
+    "(share of these in which a reply holds an answer, right or wrong)",
     "arms[].calls": "calls the arm would make alone, shared ones included",
     "arms[].tokens": "prompt, completion, reasoning, cached tokens the arm would use alone",
     "arms[].cost": "US dollars the arm would cost alone, where known",
@@ -74,6 +75,7 @@ class Cell:
     trials: int = 0
     first_right: Counter[int] = field(default_factory=Counter)  # oracle: solved first in round r
     asked: Counter[int] = field(default_factory=Counter)
+    answered: Counter[int] = field(default_factory=Counter)
     right_in: Counter[int] = field(default_factory=Counter)  # verifier-free: right at round r
     score_sum: float = 0.0
     scored: int = 0
@@ -123,6 +125,9 @@ class Cell:
         answers = [line for line in trace if line["purpose"] == "answer"]
         for r in {line["round"] for line in answers}:
             self.asked[r] += 1
+        scored = ("correct", "incorrect")
+        for r in {line["round"] for line in answers if line["outcome"] in scored}:
+            self.answered[r] += 1
         if mode == "oracle":
             right = [line["round"] for line in trace if line["outcome"] == "correct"]
             if right:
@@ -244,7 +249,9 @@ def _row(
     for r in range(rounds + 1):
         solved = solved + cell.first_right[r] if mode == "oracle" else cell.right_in[r]
         accuracy = solved / trials if trials else None
-        by_round.append({"round": r, "accuracy": accuracy, "answered": cell.asked[r]})
+        asked = cell.asked[r]
+        answered = cell.answered[r] / asked if asked else None
+        by_round.append({"round": r, "accuracy": accuracy, "asked": asked, "answered": answered})
     return {
         "task": task,
         "model": model,

@@ -84,6 +84,7 @@ def test_run_gives_accuracy_by_round_beside_matched_controls(
     accuracies = [r["accuracy"] for r in heart["rounds"]]
     assert accuracies == sorted(accuracies) and accuracies[0] < accuracies[-1]
     assert accuracies[0] == arms["single"]["accuracy"]  # round 0 is one shared call
+    assert all(r["answered"] == 1.0 for r in heart["rounds"] if r["asked"])  # all in a box
     counts = heart["correct"] + heart["incorrect"] + sum(heart["unscored"].values())
     assert counts + heart["error"] == N
     # Shared calls are paid once, and shown in every arm that used them.
