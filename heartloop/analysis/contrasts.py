@@ -310,7 +310,8 @@ def _flip(
             n, groups = float(m.sum()), len(m)
             rest = totals - by_task[:, k, None] * m
             both = np.concatenate([totals, rest]).astype(np.float32)
-            signs = rng.integers(0, 2, (height, groups), dtype=np.int8).astype(np.float32)
+            bits = rng.integers(0, 256, (height, (groups + 7) // 8), dtype=np.uint8)
+            signs = np.unpackbits(bits, axis=1, count=groups).astype(np.float32)
             signs *= 2
             signs -= 1
             here = (signs @ both.T).astype(float) / n
@@ -350,7 +351,8 @@ class Split:
 
     Attributes:
         content, form: the two contributions; they add up to the difference on the own metric.
-        content_low, content_high, form_low, form_high: 95 % intervals by the paired bootstrap.
+        content_low, content_high, form_low, form_high: intervals by the paired bootstrap, for all
+            arms that were split together (Bonferroni).
         right: difference in the share right by content itself, C1 - C0 ("right less often").
         right_low, right_high: its interval.
     """
@@ -378,14 +380,15 @@ def split(
     """Contributions of content and of form to the difference of each arm to one control.
 
     With C the share right by content, S the own metric and f = S / C (means over tasks): content
-    ``(C1 - C0)(f1 + f0)/2``, form ``(f1 - f0)(C1 + C0)/2``. Their sum is S1 - S0. Percentile
-    intervals; questions (clusters) are resampled within tasks, both arms together.
+    ``(C1 - C0)(f1 + f0)/2``, form ``(f1 - f0)(C1 + C0)/2``. Their sum is S1 - S0. Intervals are
+    estimate ± z times the bootstrap's standard error, z at (1 - level) / arms, so that they hold
+    for all arms together; questions (clusters) are resampled within tasks, both arms together.
 
     Args:
         found: the arms' results.
         arms: rows of the arms.
         control: row of the control.
-        level: coverage of each interval by itself.
+        level: coverage over all arms.
         draws: resamples.
         seed: of the resampling.
 
@@ -400,7 +403,7 @@ def split(
     count = len(rows)
     right = (found.content[rows] > 0).sum(axis=1)
     out: list[Split | None] = []
-    tails = [0.5 - level / 2, 0.5 + level / 2]
+    z = norm_ppf(1 - (1 - level) / (2 * max(1, len(arms))))
     for i in range(1, count):
         if min(right[0], right[i]) < LEAST_RIGHT:
             out.append(None)
@@ -408,14 +411,11 @@ def split(
         content, form = _parts(means[0], means[count], means[i], means[count + i])
         c, f = _parts(drawn[:, 0], drawn[:, count], drawn[:, i], drawn[:, count + i])
         gap = drawn[:, count + i] - drawn[:, count]
-        limits = [np.quantile(x, tails) for x in (c, f, gap)]
-        (c_low, c_high), (f_low, f_high), (r_low, r_high) = (tuple(map(float, x)) for x in limits)
-        right_gap = float(means[count + i] - means[count])
-        out.append(
-            Split(
-                float(content), c_low, c_high, float(form), f_low, f_high, right_gap, r_low, r_high
-            )
-        )
+        parts = []
+        for value, spread in ((content, c), (form, f), (means[count + i] - means[count], gap)):
+            half = z * float(spread.std(ddof=1))
+            parts += [float(value), float(value) - half, float(value) + half]
+        out.append(Split(*parts))
     return out
 
 

@@ -241,6 +241,8 @@ def _taken(m: Measured, up: bool) -> Gate:
     s = m.split
     if s is None:
         return ""
+    if s.form_low == s.form_high == 0:
+        return ""  # no right answer of either arm was in another form: nothing to tell apart
     content_zero = s.content_low <= 0 <= s.content_high
     form_zero = s.form_low <= 0 <= s.form_high
     if not content_zero:

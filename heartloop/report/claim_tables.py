@@ -110,7 +110,7 @@ def _legend(found: Sequence[Findings], claim: Claim) -> str:
         f"Each model's {count} treatments are one family. p: against the plain prompt alone; "
         "p works: the larger of the p-values against the plain prompt and the mean of its own "
         "placebos, 1 where the signs differ; p equal: TOST against the plain prompt; each adjusted "
-        "by Holm. Intervals after − none and − placebo hold for all of them at once; those of "
-        "content and form (contributions to the difference to the plain prompt) and of right "
-        "(difference in the share right by content) are 95 % each."
+        "by Holm. content, form: contributions to the difference to the plain prompt; right: "
+        "difference in the share right by content. Every interval holds for all treatments at "
+        "once, but for those over tasks like these."
     )

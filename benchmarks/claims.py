@@ -1,0 +1,233 @@
+"""How often the verdict function is wrong, and how often it is right: simulated verdict tables.
+
+``python benchmarks/claims.py [--tables 2000] [--only a,d]`` prints what docs/statistics.md shows.
+Every table is drawn from planted probabilities and goes through the functions that the sentence
+uses (`heartloop.analysis.words`): nothing here knows how they decide. ``--wiring N`` makes N runs
+through the command on a server of its own (`benchmarks/mock_claims.py`).
+"""
+
+from __future__ import annotations
+
+import argparse
+import heapq
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from heartloop.analysis.contrasts import Sample, sample
+from heartloop.analysis.design import power_plan
+from heartloop.analysis.words import Finding, Roles, decide, measure
+
+NULLS = 11
+FLIPS = 2_000
+DRAWS = 400
+Table = np.ndarray
+
+
+@dataclass(frozen=True)
+class World:
+    """Planted probabilities: arms are none, two placebos, then the treatments.
+
+    Attributes:
+        shift: added to each arm's chance of a right answer.
+        form: share of each arm's right answers that keep the asked form.
+        questions, tasks: size; tasks of equal size.
+        task_sd: spread of a treatment's effect over tasks (mean 0, added to ``shift``).
+        ability, spread: chance of a right answer, evenly spread over questions.
+        coupling: share of questions on which all arms succeed or fail by one draw, as with one
+            seed.
+    """
+
+    shift: tuple[float, ...]
+    form: tuple[float, ...] = ()
+    questions: int = 600
+    tasks: int = 1
+    task_sd: float = 0.0
+    ability: float = 0.5
+    spread: float = 0.3
+    coupling: float = 0.5
+
+    def draw(self, rng: np.random.Generator) -> Sample:
+        arms, n = len(self.shift), self.questions
+        task = np.repeat(np.arange(self.tasks), n // self.tasks)
+        n = len(task)
+        chance = self.ability + self.spread * (2 * rng.random(n) - 1)
+        moved = np.array(self.shift)[:, None] + np.zeros((arms, n))
+        if self.task_sd:
+            own = rng.normal(0, self.task_sd, (arms, self.tasks))
+            own[:3] = 0
+            moved = moved + own[:, task]
+        together = rng.random(n) < self.coupling
+        luck = np.where(together, rng.random(n), rng.random((arms, n)))
+        right = (luck < np.clip(chance + moved, 0, 1)).astype(float)
+        kept = np.ones_like(right)
+        if self.form:
+            kept = rng.random(right.shape) < np.array(self.form)[:, None]
+        return sample(right * kept, right, task)
+
+
+def verdicts(found: Sample, seed: int, flips: int = FLIPS) -> list[Finding]:
+    """What the sentence would be made of."""
+    treatments = [Roles(i, 0, (1, 2)) for i in range(3, len(found.own))]
+    return decide(measure(found, treatments, flips=flips, draws=DRAWS, seed=seed))
+
+
+def share(
+    world: World, tables: int, *events: Callable[[list[Finding]], bool], flips: int = FLIPS
+) -> list[float]:
+    """How often each event happens, in percent."""
+    rng = np.random.default_rng(hash(world.shift) % 2**32)
+    counts: Counter[int] = Counter()
+    for seed in range(tables):
+        found = verdicts(world.draw(rng), seed, flips)
+        counts.update(i for i, event in enumerate(events) if event(found))
+    return [100 * counts[i] / tables for i in range(len(events))]
+
+
+def said(*words: str) -> Callable[[list[Finding]], bool]:
+    return lambda found: any(f.word in words for f in found)
+
+
+def line(name: str, planted: str, event: str, value: float, bound: str, tables: int) -> None:
+    error = (value * (100 - value) / tables) ** 0.5
+    print(f"| {name} | {planted} | {event} | {value:.1f} ± {error:.1f} | {bound} |", flush=True)
+
+
+def point_a(tables: int) -> None:
+    for shift, word in ((-0.2, "works"), (0.2, "hurts")):
+        for n in (200, 600):
+            world = World((0.0, shift, shift, *[0.0] * NULLS), questions=n)
+            (value,) = share(world, tables, said(word))
+            line("a", f"placebos {100 * shift:+.0f}, 11 nulls, {n} questions", f"any “{word}”",
+                 value, "≤ 5", tables)  # fmt: skip
+
+
+def point_b(tables: int) -> None:
+    def missed(found: list[Finding]) -> bool:
+        every = [d for f in found for d in (f.measured.none, f.measured.placebo) if d]
+        return any(not d.low <= 0 <= d.high for d in every)
+
+    for n in (200, 600):
+        world = World((0.0,) * (3 + NULLS), questions=n)
+        words = (said("works", "hurts"), said("above", "below"), missed)
+        names = ("any “works” or “hurts”", "any “above” or “below the plain prompt”",
+                 "any simultaneous interval without 0")  # fmt: skip
+        for value, name in zip(share(world, tables, *words), names, strict=True):
+            line("b", f"nothing, 11 treatments, {n} questions", name, value, "≤ 5", tables)
+
+
+def point_c(tables: int) -> None:
+    for kept, others in ((0.6, 1.0), (1.0, 0.6)):
+        form = (others, others, others, *[kept] * NULLS)
+        world = World((0.0,) * (3 + NULLS), form, questions=600)
+        found = share(world, tables, said("works", "hurts"), said("above", "below"))
+        for value, name in zip(found, ("any “works” or “hurts”", "any “above” or “below”"),
+                               strict=True):  # fmt: skip
+            line("c", f"form kept {100 * kept:.0f} against {100 * others:.0f} %, content equal",
+                 name, value, "≤ 5", tables)  # fmt: skip
+
+
+def point_d(tables: int) -> None:
+    for coupling in (0.8, 0.5):
+        rng = np.random.default_rng(1)
+        probe = World((0.0, 0.0, 0.0, 0.08), questions=40_000, coupling=coupling).draw(rng)
+        differ = float(np.abs(probe.own[3] - probe.own[0]).mean())
+        plan = power_plan(1000, NULLS, discordance=differ, target=0.08)
+        assert plan.needed is not None
+        world = World((0.0, 0.0, 0.0, 0.08, *[0.0] * (NULLS - 1)), questions=plan.needed,
+                      coupling=coupling)  # fmt: skip
+        # as many flips as the command makes: fewer blur a p-value near the first step's level
+        (value,) = share(world, tables, lambda found: found[0].word == "works", flips=10_000)
+        line("d", f"+8 of content in one of 11, {100 * differ:.0f} % differ: n = {plan.needed}",
+             "it “works”", value, "≥ 80", tables)  # fmt: skip
+
+
+def point_e(tables: int) -> None:
+    for shift in (0.03, -0.03):
+        for n in (1000, 2000):
+            world = World((0.0, 0.0, 0.0, *[shift] * NULLS), questions=n, coupling=0.9)
+            (value,) = share(world, tables, lambda found: any(f.inside for f in found))
+            line("e", f"all 11 at {100 * shift:+.0f}, {n} questions", "any “no difference”",
+                 value, "≤ 5", tables)  # fmt: skip
+
+
+def point_f(tables: int) -> None:
+    def claimed(found: list[Finding]) -> bool:
+        return any(f.over for f in found)
+
+    for tasks, sd in ((8, 0.06), (8, 0.15), (24, 0.06)):
+        world = World((0.0,) * (3 + NULLS), questions=40 * tasks, tasks=tasks, task_sd=sd)
+        value, fixed = share(world, tables, claimed, said("works", "hurts", "above", "below"))
+        planted = f"{tasks} tasks × 40, effects N(0, {100 * sd:.0f})"
+        line("f", planted, "any word “over tasks like these”", value, "≤ 5", tables)
+        line("f", planted, "any word on these tasks", fixed, "(they differ)", tables)
+
+
+def point_g(tables: int) -> None:
+    """Runs cut at a random moment: what the prefix says, against what was planted."""
+    from heartloop.report.findings import PREFIX
+
+    for in_flight in (64, 512):
+        kept, silent = [], 0
+        rng = np.random.default_rng(in_flight)
+        questions, arms = (2000, 4) if in_flight == 64 else (8000, 4)
+        for _ in range(max(100, tables // 5)):
+            chance = 0.5 + 0.45 * (2 * rng.random(questions) - 1)
+            right = rng.random((arms, questions)) < chance
+            # hard questions take longer, and a wrong answer longer still
+            seconds = (2 - chance) * (1 + 0.7 * ~right) * rng.lognormal(0, 0.5, right.shape)
+            begin, end = _schedule(seconds, in_flight)
+            cut = rng.random() * end.max()
+            opened = int((begin.min(axis=0) <= cut).sum())
+            done = (end <= cut).all(axis=0)
+            prefix = int(np.argmin(done)) if not done.all() else questions
+            if prefix < PREFIX * (opened - prefix):
+                silent += 1
+                continue
+            own = right[:, :prefix].mean(axis=1)
+            kept.append([own[0] - 0.5, own[1] - own[0]])
+        table = 100 * np.array(kept)
+        for column, name in enumerate(("accuracy of an arm", "difference of two arms")):
+            bias = table[:, column].mean()
+            error = table[:, column].std(ddof=1) / len(table) ** 0.5
+            print(
+                f"| g | {in_flight} in flight, cut at random; {len(table)} of "
+                f"{len(table) + silent} runs speak | bias of the {name}, points | "
+                f"{bias:+.2f} ± {error:.2f} | < 2 s.e. |",
+                flush=True,
+            )
+
+
+def _schedule(seconds: np.ndarray, in_flight: int) -> tuple[np.ndarray, np.ndarray]:
+    """Begin and end of every call: questions in order, all arms of one together."""
+    free = [0.0] * in_flight
+    begin, end = np.zeros_like(seconds), np.zeros_like(seconds)
+    for q in range(seconds.shape[1]):
+        for arm in range(seconds.shape[0]):
+            begin[arm, q] = heapq.heappop(free)
+            end[arm, q] = begin[arm, q] + seconds[arm, q]
+            heapq.heappush(free, end[arm, q])
+    return begin, end
+
+
+POINTS = {"a": point_a, "b": point_b, "c": point_c, "d": point_d, "e": point_e, "f": point_f,
+          "g": point_g}  # fmt: skip
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
+    parser.add_argument("--tables", type=int, default=2000, help="verdict tables a point")
+    parser.add_argument("--only", default=",".join(POINTS), help="points, such as a,d")
+    options = parser.parse_args()
+    print("| point | planted | event | % of tables | wanted |\n|---|---|---|---|---|")
+    for name in options.only.split(","):
+        began = time.monotonic()
+        POINTS[name](options.tables)
+        print(f"<!-- {name}: {time.monotonic() - began:.0f} s -->", flush=True)
+
+
+if __name__ == "__main__":
+    main()
