@@ -9,7 +9,6 @@ from typing import Any
 
 from heartloop.cards.verifier import Step
 from heartloop.errors import CardError
-from heartloop.grading.content.phrases import REFUSAL
 from heartloop.grading.marks import (
     after,
     answer_is,
@@ -26,6 +25,7 @@ from heartloop.grading.marks import (
     last_number,
     quoted,
 )
+from heartloop.grading.phrases import REFUSAL
 from heartloop.thinking import split_thinking
 from heartloop.types import Question
 

@@ -38,7 +38,8 @@ _OWN = re.compile(
     r"|\bafter\b[^.!?{}]{0,40}:\s*$|\byou\s+(?:ask|want|request|said|need)\w*[^.!?{}]{0,20}$"
 )
 _DOUBTED = re.compile(
-    r"(?i)[\s\"'`*”’».)\]]*(?:\?|,?\s*(?:which|is|was|would|as\s+(?:it|the)|but\s+(?:that|this|it)\b"
+    r"(?i)[\s\"'`*”’».)\]]*(?:\?|,?\s*(?:which|is|was|would|as\s+(?:it|the)|but\s+(?:that|"
+    r"this|it)\b"
     r"|in\s+(?:the|its)\s+(?:submission|text|answer|reply)|seems|or)\b)"
 )
 

@@ -6,6 +6,8 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 
+from heartloop.grading.phrases import CORRECTION, FOREIGN, MARKER, OTHERS_ERROR
+
 # --- marked answers ----------------------------------------------------------------------
 
 _BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\b\s*|\\boxed(?=\d)")
@@ -90,7 +92,7 @@ def boxed(text: str) -> str | None:
 
 
 _SENTENCE_END = re.compile(
-    r"(?<!\d)\.(?=\s|$|\*|\"|<)|(?<=\d)\.(?=\s+\D|\s*$|\*|\"|<)|[!?](?=\s|$)(?!\s*[=+\-*/])|\n"
+    r"。|(?<!\d)\.(?=\s|$|\*|\"|<)|(?<=\d)\.(?=\s+\D|\s*$|\*|\"|<)|[!?](?=\s|$)(?!\s*[=+\-*/])|\n"
 )
 ENVIRONMENT = re.compile(
     r"\$\$(?P<a>[^$]{1,2000}?)\$\$|\\\[(?P<b>.{1,2000}?)\\\]|\\\((?P<c>.{1,2000}?)\\\)|"
@@ -123,7 +125,7 @@ def _clause(text: str, start: int) -> tuple[str, bool]:
             continue
         if not tail[: stop.start()].strip():
             continue
-        end, closed = stop.start(), stop.end() < len(tail) or stop.group() in ".!?\n"
+        end, closed = stop.start(), stop.end() < len(tail) or stop.group() in ".!?\n。"
         break
     clause = tail[:end].strip().strip("*_`").strip()
     hope = clause.find("I hope it is correct")
@@ -152,8 +154,8 @@ def after(text: str, marker: str) -> tuple[str, bool] | None:
 
 
 _FINAL = re.compile(
-    r"final\s{1,20}(?:answer|result|solution)s?\b[\s*_:`]{0,20}"
-    r"(?:(?:is|are|equals|would be)\b|=)?[\s*_:`]{0,20}",
+    r"final\s{1,20}(?:answer|result|solution)s?\b(?:[\s*_`]{0,20}(?:is|are|equals|would be)\b|"
+    r"[\s*_`]{0,20}[:=]|[\s*_`]{0,20}\n(?=[\s*_`]{0,20}[$\\\d]))[\s*_:`]{0,20}",
     re.I,
 )
 _ANSWER_IS = re.compile(
@@ -219,26 +221,72 @@ def own_part(text: str) -> str:
     return text[: min(ends)] if ends else text
 
 
+_NO_VALUE = re.compile(
+    r"(?:(?:not |also |in|clearly |indeed )?(?:correct|right|wrong)|as follows|below|above|"
+    r"the same|"
+    r"given (?:below|above|by the following)|in the form)\b[^\d$\\]*$|[.:;,!?\s]*$",
+    re.I,
+)
+"""Words behind “the answer is” that give no answer."""
+
+_ENV_LABEL = re.compile(
+    r"(?P<open>\$\$|\$|\\\[|\\\()\s*(?:\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol)\s*\{\s*"
+    r"(?P<a>(?:(?:the|final|correct)\s+)*(?:answer|result|solution)\s*(?:is|:|=)?\s*:?)\s*\}|"
+    r"(?P<b>(?:(?:the|final|correct)\s+)*(?:answer|result|solution)\s*(?:is\b|:|=)))\s*[:=]?\s*",
+    re.I,
+)
+
+
+def unlabelled(text: str) -> str:
+    r"""A label inside of a formula put in front of it: ``\[\text{Answer: } 42\]``."""
+    if "nswer" not in text and "esult" not in text and "olution" not in text:
+        return text
+
+    def moved(match: re.Match[str]) -> str:
+        label = (match["a"] or match["b"]).strip(" :=")
+        return f"{label}: {match['open']}"
+
+    return _ENV_LABEL.sub(moved, text)
+
+
+def _corrected(text: str, start: int) -> tuple[str, bool] | None:
+    """What a text says instead, where it takes back the answer before ``start``."""
+    for match in reversed(list(MARKER.finditer(text, start))):
+        begin = max(text.rfind(char, 0, match.start()) for char in ".!?\n") + 1
+        if OTHERS_ERROR.search(text, begin, match.end()):
+            continue
+        if not CORRECTION.search(text, start, match.start() + 1):
+            continue
+        clause, closed = _clause(text, match.end())
+        if clause and not clause.lower().startswith(("not ", "wrong", "incorrect")):
+            return clause, closed
+    return None
+
+
 def conclusion(text: str) -> tuple[str, bool] | None:
     r"""What the text settles on last: its last box, or the clause behind its last “final answer”.
 
     What follows a problem that the text poses itself is not read (``own_part``). A clause without
     any mathematics, or with an empty box, does not push a box aside.
     """
-    text = own_part(text)
+    text = unlabelled(own_part(text))
     box = boxed(text)
     at_box = max((match.start() for match in _BOX.finditer(text)), default=-1)
     final = None
     at_final = -1
     for match in list(_FINAL.finditer(text))[-8:]:
         clause, closed = _clause(text, match.end())
-        if not clause or re.search(r"\\boxed\s*\{\s*\}", clause):
+        if not clause or re.search(r"\\boxed\s*\{\s*\}", clause) or _NO_VALUE.match(clause):
             continue
         if box is not None and not re.search(r"[\d\\$]|\b[a-zA-Z]\b", clause):
             continue
         if clause.lower().startswith(("i hope", "please")) or clause.endswith((" is", " is:")):
             continue
         final, at_final = (clause, closed), match.end()
+    if box is not None:
+        corrected = _corrected(text, max(at_box, at_final))
+        if corrected is not None:
+            return corrected
     if final is not None and (box is None or at_final > at_box):
         return final
     return (box, True) if box is not None else final
@@ -246,15 +294,16 @@ def conclusion(text: str) -> tuple[str, bool] | None:
 
 def answer_is(text: str) -> tuple[str, bool] | None:
     """The clause behind the last “(final) answer is”, “answer:”, “A:”."""
+    text = unlabelled(text)
     best: tuple[int, re.Match[str]] | None = None
-    for pattern in (_FINAL, _ANSWER_IS, _ANSWER_LABEL):
+    for pattern in (_FINAL, _ANSWER_IS, _ANSWER_LABEL, FOREIGN):
         for match in pattern.finditer(text):
             if text[match.end() :].strip() and (best is None or match.end() > best[0]):
                 best = (match.end(), match)
     if best is None:
         return None
     clause, closed = _clause(text, best[0])
-    return (clause, closed) if clause else None
+    return (clause, closed) if clause and not _NO_VALUE.match(clause) else None
 
 
 # --- positional answers ------------------------------------------------------------------

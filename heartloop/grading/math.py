@@ -21,6 +21,7 @@ _WORKER_PARAMS = (
     "answer_type",
     "unit",
     "multiple",
+    "is_multiple_answer",
     "strict",
     "allow_set_relation_comp",
     "match_types",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import threading
 from collections.abc import Iterable, Mapping
 from typing import Any
@@ -10,6 +11,7 @@ from typing import Any
 from heartloop.errors import DataError
 from heartloop.grading import extract as ex
 from heartloop.grading.grader import Grader, open_grader
+from heartloop.grading.marks import box_spans
 from heartloop.grading.maths.reduce import needs_formula
 from heartloop.types import Completion, Gold, Question, Verdict
 
@@ -91,15 +93,10 @@ async def grade_pair(grader: Grader, row: Mapping[str, Any], line: int = 1) -> d
 
 
 async def _response(grader: Grader, question: Question, gold: Gold, prediction: str) -> Verdict:
-    """The strict chain decides; a short text without any mark is an answer, else the content."""
-    gold = _short_gold(grader, gold)
-    graded = await grader.grade(question, gold, Completion(prediction))
+    """The own metric where it read something, else the content: a pair asks for no form."""
+    graded = await grader.grade(question, _short_gold(grader, gold), Completion(prediction))
     if graded.own.reason != "unparsed":
         return graded.own
-    if len(prediction) <= _LONG:
-        whole = await grader.grade_answer(question, gold, prediction)
-        if whole.outcome == "correct":
-            return whole
     return graded.content if graded.content.outcome != "unscored" else graded.own
 
 
@@ -107,17 +104,31 @@ async def _answer(grader: Grader, question: Question, gold: Gold, prediction: st
     types = {**grader.params, **gold.params}.get("match_types")
     if grader.verifier.kind == "math" and needs_formula(prediction, types):
         return Verdict("incorrect", None, None, 0.0, "no formula found, as match_types asks for")
+    if grader.reads_content:
+        return (await grader.grade(question, gold, Completion(prediction))).own
     return await grader.grade_answer(question, _short_gold(grader, gold), prediction)
 
 
+_GSM8K = re.compile(r"####\s*(\S.*?)\s*$")
+
+
+_LISTED = re.compile(r"\}[^{}]*(?:,|;|\band\b|\bor\b)[^{}]*\\boxed")
+
+
 def _short_gold(grader: Grader, gold: Gold) -> Gold:
-    """Worked solutions and boxed golds brought to their final answer."""
+    """Worked solutions and boxed golds brought to their final answer; all boxes of a short list."""
     if grader.verifier.kind != "math":
         return gold
     answers = []
     for text in gold.answers:
+        boxes = [content for _, _, content in box_spans(text)]
         box = ex.boxed(text)
-        if len(text) > _LONG and box is None or box is not None and len(text) > len(box) + 12:
+        published = _GSM8K.search(text)
+        if published:
+            answers.append(published[1])
+        elif len(text) <= _LONG and len(boxes) > 1 and _LISTED.search(text):
+            answers.append(", ".join(dict.fromkeys(boxes)))
+        elif len(text) > _LONG and box is None or box is not None and len(text) > len(box) + 12:
             found = ex.run_chain(grader.strict, text, ex.Context())
             answers.append(found.answer if found is not None else box or text)
         else:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 from heartloop.grading import marks
-from heartloop.grading.content.phrases import CORRECTION, REFUSAL, without_own_words
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.surface import machine_fields
+from heartloop.grading.phrases import CORRECTION, REFUSAL, without_own_words
 
 _CLAIMS = re.compile(
     r"(?:(?<![\w'])(?:is|are|equals?|get|gives?|have|obtain|yields?|makes?|becomes?|find|"
@@ -55,10 +55,19 @@ def _alone(text: str) -> tuple[str, bool] | None:
     bare = text.strip()
     if not bare or len(bare) > 200 or "\n\n" in bare or CORRECTION.search(bare):
         return None
-    words = re.findall(r"[^\W\d_]{3,}", re.sub(r"\\[A-Za-z]+", " ", bare))
+    if marks.ENVIRONMENT.fullmatch(bare):
+        return bare, True
+    named = _NAMED.fullmatch(bare)
+    if named:
+        return named["formula"], False
+    plain = re.sub(r"\\(?:text|mathrm)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", bare)
+    words = re.findall(r"[^\W\d_]{3,}", plain)
     if not re.search(r"[\d\\]|^\W*[A-Za-z]\W*$", bare) or len(words) > 4:
         return None
     return bare, False
+
+
+_NAMED = re.compile(r"[A-Z][A-Za-z ]{2,40}:\s*(?P<formula>\$.{1,190}\$|\\\[.{1,190}\\\])", re.S)
 
 
 def _claimed(text: str) -> tuple[str, bool] | None:

@@ -11,14 +11,6 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from heartloop.grading.content.phrases import (
-    CORRECTION,
-    DENIAL,
-    FINAL,
-    MARKER,
-    OTHERS_ERROR,
-    UNDECIDED,
-)
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing
 from heartloop.grading.content.surface import (
     bare,
@@ -28,6 +20,14 @@ from heartloop.grading.content.surface import (
     statements,
 )
 from heartloop.grading.marks import box_spans
+from heartloop.grading.phrases import (
+    CORRECTION,
+    DENIAL,
+    FINAL,
+    MARKER,
+    OTHERS_ERROR,
+    UNDECIDED,
+)
 
 Kind = Literal["letter", "words", "none", "hedge", "denied", "outside", "empty"]
 

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import re
 
-from heartloop.grading.content.phrases import (
+from heartloop.grading.content.reading import Asked, Candidate, fold
+from heartloop.grading.content.surface import machine_fields, sentence_end, statements
+from heartloop.grading.marks import box_spans
+from heartloop.grading.phrases import (
     ANSWER_LABEL,
     CORRECTION,
     DENIAL,
@@ -14,9 +17,6 @@ from heartloop.grading.content.phrases import (
     OTHERS_ERROR,
     UNDECIDED,
 )
-from heartloop.grading.content.reading import Asked, Candidate, fold
-from heartloop.grading.content.surface import machine_fields, sentence_end, statements
-from heartloop.grading.marks import box_spans
 
 Span = tuple[int, int]
 

@@ -7,8 +7,8 @@ import re
 import unicodedata
 from functools import lru_cache
 
-from heartloop.grading.content.phrases import without_own_words
 from heartloop.grading.content.reading import SAME_SIGN
+from heartloop.grading.phrases import without_own_words
 
 _SAME = {key: value for key, value in SAME_SIGN.items() if len(value) == 1}
 _SQUARED = {

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from fractions import Fraction
 
-from heartloop.grading.content.phrases import ASKS_BACK, REFUSAL, UNDECIDED
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.statement import committed, readings
 from heartloop.grading.content.surface import bare, even
+from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED
 
 _ONLY_A_NUMBER = re.compile(
     r"\W*(?:(?:my |the )?(?:confidence|certainty)\w*(?: (?:score|level))?\s*(?:is|:|=)?\s*)?"

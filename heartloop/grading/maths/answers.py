@@ -17,7 +17,8 @@ from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge, Unreadable
 from heartloop.grading.maths.clean import clean, strip_ends
 from heartloop.grading.maths.latex import parse
 from heartloop.grading.maths.numeric import symbols
-from heartloop.grading.maths.words import fold_words, spoken_number
+from heartloop.grading.maths.spellings import clock, grouped, reals_in_words, variants
+from heartloop.grading.maths.words import DOES_NOT_EXIST, fold_words, spoken_number
 
 Reading = tuple[Any, ...]
 
@@ -35,7 +36,7 @@ _RELATION = re.compile(
 _THOUSANDS = re.compile(r"(?<![\d,.])(?!0)\d{1,3}(?:,\d{3})+(?![\d,])")
 _SPACED = re.compile(r"(?<![\d.])\d{1,3}(?: \d{3})+(?![\d ])")
 _QUALIFIER = re.compile(
-    r"(?:\\text\{\s*,?\s*|(?<![a-zA-Z\\]))"
+    r"(?:\\text\{\s*,?\s*|(?<![\w\\]))"
     r"\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
     r"for(?=\s+[$\\a-zA-Z])|where|with|when|whenever|such that|if|in which|is both|as)\b.*",
     re.S,
@@ -45,37 +46,75 @@ _LABEL = re.compile(
     r"^\s*(?:\\text\{)?([A-Za-z][A-Za-z .'()-]{1,40}?)\}?\s*(?::|=|\bis\b)\s*\}?(?=\S)"
 )
 _MATRIX = re.compile(
-    r"^\s?(?:\(|\[|\|)?\s?\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix)\}(?:\{[^{}]*\})?(?P<body>.*)"
+    r"^\s?(?:\(|\[|\|)?\s?\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix|"
+    r"cases)\}(?:\{[^{}]*\})?(?P<body>.*)"
     r"\\end\{(?P=env)\}\s*(?:\)|\]|\|)?\s*(?:\^\{?(?:T|\\top)\}?)?\s*$",
     re.S,
 )
 
 
-def readings(text: str) -> list[Reading]:
+def readings(text: str, several: bool = False) -> list[Reading]:
     """All sensible readings of an answer, the most natural first.
+
+    Args:
+        text: an answer.
+        several: it holds several answers, so that a comma separates them.
 
     Raises:
         TooLarge: a cap was reached.
     """
     if len(text) > MAX_LENGTH:
         raise TooLarge(f"longer than {MAX_LENGTH} characters")
-    cleaned = unwrap(strip_ends(clean(text)))
+    stripped = strip_ends(clean(text))
+    if stripped.replace(" ", "") in ("{}", "\\{\\}"):
+        return [("empty",)]
+    cleaned = unwrap(stripped)
     if not cleaned:
         return []
+    chain = _approximations(cleaned)
+    if len(chain) > 1:
+        return [("chain", [read(piece) for piece in chain])]
     found: list[Reading] = []
-    joined = _THOUSANDS.sub(lambda m: m.group().replace(",", ""), cleaned)
+    joined = cleaned if several else _THOUSANDS.sub(lambda m: m.group().replace(",", ""), cleaned)
     if joined != cleaned and not _inside_brackets(cleaned):
         found.append(read(joined))
     elif _SPACED.search(cleaned):
         found.append(read(_SPACED.sub(lambda m: m.group().replace(" ", ""), cleaned)))
+    groups = grouped(cleaned)
+    if groups != cleaned and not several:
+        found.append(read(groups))
     found.append(read(cleaned))
-    decimal = re.fullmatch(r"([-+]?\d+),(\d+)(.*)", cleaned, re.S)
-    if decimal and "," not in decimal[3]:
-        found.append(read(f"{decimal[1]}.{decimal[2]}{decimal[3]}"))
+    for variant in variants(cleaned):
+        found.append(read(variant))
+        found += _decimal_comma(variant)
+    if not several:
+        found += _decimal_comma(cleaned)
     dotted = re.fullmatch(r"([-+]?\d{1,3}(?:\.\d{3})+),(\d+)", cleaned)
     if dotted:
         found.append(read(dotted[1].replace(".", "") + "." + dotted[2]))
     return found
+
+
+def _decimal_comma(text: str) -> list[Reading]:
+    """``3,65`` as a decimal; not where its decimals are all zero (``-3,0`` are two values)."""
+    decimal = re.fullmatch(r"([-+]?\d+),(\d+)(.*)", text, re.S)
+    if decimal is None or "," in decimal[3] or not decimal[2].strip("0"):
+        return []
+    return [read(f"{decimal[1]}.{decimal[2]}{decimal[3]}")]
+
+
+_APPROX = re.compile(r"\\(?:approx|cong|sim)(?![a-zA-Z])")
+
+
+def _approximations(text: str) -> list[str]:
+    r"""The members of ``a \\approx b``; a name in front of the sign is part of an equation."""
+    pieces, _ = split_top(text, _APPROX)
+    pieces = [piece.strip() for piece in pieces]
+    if len(pieces) < 2 or not all(pieces):
+        return [text]
+    if name_of(pieces[0]) is not None and pieces[0] not in ("\\pi", "e"):
+        return [text]
+    return pieces
 
 
 def _inside_brackets(text: str) -> bool:
@@ -93,6 +132,9 @@ def read(text: str, depth: int = 0) -> Reading:
     matrix = _matrix(text, depth)
     if matrix is not None:
         return matrix
+    spoken = spoken_number(text)
+    if spoken is not None:
+        return ("expr", ("num", spoken, None))
     remark = _REMARK.search(text)
     if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
         text = text[: remark.start()].strip(" ,")
@@ -167,7 +209,8 @@ def single(text: str, depth: int) -> Reading:
     parts, operators = split_top(
         text,
         re.compile(
-            r"\\(cup|cap|setminus)(?![a-zA-Z])|(?<=[\])}])\s*U\s*(?=[\[({\\])|(?<=[})\]])\s*(?:-|\\)\s*(?=\\\{)"
+            r"\\(cup|cap|setminus)(?![a-zA-Z])|(?<=[\])}])\s*U\s*(?=[\[({\\])|"
+            r"(?:(?<=[})\]])|(?<=\\R)\s?)\s?(?:-|\\)\s*(?=\\\{)"
         ),
     )
     if len(parts) > 1 and all(part.strip() for part in parts):
@@ -176,8 +219,19 @@ def single(text: str, depth: int) -> Reading:
         r"(?:the )?empty set|no (?:real )?solutions?|none", text, re.I
     ):
         return ("empty",)
+    worded = reals_in_words(text) if "real" in text.lower() else None
+    if worded is not None:
+        return read(worded, depth + 1)
+    seconds = clock(text) if text[:1].isdigit() else None
+    if seconds is not None:
+        return ("time", seconds)
+    if DOES_NOT_EXIST.fullmatch(text):
+        return ("text", "does not exist")
     if text == "\\R" or re.fullmatch(r"(?:all )?(?:the )?real numbers|all reals?", text, re.I):
         return ("reals",)
+    congruence = _congruence(text, depth)
+    if congruence is not None:
+        return congruence
     relation = _relation(text, depth)
     if relation is not None:
         return relation
@@ -244,7 +298,26 @@ def _fold_sets(items: list[Reading], operators: list[str]) -> Reading:
     return result
 
 
-_OPERATORS = {"=": "=", "<": "<", ">": ">"}
+_MODULO = re.compile(
+    r"^(?:(?P<name>[^=]*?)\s*(?:=|\\equiv(?![a-zA-Z]))\s*)?(?P<value>[^=]+?)\s*,?\s*\(?\s*"
+    r"(?:\\(?:pmod|bmod|mod|pod)(?![a-zA-Z])|\\(?:text|mathrm)\s*\{\s*mod(?:ulo)?\s*\}|"
+    r"(?<![a-zA-Z])mod(?:ulo)?(?![a-zA-Z]))"
+    r"\s*(?P<modulus>\{[^{}]*\}|[^{}()]+?)\s*\)?$"
+)
+
+
+def _congruence(text: str, depth: int) -> Reading | None:
+    r"""``x \\equiv 3 \\pmod 7``: a residue and its modulus."""
+    if "mod" not in text:
+        return None
+    match = _MODULO.match(text)
+    if match is None:
+        return None
+    value = read(match["value"], depth + 1)
+    modulus = read(match["modulus"], depth + 1)
+    if value[0] != "expr" or modulus[0] != "expr":
+        return None
+    return ("cong", value[1], modulus[1])
 
 
 def _relation(text: str, depth: int) -> Reading | None:
@@ -279,7 +352,8 @@ def _relation(text: str, depth: int) -> Reading | None:
 
 def _strip_label(piece: str) -> str:
     return re.sub(
-        r"^\s*(?:\\text\{\s*(?:only|so|thus|then|hence|therefore)\s*\}|(?:only|so|thus|hence)\b)\s*",
+        r"^\s*(?:\\text\{\s*(?:only|so|thus|then|hence|therefore)\s*\}|(?:only|so|thus|"
+        r"hence)\b)\s*",
         "",
         piece,
     )
@@ -305,12 +379,14 @@ def _equation(pieces: list[str], depth: int) -> Reading | None:
             return ("assign", pieces[0].strip(), right)
     if last_name is not None and left[0] == "expr":
         return ("assign", last_name, left)
+    if left[0] == "text" and re.search(r"\d", left[1]):
+        return ("text", fold_words(" = ".join(pieces)))  # "the maximum is 8 at x" = 5
     label = _LABEL.match(pieces[0] + "=")
     if label and left[0] == "text":
         return ("assign", fold_words(pieces[0]), read(pieces[1], depth + 1))
     right = read(pieces[1], depth + 1)
     if left[0] == "text":
-        if len(left[1].split()) > 5 or "\\" in pieces[0]:
+        if len(left[1].split()) > 5 or "\\" in pieces[0] or re.search(r"\d", left[1]):
             return ("text", fold_words(" ".join(pieces)))
         return ("assign", str(left[1]), right)
     if left[0] == right[0] == "expr" and not symbols(left[1]) | symbols(right[1]):
@@ -368,7 +444,8 @@ def _matrix(text: str, depth: int) -> Reading | None:
 
 
 _LEAD = re.compile(
-    r"(?:\\text\{\s?)?(?:only|about|approximately|approx|around|exactly|roughly|is|are|answer|rs|usd|us|"
+    r"(?:\\text\{\s?)?(?:only|about|approximately|approx|around|exactly|roughly|is|are|"
+    r"answer|rs|usd|us|"
     r"eur|there|it|its|the|value|option|no)\b\.?\s?\}?[\s:]{0,3}|[=≈:]\s?",
     re.I,
 )
@@ -402,9 +479,6 @@ def expression(text: str, depth: int) -> Reading:
             return ("expr", parse(attempt))
         except Unreadable:
             continue
-    spoken = spoken_number(text)
-    if spoken is not None:
-        return ("expr", ("num", spoken, None))
     ordinal = re.fullmatch(
         r"(-?\d+)\s?(?:\^\s?)?\{?\s?(?:\\text\{\s?)?(?:st|nd|rd|th)\s?\}?\s?\}?"
         r"(?:\s?[a-zA-Z{}\\ ]*)",

@@ -10,7 +10,9 @@ from heartloop.grading.maths.clean import strip_ends
 _OPEN = "([{"
 _CLOSE = ")]}"
 _NAME = re.compile(
-    r"^(?:\\(?:[a-zA-Z]+)|[A-Za-z])(?:\s*\{[^{}]*\})?(?:\s*_\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+))?(?:\s*\^\s*\{?\s*(?:\*|\\prime|\\ast|')\s*\}?)?(?:\s*_\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+))?'*\s*$"
+    r"^(?:\\(?:[a-zA-Z]+)|[A-Za-z])(?:\s*\{[^{}]*\})?(?:\s*_\s*(?:\{[^{}]*\}|"
+    r"\\?[A-Za-z0-9*]+))?(?:\s*\^\s*\{?\s*(?:\*|\\prime|\\ast|"
+    r"')\s*\}?)?(?:\s*_\s*(?:\{[^{}]*\}|\\?[A-Za-z0-9*]+))?'*\s*$"
 )
 _FUNCTION_NAME = re.compile(
     r"^(?:\\[a-zA-Z]+|[A-Za-z])(?:_(?:\{[^{}]*\}|\w))?'*(?:\^\{?-1\}?)?\s*\(\s*([^()]*)\s*\)\s*$"
@@ -145,11 +147,15 @@ def name_of(text: str) -> str | None:
     match = _FUNCTION_NAME.match(bare)
     if match and not re.match(r"^\\(?:sin|cos|tan|log|ln|sqrt|exp|arc\w+)\b", bare):
         arguments = match[1].replace(" ", "")
+        if re.fullmatch(r"-?\d+(?:,-?\d+)*", arguments):
+            return re.sub(r"[\s{}]", "", bare)  # P(3) = 5
         if re.fullmatch(
             r"(?:[A-Za-z](?:_\w)?|\\[a-z]+)(?:,(?:[A-Za-z](?:_\w)?|\\[a-z]+))*", arguments
         ):
             return re.sub(r"[\s{}]", "", bare)
         return None
+    if re.fullmatch(r"\|\s*[a-z]\s*\|", bare):
+        return None  # the absolute value of an unknown
     if _ANGLE.match(bare) or _SEGMENT.match(bare) or _DIRECTION.match(bare):
         return re.sub(r"[\s{}]", "", bare)
     if _DELTA.match(bare) or _RATIO_NAME.match(bare.replace(" ", "")):

@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 import unicodedata
 
+from heartloop.grading.maths.spellings import spelled
+
 _UNICODE = {
     "−": "-", "–": "-", "—": "-", "﹣": "-", "‐": "-", "‑": "-",
     "×": r" \times ", "✕": r" \times ", "·": r" \cdot ", "⋅": r" \cdot ",
@@ -128,7 +130,7 @@ def clean(text: str) -> str:
         ``{,}``.
     """
     text = (
-        re.sub(r"[ \t\r\f\v]+", " ", repair(text))
+        re.sub(r"[ \t\r\f\v]+", " ", spelled(repair(text)))
         .replace('\\"', '"')
         .replace("\\$", " ")
         .replace("\\%", "%")
@@ -179,8 +181,9 @@ def strip_ends(text: str) -> str:
             text = text[:-1]
         if text.endswith("\\"):
             text = text[:-1]
-        for mark in ("**", "__"):
-            if text.startswith(mark) and text.endswith(mark) and len(text) > 4:
-                text = text[2:-2]
+        for mark in ("**", "__", "*"):
+            if text.startswith(mark) and text.endswith(mark) and len(text) > 2 * len(mark):
+                text = text[len(mark) : -len(mark)]
+        text = re.sub(r"(?<=\d)\s+(?:ca|approx|circa)$", "", text)
         text = re.sub(r"^(?:\\q?quad|\\\\)\s*|\s*(?:\\q?quad|\\\\)$", "", text)
     return text

@@ -11,7 +11,7 @@ from typing import Any
 from heartloop.grading.maths import numeric
 from heartloop.grading.maths.caps import TooLarge, Unreadable
 from heartloop.grading.maths.fast import close, rounds_to, significant
-from heartloop.grading.maths.units import parse_unit
+from heartloop.grading.maths.units import known, parse_unit
 
 Node = tuple[Any, ...]
 _WHOLE_NAMES = set("nkmlpqrNKM")
@@ -29,6 +29,10 @@ class Rules:
         relation_as_set: an inequality may answer where the gold is a membership.
         strict: free symbols must keep their names.
         question: the question's text: symbols that stand in it keep their names.
+        conditional: the gold says under which condition it holds.
+        spaced_gold: in the gold a space stands behind a number: a letter there may be a unit
+            (``6 m``), while ``0.64N`` holds a variable.
+        unit: the gold's unit where the params name it.
         gold_over: the gold reached a cap (and the answer did not).
     """
 
@@ -38,6 +42,9 @@ class Rules:
     relation_as_set: bool = True
     strict: bool = False
     question: str = ""
+    conditional: bool = False
+    unit: str = ""
+    spaced_gold: bool = True
     gold_over: bool = False
     notes: list[str] = field(default_factory=list)
 
@@ -63,10 +70,15 @@ def equal(gold: Node, answer: Node, rules: Rules) -> bool:
         return _same(gold, _scaled(answer, Fraction(1, 100)), rules)
     if "deg" in (gold_unit, answer_unit):
         return _equal_angles(gold, gold_unit, answer, answer_unit, rules)
-    if gold_unit and not answer_unit:
+    if not gold_unit and not answer_unit and _same(gold, answer, rules):
+        return True
+    lone, other_lone = not numeric.symbols(gold), not numeric.symbols(answer)
+    if not answer_unit and not other_lone:
         answer, answer_unit = _letter_unit(answer)
-    elif answer_unit and not gold_unit:
+    if not gold_unit and not lone and (answer_unit or other_lone and rules.spaced_gold):
         gold, gold_unit = _letter_unit(gold)
+    if not gold_unit and lone and rules.unit:
+        gold_unit = rules.unit
     one = parse_unit(gold_unit) if gold_unit else None
     two = parse_unit(answer_unit) if answer_unit else None
     if one is not None and two is not None:
@@ -82,11 +94,29 @@ def equal(gold: Node, answer: Node, rules: Rules) -> bool:
 
 
 def _letter_unit(tree: Node) -> tuple[Node, str]:
-    """``5 m`` beside an answer with a unit: the letter is a unit, too."""
-    if tree[0] == "mul" and len(tree) == 3 and tree[2][0] == "sym" and tree[1][0] == "num":
-        if parse_unit(tree[2][1]) is not None:
-            return tree[1], tree[2][1]
-    return tree, ""
+    """``5 m/s^2``: letters behind a number that together are a unit; else the tree as it is."""
+    factors = _factors(tree)
+    first = next((i for i, part in enumerate(factors) if numeric.symbols(part)), len(factors))
+    letters = [_unit_power(part) for part in factors[first:]]
+    if first == 0 or not letters or None in letters:
+        return tree, ""
+    unit = " ".join(f"{name}^{power}" for name, power in (part for part in letters if part))
+    if parse_unit(unit) is None or not all(known(part[0]) for part in letters if part):
+        return tree, ""
+    head = factors[0] if first == 1 else ("mul", *factors[:first])
+    return head, unit
+
+
+def _factors(tree: Node) -> list[Node]:
+    return [f for part in tree[1:] for f in _factors(part)] if tree[0] == "mul" else [tree]
+
+
+def _unit_power(tree: Node, power: int = 1) -> tuple[str, int] | None:
+    if tree[0] == "sym":
+        return tree[1], power
+    if tree[0] == "pow" and tree[2][0] == "num" and tree[2][1].denominator == 1:
+        return _unit_power(tree[1], power * int(tree[2][1]))
+    return None
 
 
 def _near(gold: Node, answer: Node) -> bool:
@@ -159,6 +189,11 @@ def _same(gold: Node, answer: Node, rules: Rules) -> bool:
         return False
     if first is not None and second is not None:
         return _same_rational(gold, first, answer, second, rules)
+    if ("deg" in numeric.heads(gold)) != ("deg" in numeric.heads(answer)):
+        if "deg" in numeric.heads(gold):
+            answer = _in_degrees(answer)
+        else:
+            gold = _in_degrees(gold)
     names, other_names = numeric.symbols(gold), numeric.symbols(answer)
     if names != other_names:
         renamed = _renamed(gold, answer, names, other_names, rules)
@@ -168,6 +203,18 @@ def _same(gold: Node, answer: Node, rules: Rules) -> bool:
     if not names:
         return _same_numbers(gold, answer, rules)
     return same_function(gold, answer, names)
+
+
+_ANGLED = {"sin", "cos", "tan", "cot", "sec", "csc"}
+
+
+def _in_degrees(tree: Node) -> Node:
+    """The same formula with plain arguments of its functions in degrees."""
+    parts = tuple(_in_degrees(part) if isinstance(part, tuple) else part for part in tree)
+    if tree[0] == "fun" and tree[1] in _ANGLED and not numeric.symbols(tree[2]):
+        if "pi" not in str(tree[2]):
+            return ("fun", tree[1], ("deg", parts[2]))
+    return parts
 
 
 def _same_base(gold: Node, answer: Node) -> bool | None:
@@ -277,6 +324,8 @@ def _renamed(
     rest_new = [name for name in new if name not in mapping]
     if len(rest_lost) == len(rest_new) == 1:
         one, two = rest_lost[0], rest_new[0]
+        if not rules.strict and {one, two} == {"c", "C"}:  # a constant of integration
+            return numeric.substitute(answer, {two: ("sym", one), **_mapped(mapping)})
         if rules.strict or not {one, two} <= _PARAMETERS:
             return None
         if rules.question:
@@ -291,6 +340,10 @@ def _renamed(
     elif rest_lost or rest_new:
         return None
     return numeric.substitute(answer, {new: ("sym", old) for new, old in mapping.items()})
+
+
+def _mapped(mapping: Mapping[str, str]) -> dict[str, Node]:
+    return {new: ("sym", old) for new, old in mapping.items()}
 
 
 def _fold_name(name: str) -> str:

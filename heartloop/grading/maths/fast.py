@@ -9,11 +9,14 @@ from fractions import Fraction
 from typing import Any
 
 _PLAIN = re.compile(
-    r"(?P<sign>[-+]?)(?:(?P<int>\d{1,60}|[1-9]\d{0,2}(?:,\d{3}){1,15})(?P<dec>\.\d{0,60})?|(?P<dot>\.\d{1,60}))"
+    r"(?P<sign>[-+]?)(?:(?P<int>\d{1,60}|[1-9]\d{0,2}(?:,\d{3}){1,15})(?P<dec>\.\d{0,60})?|"
+    r"(?P<dot>\.\d{1,60}))"
+    r"(?:[eE](?P<exp>[-+]?\d{1,3}))?"
 )
 _RATIO = re.compile(r"(?P<sign>[-+]?)(?P<a>\d{1,30})\s*/\s*(?P<b>\d{1,30})")
 _FRAC = re.compile(
-    r"(?P<sign>[-+]?)\s*\\[dt]?frac\s*\{\s*(?P<s2>-?)(?P<a>\d{1,30})\s*\}\s*\{\s*(?P<b>\d{1,30})\s*\}"
+    r"(?P<sign>[-+]?)\s*\\[dt]?frac\s*\{\s*(?P<s2>-?)(?P<a>\d{1,30})\s*\}\s*\{\s*(?P<b>\d{1,"
+    r"30})\s*\}"
 )
 _TAIL = " \t\r\n.;"
 
@@ -48,6 +51,8 @@ def number(text: str) -> tuple[Fraction, int | None] | None:
         digits = (match["int"] or "0").replace(",", "")
         tail = match["dec"] or match["dot"] or ""
         value = Fraction(Decimal(f"{match['sign']}{digits}{tail if len(tail) > 1 else ''}"))
+        if match["exp"]:
+            return value * Fraction(10) ** int(match["exp"]), None
         return value, (len(tail) - 1 if len(tail) > 1 else None)
     match = _RATIO.fullmatch(text) or _FRAC.fullmatch(text)
     if match:
@@ -57,6 +62,11 @@ def number(text: str) -> tuple[Fraction, int | None] | None:
         negative = (match["sign"] == "-") != (match.groupdict().get("s2") == "-")
         return (-value if negative else value), None
     return None
+
+
+def has_several(params: Mapping[str, Any]) -> bool:
+    """Whether the params say that the gold holds several answers, so that commas separate."""
+    return any(params.get(name) is True for name in ("is_multiple_answer", "multiple"))
 
 
 def tolerance_of(params: Mapping[str, Any], place: int = 0) -> float | None:
@@ -118,6 +128,8 @@ def decide(gold: str, answer: str, params: Mapping[str, Any]) -> tuple[str, str]
     first, second = trim(gold), trim(answer)
     if first == second and first:
         return "correct", "the same text"
+    if has_several(params) and ("," in first or "," in second):
+        return None
     one, two = number(first), number(second)
     if one is None or two is None:
         return None

@@ -13,6 +13,7 @@ from typing import Any
 
 from heartloop.grading.maths.caps import MAX_NESTING, MAX_NODES, TooLarge, Unreadable
 from heartloop.grading.maths.tokens import CALLED, tokenize
+from heartloop.grading.maths.units import known
 
 Node = tuple[Any, ...]
 
@@ -122,9 +123,16 @@ class Parser:
                     factors.append(self.node("pow", base, self.signed_factor()))
                 else:
                     factors.append(self.signed_factor())
+            elif (kind, value) == ("op", "/") and self.peek(1)[0] == "text":
+                self._annotation(factors)  # 15/hour
             elif (kind, value) in (("op", "/"), ("cmd", "div"), ("op", ":")):
                 self.at += 1
-                factors.append(self.node("pow", self.signed_factor(), MINUS_ONE))
+                below = self.signed_factor()
+                if below[0] == "pct" and below[1][0] == "num":  # 8/3% are eight thirds of a percent
+                    over = self.node("pow", below[1], MINUS_ONE)
+                    factors = [self.node("pct", self.node("mul", *factors, over))]
+                else:
+                    factors.append(self.node("pow", below, MINUS_ONE))
             elif (kind, value) in (("cmd", "bmod"), ("cmd", "mod"), ("cmd", "pmod")):
                 raise Unreadable("a congruence")
             elif kind == "text":
@@ -136,29 +144,35 @@ class Parser:
         return factors[0] if len(factors) == 1 else self.node("mul", *factors)
 
     def _annotation(self, factors: list[Node]) -> None:
-        """A word behind a quantity: a unit is kept, anything else is dropped."""
-        words = [self.tokens[self.at][1].strip()]
-        self.at += 1
-        exponent = ""
+        """Words behind a quantity, as one unit: ``kg m/s^2``, ``per hour``, ``apples``."""
+        words: list[str] = []
         while True:
-            if self.peek()[0] == "text":
-                words.append(self.tokens[self.at][1].strip())
+            kind, value = self.peek()
+            if kind == "text" or words and self._unit_letter(0):
+                words.append(value.strip())
                 self.at += 1
-            elif self.peek() in (("op", "/"), ("cmd", "cdot")) and self.peek(1)[0] == "text":
-                words.append("/" if self.peek()[1] == "/" else "*")
+            elif (kind, value) in (("op", "/"), ("cmd", "cdot"), ("op", "*"), ("cmd", "times")):
+                if self.peek(1)[0] != "text" and not self._unit_letter(1):
+                    break
+                words.append("/" if value == "/" else "*")
                 self.at += 1
-            elif self.peek() == ("op", "^") and self.peek(1)[0] in ("num", "op"):
+            elif (kind, value) == ("op", "^") and words:
                 start = self.at
                 self.at += 1
-                power = self.argument()
-                if power[0] != "num":
+                power = self.argument(power=True)
+                if power[0] == "mul" and power[1] == MINUS_ONE and power[2][0] == "num":
+                    power = ("num", -power[2][1], None)
+                if power[0] != "num" or power[1].denominator != 1:
                     self.at = start
                     break
                 words[-1] += f"^{power[1]}"
             else:
                 break
-        phrase = " ".join(words) + exponent
-        factors[-1:] = [self.node("unit", factors[-1], phrase)]
+        factors[-1:] = [self.node("unit", factors[-1], " ".join(words))]
+
+    def _unit_letter(self, offset: int) -> bool:
+        kind, value = self.peek(offset)
+        return kind in ("sym", "cmd") and (len(value) == 1 or value == "Omega") and known(value)
 
     def _starts_factor(self, kind: str, value: str) -> bool:
         if kind in ("num", "sym", "fun"):

@@ -123,6 +123,10 @@ def _arguments(parser: Parser, name: str) -> list[Node]:
             # \cos(x)^2 is read as (cos x)^2 by postfix(); nothing to do here
             pass
         return arguments
+    if parser.take("cmd", "{"):  # \\exp \\{-5\\}
+        tree = parser.sum()
+        parser.expect("cmd", "}")
+        return [tree]
     factors = []
     if parser.peek() in (("op", "-"), ("op", "+")):
         return [parser.signed_factor()]

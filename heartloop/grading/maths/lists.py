@@ -60,6 +60,11 @@ def same_matrix(gold: Reading, answer: Reading, rules: Rules) -> bool:
             for one, two in zip(first, second, strict=True)
         )
     matrix, other = (gold, answer) if gold[0] == "matrix" else (answer, gold)
+    if other[0] == "tuple" and other[3] and all(item[0] == "tuple" for item in other[3]):
+        rows = ("matrix", [list(item[3]) for item in other[3]])
+        if matrix is gold:
+            return same_matrix(matrix, rows, rules)
+        return same_matrix(rows, matrix, rules)
     cells = [cell for row in matrix[1] for cell in row]
     if len(matrix[1]) != 1 and any(len(row) != 1 for row in matrix[1]):
         return False
@@ -133,7 +138,7 @@ def same_lists(gold: Reading, answer: Reading, rules: Rules) -> bool:
         if match_sets(items_of(gold), items_of(answer), rules):
             return True
     golds, answers = flatten(gold, rules), flatten(answer, rules)
-    if "set" in (gold[0], answer[0]):
+    if "set" in (gold[0], answer[0]) or _holds_tuples(gold, answer):
         golds, answers = _distinct(golds, rules), _distinct(answers, rules)
     if len(golds) == 1 and len(answers) == 1 and (golds[0], answers[0]) != (gold, answer):
         return compare.same(golds[0], answers[0], rules)

@@ -43,6 +43,8 @@ def pieces_of(reading: Reading) -> tuple[list[Piece], str | None]:
         return [], None
     if kind == "tuple" and len(reading[3]) == 2:
         low, high = (_end(item) for item in reading[3])
+        if _falls(low, high):
+            raise NoSet("a pair, not an interval: its ends fall")
         return [
             Piece(
                 None if low in _INFINITE else low,
@@ -80,6 +82,13 @@ def pieces_of(reading: Reading) -> tuple[list[Piece], str | None]:
     if kind == "rel":
         return _relation(reading)
     raise NoSet(kind)
+
+
+def _falls(low: Node, high: Node) -> bool:
+    try:
+        return bool(_value(low, 0.0) >= _value(high, 0.0)) and low not in _INFINITE
+    except NoSet:
+        return False
 
 
 def _end(item: Reading) -> Node:
@@ -143,17 +152,122 @@ def _one_relation(left: Node, operator: str, right: Node) -> tuple[list[Piece], 
     if _is_constant(left) or (left[0] != "sym" and right[0] == "sym"):
         left, right = right, left
         operator = {"<": ">", ">": "<", "le": "ge", "ge": "le"}.get(operator, operator)
-    if left[0] not in ("sym", "call") and not (_is_constant(right) and not _linear(left, right)):
-        solved = _linear(left, right)
-        if solved is None:
-            raise NoSet("an inequality that is not linear")
-        variable, bound, flipped = solved
-        if flipped:
-            operator = {"<": ">", ">": "<", "le": "ge", "ge": "le"}.get(operator, operator)
-        return _half_line(operator, bound), str(("sym", variable))
-    if right[0] == "sym" and left[0] == "sym" and left[1] > right[1] and False:
-        raise NoSet("two quantities")
+    if left[0] not in ("sym", "call"):
+        return _solved(left, operator, right)
     return _half_line(operator, right), str(left)
+
+
+_FLIP = {"<": ">", ">": "<", "le": "ge", "ge": "le"}
+
+
+def _solved(left: Node, operator: str, right: Node) -> tuple[list[Piece], str | None]:
+    """Solve a relation in its one symbol: linear, quadratic, or with absolute values of such.
+
+    Raises:
+        NoSet: it is of another kind.
+    """
+    difference = _without_roots(("add", left, ("mul", _MINUS, right)))
+    names = numeric.symbols(difference)
+    if len(names) != 1:
+        raise NoSet("an inequality in several quantities")
+    (name,) = names
+    return _solve(difference, operator, name, 0), str(("sym", name))
+
+
+def _solve(tree: Node, operator: str, name: str, depth: int) -> list[Piece]:
+    """Where ``tree operator 0`` holds."""
+    inner = _absolute(tree, name)
+    if inner is not None:
+        if depth > 4:
+            raise TooLarge("too many absolute values")
+        found: list[Piece] = []
+        for sign, side in ((1, "ge"), (-1, "<")):
+            region = _solve(inner[1], side, name, depth + 1)
+            branch = _replaced(tree, inner, ("mul", ("num", Fraction(sign), None), inner[1]))
+            found += intersect(region, _ordered(_solve(branch, operator, name, depth + 1)))
+        return _ordered(found)
+    line = _linear(tree, name)
+    if line is not None:
+        if isinstance(line, str):
+            value = _value(numeric.substitute(tree, {name: ("num", Fraction(0), None)}), 0.0)
+            holds = {"<": value < 0, ">": value > 0, "le": value <= 0, "ge": value >= 0}
+            true = holds.get(operator, (value == 0) == (operator == "="))
+            return [Piece(None, None, False, False)] if true else []
+        bound, flipped = line
+        return _half_line(_FLIP.get(operator, operator) if flipped else operator, bound)
+    return _quadratic(tree, operator, name)
+
+
+def _without_roots(tree: Node) -> Node:
+    """The root of a square as an absolute value."""
+    if not isinstance(tree, tuple):
+        return tree
+    parts = tuple(_without_roots(part) if isinstance(part, tuple) else part for part in tree)
+    if parts[:2] == ("fun", "root") and parts[3] == ("num", Fraction(2), None):
+        body = parts[2]
+        if body[0] == "pow" and body[2] == ("num", Fraction(2), None):
+            return ("fun", "abs", body[1])
+    return parts
+
+
+def _absolute(tree: Node, name: str) -> Node | None:
+    """An innermost ``|…|`` of the symbol, as ``("abs", inside)`` is found in the tree."""
+    for part in tree[1:]:
+        if isinstance(part, tuple):
+            found = _absolute(part, name)
+            if found is not None:
+                return found
+    if tree[:2] == ("fun", "abs") and name in numeric.symbols(tree):
+        return ("abs", tree[2])
+    return None
+
+
+def _replaced(tree: Node, inner: Node, by: Node) -> Node:
+    if tree[:2] == ("fun", "abs") and tree[2] == inner[1]:
+        return by
+    return tuple(_replaced(part, inner, by) if isinstance(part, tuple) else part for part in tree)
+
+
+def _quadratic(tree: Node, operator: str, name: str) -> list[Piece]:
+    zero, one, minus = (
+        numeric.substitute(tree, {name: ("num", Fraction(x), None)}) for x in (0, 1, -1)
+    )
+    half = ("num", Fraction(1, 2), None)
+    a = ("add", ("mul", half, one), ("mul", half, minus), ("mul", _MINUS, zero))
+    b = ("add", ("mul", half, one), ("mul", _MINUS, half, minus))
+    first, second, third = (_value(part, 0.0) for part in (a, b, zero))
+    for x in (2, -3, 7):
+        at = _value(numeric.substitute(tree, {name: ("num", Fraction(x), None)}), 0.0)
+        if not numeric.same_value(at, first * x * x + second * x + third):
+            raise NoSet("an inequality that is neither linear nor quadratic")
+    square = (
+        "add",
+        ("pow", b, ("num", Fraction(2), None)),
+        ("mul", ("num", Fraction(-4), None), a, zero),
+    )
+    under = second * second - 4 * first * third
+    line = Piece(None, None, False, False)
+    if under < 0:
+        above = first > 0
+        return (
+            [line]
+            if operator == "ne" or (operator in (">", "ge")) == above and operator != "="
+            else []
+        )
+    twice = ("pow", ("mul", ("num", Fraction(2), None), a), _MINUS)
+    root = ("fun", "root", square, ("num", Fraction(2), None))
+    low, high = (
+        ("mul", ("add", ("mul", _MINUS, b), ("mul", ("num", Fraction(s), None), root)), twice)
+        for s in ((-1, 1) if first > 0 else (1, -1))
+    )
+    if operator in ("=", "ne"):
+        points = [_point(low)] if under == 0 else [_point(low), _point(high)]
+        return points if operator == "=" else complement(points)
+    closed = operator in ("le", "ge")
+    between = Piece(low, high, closed, closed)
+    if (operator in ("<", "le")) == (first > 0):
+        return _ordered([between])
+    return [Piece(None, low, False, closed), Piece(high, None, closed, False)]
 
 
 def _half_line(operator: str, bound: Node) -> list[Piece]:
@@ -170,30 +284,30 @@ def _half_line(operator: str, bound: Node) -> list[Piece]:
     raise NoSet(operator)
 
 
-def _linear(left: Node, right: Node) -> tuple[str, Node, bool] | None:
-    """Solve a relation that is linear in its only symbol: symbol, bound, whether it flips."""
-    difference = ("add", left, ("mul", _MINUS, right))
-    names = numeric.symbols(difference)
-    if len(names) != 1:
-        return None
-    (name,) = names
+def _linear(tree: Node, name: str) -> tuple[Node, bool] | str | None:
+    """Where a tree that is linear in a symbol is zero, and whether it falls.
+
+    Returns:
+        Bound and direction, ``"constant"`` where the symbol does not matter, None if not linear.
+    """
     try:
-        values = []
-        for x in (0, 1, 2, 5):
-            tree = numeric.substitute(difference, {name: ("num", Fraction(x), None)})
-            values.append(numeric.approximate(tree, {}))
+        values = {}
+        for x in (0, 1, 2, 5, -3, -11):
+            at = numeric.substitute(tree, {name: ("num", Fraction(x), None)})
+            values[x] = numeric.approximate(at, {})
         slope = values[1] - values[0]
-        if abs(slope) < 1e-25 or not numeric.same_value(values[2] - values[1], slope):
-            return None
-        if not numeric.same_value(values[3] - values[0], 5 * slope):
-            return None
-    except (ValueError, ZeroDivisionError, Unreadable, KeyError):
+        for x, value in values.items():
+            if not numeric.same_value(value - values[0], x * slope):
+                return None
+    except (ValueError, ZeroDivisionError, Unreadable, KeyError, OverflowError):
         return None
-    at_zero = numeric.substitute(difference, {name: ("num", Fraction(0), None)})
-    at_one = numeric.substitute(difference, {name: ("num", Fraction(1), None)})
+    if abs(slope) < 1e-25:
+        return "constant"
+    at_zero = numeric.substitute(tree, {name: ("num", Fraction(0), None)})
+    at_one = numeric.substitute(tree, {name: ("num", Fraction(1), None)})
     slope_tree = ("add", at_one, ("mul", _MINUS, at_zero))
     bound = ("mul", _MINUS, at_zero, ("pow", slope_tree, _MINUS))
-    return name, bound, bool(slope.real < 0)
+    return bound, bool(slope.real < 0)
 
 
 # --- operations on numeric sets ----------------------------------------------------------

@@ -40,6 +40,17 @@ def outside_words(text: str) -> list[str]:
     return [word for word in _WORD.findall(bare) if word.lower() not in _GLUE_WORDS]
 
 
+_REMARK = re.compile(
+    r"(?<=[\w$}\])%])\s*[(\[](?=[^()\[\]]*[A-Za-z]{3,}[^()\[\]]* [^()\[\]]*[A-Za-z]{2,})[^()"
+    r"\[\]$]*[)\]]\s*\.?\s*$"
+)
+
+
+def without_remark(text: str) -> str:
+    """Without a remark in brackets at the end: “42 (see above, where we found 17)”."""
+    return _REMARK.sub("", text)
+
+
 def reductions(text: str, match_types: Any = None) -> list[str]:
     """Shorter texts that a wrapped answer may mean, the best first; empty where it is not wrapped.
 
@@ -48,6 +59,9 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
         match_types: Math-Verify's extraction targets; with ``["latex"]`` alone a formula must
             not be broken over lines, with ``expr`` a bare last number counts.
     """
+    remark = without_remark(text)
+    if remark != text:
+        return [remark, *reductions(remark, match_types)]
     types = set(match_types) if isinstance(match_types, (list, tuple)) else {"latex", "expr"}
     found: list[str] = []
     box = boxed(text)

@@ -135,7 +135,7 @@ def _solves(name: str, value: Any, difference: Any, rules: Rules) -> bool:
     if _vanishes(difference, rules):
         return False  # an identity is solved by everything
     # the equation must be linear in the symbol, else one branch would pass for the whole curve
-    at = [numeric.substitute(difference, {name: ("num", Fraction(k), None)}) for k in (0, 1, 2)]
+    at = [numeric.substitute(difference, {name: ("num", Fraction(k), None)}) for k in (-3, 0, 3)]
     minus = ("num", Fraction(-1), None)
     bend = ("add", at[0], at[2], ("mul", minus, ("num", Fraction(2), None), at[1]))
     zero = ("num", Fraction(0), None)
@@ -220,6 +220,8 @@ def _both_relations(gold: Reading, answer: Reading, rules: Rules) -> bool:
 
 def _expression_in_equation(equation: Reading, other: Reading, rules: Rules) -> bool:
     """``y + 1 = −(2x−1)²`` against ``−4x² + 4x − 2``: the expression is the solved side."""
+    if rules.conditional:
+        return False
     if equation[1][0][0] == "expr" and _is_quantity(equation[1][0][1]):
         if compare.same(equation[1][-1], other, rules):
             return True  # sin A = 1/2, p/q = 3/4: the value is what was asked
@@ -238,7 +240,16 @@ def _is_quantity(tree: Any) -> bool:
     if tree[0] != "mul" or len(tree) != 3:
         return False
     top, bottom = tree[1], tree[2]
-    return bool(top[0] == "sym" and bottom[0] == "pow" and bottom[1][0] == "sym")
+    return bool(_is_name(top) and bottom[0] == "pow" and _is_name(bottom[1]))
+
+
+def _is_name(tree: Any) -> bool:
+    """A symbol, or a segment between two points (``KL``)."""
+    if tree[0] == "mul":
+        return len(tree) == 3 and all(
+            part[0] == "sym" and part[1][:1].isupper() for part in tree[1:]
+        )
+    return bool(tree[0] == "sym")
 
 
 def _ordered_names(gold: Reading, answer: Reading, rules: Rules) -> bool:
@@ -249,3 +260,49 @@ def _ordered_names(gold: Reading, answer: Reading, rules: Rules) -> bool:
     return len(items) == len(gold[1]) and all(
         compare.same(one, two, rules) for one, two in zip(gold[1], items, strict=True)
     )
+
+
+def same_congruence(gold: Reading, answer: Reading, rules: Rules) -> bool:
+    """Residues modulo the same number; a gold without modulus names its residue.
+
+    ``x = 7k + 3`` is the class of 3 modulo 7.
+    """
+    if gold[0] == answer[0] == "cong":
+        modulus, other = numeric.exact(gold[2]), numeric.exact(answer[2])
+        if modulus is None or other is None:
+            return compare.same(("expr", gold[2]), ("expr", answer[2]), rules) and compare.same(
+                ("expr", gold[1]), ("expr", answer[1]), rules
+            )
+        first, second = numeric.exact(gold[1]), numeric.exact(answer[1])
+        if abs(modulus) != abs(other) or modulus == 0:
+            return False
+        if first is None or second is None:
+            return compare.same(("expr", gold[1]), ("expr", answer[1]), rules)
+        return (first - second) % abs(modulus) == 0
+    congruence, plain = (gold, answer) if gold[0] == "cong" else (answer, gold)
+    value = plain[2] if plain[0] == "assign" else plain
+    if value[0] != "expr":
+        return False
+    if numeric.symbols(value[1]):
+        return _is_class(congruence, value[1])
+    return answer is congruence and compare.same(value, ("expr", congruence[1]), rules)
+
+
+def _is_class(congruence: Reading, tree: Any) -> bool:
+    """Whether ``7k + 3`` runs through the class: linear in its one symbol, steps of the modulus."""
+    modulus, residue = numeric.exact(congruence[2]), numeric.exact(congruence[1])
+    names = numeric.symbols(tree)
+    if modulus is None or residue is None or modulus == 0 or len(names) != 1:
+        return False
+    (name,) = names
+    values = [
+        numeric.exact(numeric.substitute(tree, {name: ("num", Fraction(k), None)}))
+        for k in (0, 1, 2, -3)
+    ]
+    if any(value is None for value in values):
+        return False
+    zero, one, two, far = (value for value in values if value is not None)
+    step = one - zero
+    if abs(step) != abs(modulus) or two - one != step or far - zero != -3 * step:
+        return False
+    return (zero - residue) % abs(modulus) == 0

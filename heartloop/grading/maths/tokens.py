@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 
 from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge
+from heartloop.grading.maths.units import known
 
 FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot",
@@ -46,6 +47,7 @@ def tokenize(text: str) -> list[tuple[str, str]]:
     if len(text) > MAX_LENGTH:
         raise TooLarge(f"longer than {MAX_LENGTH} characters")
     tokens: list[tuple[str, str]] = []
+    prose = _FORMULA.search(text) is None or _sentence(text)
     at = 0
     while at < len(text):
         match = _TOKEN.match(text, at)
@@ -59,7 +61,17 @@ def tokenize(text: str) -> list[tuple[str, str]]:
             content, at = _group(text, at)
             kind, value = _worded(value, content)
         if kind == "word":
-            tokens.extend(_split_word(value))
+            before = tokens[-1] if tokens else ("", "")
+            tokens.extend(
+                _split_word(
+                    value, prose, before, text[match.start() - 1 : match.start()], text[at:]
+                )
+            )
+            continue
+        if kind == "sym" and value in "AaI" and prose and _LONG.search(text):
+            kind = "text"  # an article
+        if kind == "cmd" and value not in _KNOWN and (parts := _run_together(value)):
+            tokens.extend(parts)
             continue
         if kind == "cmd" and value != "binom" and (value in FUNCTIONS or value in _ALIASES):
             kind, value = "fun", _ALIASES.get(value, value)
@@ -70,7 +82,7 @@ def tokenize(text: str) -> list[tuple[str, str]]:
 def _worded(command: str, content: str) -> tuple[str, str]:
     inner = content.strip()
     name = _ALIASES.get(inner, inner)
-    if name in FUNCTIONS:
+    if name in FUNCTIONS and inner not in ("th", "sh", "ch", "min", "sec"):
         return "fun", name
     if len(inner) == 1 and inner.isalpha() and command == "mathrm":
         return "sym", inner
@@ -98,10 +110,25 @@ def _group(text: str, at: int) -> tuple[str, int]:
     return text[at + 1 :], len(text)
 
 
-def _split_word(word: str) -> list[tuple[str, str]]:
-    """A run of letters: a function, a constant, an English word, or a product of symbols."""
+def _split_word(
+    word: str, prose: bool, before: tuple[str, str], joint: str, rest: str
+) -> list[tuple[str, str]]:
+    """A run of letters: a function, a constant, a unit, an English word, or a product of symbols.
+
+    In a formula two or three letters are a unit behind a number, else a product: ``2as`` holds a
+    and s, ``3cm`` does not hold c and m. In prose they are a word.
+
+    Args:
+        word: the letters.
+        prose: the text has no sign of mathematics.
+        before: the token before.
+        joint: the character right before.
+        rest: the text behind it.
+    """
     name = _ALIASES.get(word, word)
-    if name in FUNCTIONS:
+    if word in ("min", "sec") and before[0] == "num" and not rest.lstrip().startswith(("(", "{")):
+        return [("text", word)]
+    if name in FUNCTIONS and (name == word or len(word) > 2 or prose):
         return [("fun", name)]
     if word in GREEK or word.lower() in _WORDS:
         low = word if word in GREEK else word.lower()
@@ -117,22 +144,63 @@ def _split_word(word: str) -> list[tuple[str, str]]:
             and word[:length] not in ("Re", "Im")
         ):
             return [("fun", word[:length]), ("sym", word[length:])]
-    if len(word) >= 4 or is_word(word):
+    if len(word) >= 4:
+        return [("text", word)]
+    if joint.isdigit() and _ORDINAL.fullmatch(before[1] + word):
+        return []
+    if before[0] == "num" or before[1] in ("}", ")", "/", "%") or before[0] == "text":
+        if known(word) and not (word == "in" and joint.isdigit()):
+            return [("text", word)]
+    if prose and (is_word(word) or _LONG.search(rest) or before[0] == "text"):
         return [("text", word)]
     return [("sym", letter) for letter in word]
 
 
+_FORMULA = re.compile(r"[\d^_=+*/<>\\|]")
+_COMMON = re.compile(
+    r"(?<![\w\\{])(?:[Tt]he|[Aa]n|is|are|was|for|when|than|that|each|every|has|have|with|"
+    r"and|of)(?!\w)"
+)
+_LONG = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{4,}(?![A-Za-z])")
+_TEXTS = re.compile(r"\\[a-z]+\s*\{[A-Za-z ]*\}")
+
+
+def _sentence(text: str) -> bool:
+    """Whether a text with formulas in it is a sentence: a long and a common word stand in it."""
+    bare = _TEXTS.sub(" ", text)
+    return _COMMON.search(bare) is not None and _LONG.search(bare) is not None
+
+
+_ORDINAL = re.compile(r"(?:\d*1[123]th|(?:\d*[02-9])?(?:1st|2nd|3rd|[04-9]th)|\d*[1-9]0th)", re.I)
+_KNOWN = (
+    FUNCTIONS | GREEK | set(_ALIASES) | {"text", "mathrm", "frac", "infty", "in", "int", "notin"}
+)
+
+
+def _run_together(command: str) -> list[tuple[str, str]] | None:
+    r"""``\pir`` and ``\arcsinx``: a known command and the letters that lost their space."""
+    for length in range(len(command) - 1, 1, -1):
+        head, tail = command[:length], command[length:]
+        if len(tail) > 2:
+            return None
+        if head in FUNCTIONS and len(head) > 2 or head in ("pi", "theta", "alpha", "beta", "ln"):
+            if command not in _REAL_COMMANDS:
+                kind = "fun" if head in FUNCTIONS else "cmd"
+                return [(kind, head), *(("sym", letter) for letter in tail)]
+    return None
+
+
+_REAL_COMMANDS = {
+    "sinh", "cosh", "tanh", "coth", "cots", "minus", "exp", "pitchfork", "piv", "pihat", "logs",
+    "max", "min", "sec", "csc", "abs", "arg", "det", "gcd", "lcm",
+}  # fmt: skip
 _SHORT_WORDS = {
-    "cm", "mm", "km", "kg", "mg", "ml", "ft", "yd", "hr", "min", "sec", "rad", "th", "st",
-    "nd", "rd",
-    "the", "and", "or", "is", "are", "of", "for", "all", "any", "day", "days", "no", "yes",
-    "if", "in", "to", "at", "by", "on", "as", "an", "it", "be", "we", "so", "Hz", "kHz", "kJ", "kW",
-    "mol", "Pa", "kPa", "eV", "mA", "nm", "cubic", "sq", "usd", "USD", "oz", "lb", "lbs", "mph",
-    "kmh",
-    "only", "not", "when", "then", "mins", "hrs", "secs", "cents", "units", "unit",
+    "th", "st", "nd", "rd", "the", "and", "or", "is", "are", "of", "for", "all", "any", "day",
+    "no", "yes", "if", "in", "to", "at", "by", "on", "as", "an", "it", "be", "we", "so", "sq",
+    "only", "not", "when", "then", "unit", "odd", "one", "two", "six", "ten", "DNE", "dne", "sum",
 }  # fmt: skip
 
 
 def is_word(run: str) -> bool:
-    """Whether a short run of letters is a word or unit rather than a product of symbols."""
-    return run in _SHORT_WORDS or run.lower() in _SHORT_WORDS
+    """Whether a short run of letters in prose is a word rather than a product of symbols."""
+    return run in _SHORT_WORDS or run.lower() in _SHORT_WORDS or known(run)

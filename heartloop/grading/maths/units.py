@@ -59,6 +59,10 @@ _add("kmh kmph kph", _F(1000, 3600), length=1, time=-1)
 _add("AU", "149597870700", length=1)
 _add("ly", "9460730472580800", length=1)
 _add("pc", "30856775814913673", length=1)
+_add("d", 86400, time=1)
+_add("°C celsius", 1, temperature=1)
+_add("B byte bytes", 8, information=1)
+_add("bit bits", 1, information=1)
 _add("angstrom", "1e-10", length=1)
 
 _PREFIX = {
@@ -83,6 +87,7 @@ def parse_unit(text: str) -> tuple[Fraction, tuple[tuple[str, int], ...]] | None
     Returns:
         None where any part is no known unit.
     """
+    text = re.sub(r"\\(?:cdot|times)(?![A-Za-z])|·|\u22c5", "*", text)
     text = text.strip().strip(".").replace("\\", " ").replace("{", "").replace("}", "")
     text = re.sub(r"\bper\b", "/", text)
     text = re.sub(r"\bmiles? / hour\b", "mph", text)
@@ -122,10 +127,19 @@ def parse_unit(text: str) -> tuple[Fraction, tuple[tuple[str, int], ...]] | None
     return factor, tuple(sorted((name, count) for name, count in dimension.items() if count))
 
 
+def known(word: str) -> bool:
+    """Whether a run of letters is the symbol or name of a unit, in its own case."""
+    return word in _BASE or word in ("mph", "usd", "USD") or _prefixed(word) is not None
+
+
 def _one(word: str) -> tuple[Fraction, tuple[tuple[str, int], ...]] | None:
     for spelling in (word, word.lower()):
         if spelling in _BASE:
             return _BASE[spelling]
+    return _prefixed(word)
+
+
+def _prefixed(word: str) -> tuple[Fraction, tuple[tuple[str, int], ...]] | None:
     for length in (1, 4, 5):
         prefix, rest = word[:length], word[length:]
         if prefix in _PREFIX and rest in _PREFIXABLE:

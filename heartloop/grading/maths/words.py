@@ -55,21 +55,83 @@ def content_words(words: str) -> list[str]:
     return [_SAME.get(word, word) for word in words.split() if word not in STOP]
 
 
-def spoken_number(text: str) -> Fraction | None:
-    """The value of a number in English words (``twenty-one``, ``three quarters``), or None."""
-    words = re.sub(r"[^a-z\s-]", " ", text.lower()).replace("-", " ").split()
-    words = [word for word in words if word not in ("and", "a", "the", "exactly", "only")]
-    if not words or len(words) > 12 or re.search(r"\d", text):
+DOES_NOT_EXIST = re.compile(
+    r"(?:\\text\s*\{)?\s*(?:the limit |it |limit )?(?:DNE|dne|D\.N\.E\.?|does not exist|"
+    r"doesn't exist|"
+    r"do not exist|non-?existent)\s*\}?",
+    re.I,
+)
+
+
+def leading_polar(text: str) -> tuple[str, bool] | None:
+    """A leading yes or no (true or false), and whether anything follows it."""
+    bare = re.sub(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}", r"\1", text).strip(" $.{}*")
+    match = re.match(
+        r"(yes|no|true|false)(?![\w-])\s*(?:$|[.,;:!(]|\b(?:when|if|for|because|since|at|as)\b)",
+        bare,
+        re.I,
+    )
+    if match is None:
         return None
-    if len(words) == 2 and words[1] in _SHARES and words[0] in _UNITS:
-        return Fraction(_UNITS[words[0]], _SHARES[words[1]])
-    if len(words) == 1 and words[0] in ("half", "quarter"):
-        return Fraction(1, _SHARES[words[0]])
+    return match[1].lower(), bool(bare[match.end(1) :].strip(" .,;:!"))
+
+
+def spoken_number(text: str) -> Fraction | None:
+    """The value of a number in English words, or None.
+
+    ``twenty-one``, ``two thousand``, ``three quarters``, ``three and a half``, ``minus five``,
+    ``three point one four``.
+    """
+    if re.search(r"\d", text) or not re.search(r"[a-z]{3}", text, re.I):
+        return None
+    text = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text.lower())
+    if re.search(r"[^a-z\s,-]", text):
+        return None
+    words = text.replace("-", " ").replace(",", " ").split()
+    words = [word for word in words if word not in ("the", "exactly", "only")]
+    if not words or len(words) > 16:
+        return None
+    if words[0] in ("minus", "negative"):
+        value = _spoken(words[1:])
+        return None if value is None else -value
+    return _spoken(words)
+
+
+def _spoken(words: list[str]) -> Fraction | None:
+    if "point" in words:
+        at = words.index("point")
+        digits = [_UNITS.get(word, 10) for word in words[at + 1 :]]
+        whole = _spoken(words[:at]) if at else Fraction(0)
+        if whole is None or not digits or max(digits) > 9:
+            return None
+        return whole + Fraction(int("".join(map(str, digits))), 10 ** len(digits))
+    if words and words[-1] in _SHARES:
+        below = _SHARES[words[-1]]
+        if "and" in words:
+            at = len(words) - 1 - words[::-1].index("and")
+            whole, above = _spoken(words[:at]), words[at + 1 : -1]
+        else:
+            whole, above = Fraction(0), words[:-1]
+        count = Fraction(1) if above in ([], ["a"], ["an"]) else _whole(above)
+        if whole is not None and count is not None:
+            if above or words[-1] in ("half", "quarter"):
+                return whole + count / below
+    return _whole(words)
+
+
+def _whole(words: list[str]) -> Fraction | None:
     total, current = 0, 0
+    words = [word for word in words if word != "and"]
     for i, word in enumerate(words):
-        if word in _UNITS:
+        if word in ("a", "an") and i == 0 and len(words) > 1 and words[1] in _SCALES:
+            current = 1
+        elif word in _UNITS:
+            if current % 10 or (current % 100 and current % 100 < 20):
+                return None  # "two three"
             current += _UNITS[word]
         elif word in _TENS:
+            if current % 100:
+                return None
             current += _TENS[word]
         elif word == "hundred":
             current = max(current, 1) * 100
@@ -80,4 +142,4 @@ def spoken_number(text: str) -> Fraction | None:
             current += _ORDINALS[word]
         else:
             return None
-    return Fraction(total + current)
+    return Fraction(total + current) if words else None

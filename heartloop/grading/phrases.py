@@ -40,6 +40,13 @@ MARKER = re.compile(
 )
 """Behind it stands the answer: “the answer is”, “Lösung:”, “答案是”."""
 
+FOREIGN = re.compile(
+    rf"(?:(?<![\w])(?:{_FOREIGN})(?![\w])(?:\s*[:：]|\s*=(?!=)|\s+(?:{_COPULA})(?![\w'])\s*:?)"
+    rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|[:：]|=)\s*[:：]?)[\s*_]*",
+    re.I,
+)
+"""The markers of other languages alone: “Lösung:”, “答案是”."""
+
 FINAL = re.compile(r"\bfinal\b|最终|最終", re.I)
 
 LABEL = re.compile(

@@ -1,0 +1,233 @@
+r"""Spellings with one meaning, brought to one form before an answer is parsed.
+
+Mark-up (colours, HTML), fractions by ``\over``, alignment environments, unit prefixes, dates of
+repeating decimals, thousands separators by locale, numbers and sets of reals in English words.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+
+_TAG = re.compile(
+    r"</?(?:b|i|em|strong|span|u|p|div|code|mark|font|tt|small|big|center|a|s)(?:\s[^<>]*)?/?>",
+    re.I,
+)
+_ENTITY = re.compile(r"&(?:[a-zA-Z]{2,8}|#\d{1,6});")
+_COLOUR = re.compile(
+    r"\\(?:textcolor|color|colorbox|fcolorbox|mathcolor)\s*(?:\[[^\]]*\])?\{[^{}]*\}|"
+    r"\\color\s+[a-z]+\s"
+)
+_NICE = re.compile(r"\\(?:nicefrac|sfrac|xfrac|flatfrac|rfrac)(?![a-zA-Z])")
+_OVER = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}|^([^{}]*)\\over(?![a-zA-Z])([^{}]*)$")
+_ALIGNED = re.compile(
+    r"\\begin\{(?P<env>aligned|align\*?|gathered|gather\*?|split|equation\*?|eqnarray\*?|"
+    r"multline\*?)\}"
+    r"(?P<body>.*?)\\end\{(?P=env)\}",
+    re.S,
+)
+_SYSTEM = re.compile(r"\\begin\{cases\}(?P<body>[^&]*?)\\end\{cases\}", re.S)
+_TH = re.compile(
+    r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?"
+)
+_MINUTES = re.compile(r"(?<=\d)\s*\^\s*\{?\s*((?:\\prime\s*){1,2})\}?")
+_TIMES = re.compile(r"(?<=[\d.])\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
+_MICRO = re.compile(
+    r"(?<=[\d\s}])\\mu\s*(?:\\(?:text|mathrm)\s*\{\s*([mgsAVFLHNJWCTK])\s*\}|"
+    r"([mgsAVFLHNJWCTK])(?![A-Za-z]))"
+)
+_REPEATED = re.compile(
+    r"(?<!\d)(\d{0,40})\.(\d{0,40}?)(\d{1,6}?)\3*\s*(?:\\text\s*\{)?\s*(?:repeating|"
+    r"recurring)\s*\}?",
+    re.I,
+)
+_BRACKETED_CYCLE = re.compile(r"(?<![\d.])(\d{1,40})\.(\d{0,40})\((\d{1,20})\)(?!\s*[\d(^])")
+_TEXT_AND = re.compile(r"\\text\s*\{([^{}]*?)\b(and|or)\b([^{}]*?)\}")
+_STRAY_POINT = re.compile(r"(?<=\d)\.(?=\s*/)")
+
+
+def spelled(text: str) -> str:
+    r"""One spelling for mark-up, ``\over``, alignment, ordinals, minutes and micro units."""
+    if "&" in text:
+        text = _ENTITY.sub(lambda m: html.unescape(m.group()), text)
+    if "<" in text:
+        text = _TAG.sub("", text)
+    text = _TIMES.sub(r" \\times ", text)
+    text = _STRAY_POINT.sub("", text)
+    if "\\" not in text:
+        return _cycles(text)
+    text = _COLOUR.sub("", text)
+    text = _NICE.sub(r"\\frac", text)
+    for _ in range(6):
+        above = _OVER.sub(_as_fraction, text)
+        if above == text:
+            break
+        text = above
+    text = _ALIGNED.sub(_lines, text)
+    text = _SYSTEM.sub(_system, text)
+    text = _TH.sub("", text)
+    if "circ" in text:
+        text = _MINUTES.sub(lambda m: "'" * m[1].count("prime"), text)
+    text = _MICRO.sub(lambda m: rf" \text{{ u{m[1] or m[2]}}}", text)
+    text = re.sub(r"\\langle(?![a-zA-Z])", "(", text)
+    text = re.sub(r"\\rangle(?![a-zA-Z])", ")", text)
+    text = _TEXT_AND.sub(_spread, text)
+    return _cycles(text)
+
+
+def _as_fraction(match: re.Match[str]) -> str:
+    top, bottom = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
+    return rf"\frac{{{top}}}{{{bottom}}}"
+
+
+def _lines(match: re.Match[str]) -> str:
+    """Aligned lines: one that begins with a relation goes on from the line before."""
+    body = match["body"].replace("&", " ")
+    lines = [line.strip() for line in re.split(r"\\\\(?:\[[^\]]*\])?", body) if line.strip()]
+    joined = ""
+    for line in lines:
+        goes_on = re.match(r"=|<|>|\\(?:le|ge|approx|equiv|leq|geq)(?![a-zA-Z])", line)
+        joined += (" " if goes_on or not joined else ", ") + line
+    return joined
+
+
+def _system(match: re.Match[str]) -> str:
+    """A system of equations without conditions is the list of its lines."""
+    lines = [line.strip() for line in re.split(r"\\\\", match["body"]) if line.strip()]
+    if len(lines) > 1 and all(line.count("=") == 1 and "text" not in line for line in lines):
+        return ", ".join(line.rstrip(",.") for line in lines)
+    return match.group()
+
+
+def _spread(match: re.Match[str]) -> str:
+    parts = [rf"\text{{{part}}}" if part.strip(" ,") else "" for part in (match[1], match[3])]
+    return rf"{parts[0]} \text{{ {match[2]} }} {parts[1]}"
+
+
+def _cycles(text: str) -> str:
+    """Repeating decimals by a bracket or by the word, as fractions."""
+    if "." not in text:
+        return text
+    if "epeating" in text or "ecurring" in text:
+        text = _REPEATED.sub(_cycle, text)
+    return text
+
+
+def _cycle(match: re.Match[str]) -> str:
+    whole, fixed, cycle = match[1] or "0", match[2], match[3]
+    top = int(whole + fixed + cycle) - int(whole + fixed)
+    return rf"\frac{{{top}}}{{{(10 ** len(cycle) - 1) * 10 ** len(fixed)}}}"
+
+
+# --- further readings -------------------------------------------------------------------
+
+_POINTS = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?![\d.,])")
+_MARKS = re.compile(r"(?<![\d.,'])\d{1,3}(?:'\d{3})+(?![\d'])")
+_INDIAN = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
+_SCIENTIFIC = re.compile(r"(?<![A-Za-z\d.])(\d+(?:\.\d*)?|\.\d+)\s?[eE]([-+]?\d{1,4})(?![\d.]*\w)")
+_MIXED = re.compile(r"(?<![\d.,/])(\d+)\s+and\s+(\d+)\s*/\s*(\d+)(?![\d.])|(\d+)\s+and\s+(\\frac)")
+_RUN = re.compile(r"(?<=[\d}\s)])(?<![A-Za-z\\])[A-Za-z]{2,3}(?![A-Za-z])")
+
+
+_LONG = re.compile(r"(?<![A-Za-z\\])[A-Za-z]{4,}")
+
+
+def grouped(text: str) -> str:
+    """Numbers whose groups only a thousands separator can make: 1.234.567, 1'234, 12,34,567."""
+    for pattern in (_POINTS, _MARKS, _INDIAN):
+        text = pattern.sub(lambda m: re.sub(r"\D", "", m.group()), text)
+    return text
+
+
+def variants(text: str) -> list[str]:
+    """Other texts that a cleaned answer may stand for, each with its own notation decided."""
+    found = []
+    if "e" in text or "E" in text:
+        found.append(_SCIENTIFIC.sub(lambda m: rf"{m[1]} \times 10^{{{int(m[2])}}}", text))
+    if "and" in text:
+        found.append(
+            _MIXED.sub(lambda m: f"{m[1]} {m[2]}/{m[3]}" if m[1] else f"{m[4]} {m[5]}", text)
+        )
+    if "(" in text and "." in text:
+        found.append(_BRACKETED_CYCLE.sub(_cycle, text))
+    if (
+        _RUN.search(text)
+        and not _LONG.search(text)
+        and "\\text" not in text
+        and "\\mathrm" not in text
+    ):
+        found.append(_RUN.sub(lambda m: " ".join(m.group()), text))  # "5ms" as a product
+    found.append(re.sub(r"^[^\W\d_][^\W\d_ ]{1,20}\s?:\s?(?=[-+.\d])", "", text))
+    if "to" in text:
+        found.append(re.sub(r"^(\d+(?:\.\d+)?)\s+to\s+(\d+(?:\.\d+)?)$", r"\1:\2", text))
+    return [item for item in dict.fromkeys(found) if item.strip() and item != text]
+
+
+_CLOCK = re.compile(
+    r"(\d{1,2})(?:[:.h]\s?(\d{2}))?(?::(\d{2}))?\s*(?:\\text\s*\{)?\s*(a\.?\s?m|p\.?\s?m|"
+    r"noon|midnight)\.?\s*\}?",
+    re.I,
+)
+
+
+def clock(text: str) -> int | None:
+    """Seconds since midnight of a time with its half of the day (“3:00 p.m.”), or None."""
+    match = _CLOCK.fullmatch(text.strip())
+    if match is None:
+        return None
+    hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
+    if not 1 <= hour <= 12 or minute > 59 or second > 59:
+        return None
+    late = match[4].lower()[0] in "pn"
+    return ((hour % 12) + (12 if late else 0)) * 3600 + minute * 60 + second
+
+
+_REALS = r"(?:the\s+)?(?:set\s+of\s+)?(?:all\s+)?(?:the\s+)?(?:real(?:\s+numbers?|s)?|numbers|\\R)"
+_REAL_WORDS = re.compile(
+    rf"(?P<sign>non-?\s?negative|non-?\s?positive|positive|negative|non-?\s?zero)?\s*{_REALS}"
+    rf"(?:\s*,?\s*(?P<link>except(?:\s+for)?|other\s+than|but|not\s+equal\s+to|"
+    rf"greater\s+than\s+or\s+equal\s+to|"
+    rf"less\s+than\s+or\s+equal\s+to|at\s+least|at\s+most|greater\s+than|more\s+than|"
+    rf"less\s+than|bigger\s+than|smaller\s+than)"
+    rf"\s+(?:zero|(?:[a-z]\s*=\s*)?(?P<values>.+)))?",
+    re.I,
+)
+_ALL_SIGNED = re.compile(
+    r"(?:the\s+)?(?:set\s+of\s+)?(?:all\s+)?(?:the\s+)?"
+    r"(?P<sign>non-?\s?negative|non-?\s?positive|positive|negative|"
+    r"non-?\s?zero)\s+(?:real(?:\s+numbers?|s)?)",
+    re.I,
+)
+
+
+def reals_in_words(text: str) -> str | None:
+    """“All real numbers except 0”, “positive real numbers” in LaTeX, or None."""
+    bare = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text)
+    bare = re.sub(r"\s+", " ", bare).strip(" .")
+    signed = _ALL_SIGNED.fullmatch(bare)
+    match = signed or _REAL_WORDS.fullmatch(bare)
+    if match is None or not re.search(r"real|\\R", bare):
+        return None
+    sign = (match["sign"] or "").lower().replace("-", "").replace(" ", "")
+    plain = {
+        "positive": r"(0,\infty)",
+        "negative": r"(-\infty,0)",
+        "nonnegative": r"[0,\infty)",
+        "nonpositive": r"(-\infty,0]",
+        "nonzero": r"(-\infty,0)\cup(0,\infty)",
+    }.get(sign)
+    if signed or not match["link"]:
+        return plain if plain or signed else None
+    if sign:
+        return None
+    link = " ".join(match["link"].lower().split())
+    values = (match["values"] or "0").replace(" and ", ",").replace(" or ", ",")
+    if link.startswith(("except", "other", "but", "not")):
+        return rf"\R \setminus \{{{values}\}}"
+    if "," in values:
+        return None
+    low = link.startswith(("greater", "more", "bigger", "at least"))
+    closed = "equal" in link or link.startswith("at ")
+    if low:
+        return rf"{'[' if closed else '('}{values},\infty)"
+    return rf"(-\infty,{values}{']' if closed else ')'}"
