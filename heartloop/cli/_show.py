@@ -336,10 +336,10 @@ def on_a_real_model(command: str) -> str:
 
 def _conclude(folder: Any) -> None:
     """The conclusion in one sentence, where the analysis can give one."""
-    from heartloop.report import conclude
+    from heartloop.report.look_back import look_back
 
     try:
-        sentence = conclude(folder.path)
+        sentence = look_back(folder.path)
     except HeartloopError as error:
         sentence = f"no conclusion: {error}"
     if sentence:

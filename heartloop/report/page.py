@@ -11,17 +11,19 @@ from importlib.resources import files
 from pathlib import Path
 
 from heartloop.errors import UsageError
-from heartloop.report import figures, versus
+from heartloop.report import claim_tables, figures, versus
+from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.esc import esc_section, is_support_run
 from heartloop.report.facts import baselines, deviations, plan_section
-from heartloop.report.findings import findings
-from heartloop.report.html import e, note, section
+from heartloop.report.findings import Findings, findings
+from heartloop.report.html import e, note, section, table
 from heartloop.report.search import MIXED, UNEVEN, asked, is_search, search_section
 from heartloop.report.shapes import Study
 from heartloop.report.study import provenance, stopped_too_early, study
 from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
+from heartloop.run.claim import read_claim
 from heartloop.run.files import write_text
 from heartloop.run.folder import REPORT, RunFolder, check_target
 
@@ -159,12 +161,13 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     if not searched:
         with suppress(UsageError):  # a single arm
             result = study(pairs_within(run))
-        if stopped_too_early(findings(run)):
-            result = replace(result, rows=(), best=(), classes=())
+    claimed = [] if searched else findings(run)
+    if stopped_too_early(claimed):
+        result = replace(result, rows=(), best=(), classes=())
     texts = show_texts or not private_tasks(run.manifest)
     bodies = {
-        "search": _answer(run, None) + search_section(run, texts=texts) if searched else "",
-        "answer": "" if searched else _answer(run, result if result.rows else None),
+        "search": _answer(run, ()) + search_section(run, texts=texts) if searched else "",
+        "answer": "" if searched else _answer(run, claimed),
         "arms": versus.forest_section(result)
         or note("A single arm, or too little is complete: there is nothing to compare it with."),
         "results": figures.results_section(found),
@@ -202,7 +205,7 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     return "".join(out)
 
 
-def _answer(run: Loaded, result: Study | None) -> str:
+def _answer(run: Loaded, found: Sequence[Findings]) -> str:
     from heartloop.run.warnings import warnings_for
 
     summary = run.summary
@@ -210,7 +213,7 @@ def _answer(run: Loaded, result: Study | None) -> str:
     for text in provenance(run.manifest):
         badges.append(f'<p><span class="badge">{e(text)}</span></p>')
     question = asked(run) if is_search(run) else _question(run)
-    sentence = conclusion_of(run) or "Nothing was answered, so there is nothing to conclude."
+    sentence = conclusion_of(run, found) or "Nothing was answered, so there is nothing to conclude."
     warnings = warnings_for(summary, run.manifest, run.results) if summary else []
     listed = "".join(f"<li>{e(w)}</li>" for w in warnings)
     box = f'<div class="warn" role="note"><strong>Warnings</strong><ul>{listed}</ul></div>'
@@ -219,7 +222,24 @@ def _answer(run: Loaded, result: Study | None) -> str:
         + f"<p>{e(question)}</p>"
         + f'<p class="answer">{e(sentence)}</p>'
         + (box if listed else "")
+        + _claimed(run, found)
     )
+
+
+def _claimed(run: Loaded, found: Sequence[Findings]) -> str:
+    """The claim's tables, and how the arms answered where that differs."""
+    if not found:
+        return ""
+    claim = read_claim(run.manifest)
+    parts: list[str] = []
+
+    def make(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+        return table(list(heads), [list(row) for row in rows])
+
+    for block in claim_tables.blocks(found, claim, make):
+        parts.append(block if block.startswith("<") else note(block))
+    parts += [make(*answered_table(rows)) for rows in differing(run, found)]
+    return "".join(parts)
 
 
 def _question(run: Loaded) -> str:

@@ -45,6 +45,7 @@ def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
             clauses += _one(unit, unit.treatments[0], claim, many)
         else:
             clauses += _several(unit, claim, many)
+        clauses += _form_asked(unit.treatments)
         clauses += _controls(unit, claim)
     if unit.planned:
         clauses += _planned(unit, claim)
@@ -292,6 +293,15 @@ def _demand(found: Sequence[Treatment], claim: Claim) -> list[str]:
             + _list(untold, lambda t: f"{t.arm} ({t.asks})")
         )
     return told
+
+
+def _form_asked(found: Sequence[Treatment]) -> list[str]:
+    """Arms with a word whose own phrase asks for another form of answer."""
+    asked = [t for t in found if "format" in t.asks and (_worded(t) or t.finding.gate)]
+    if not asked:
+        return []
+    verb = "asks" if len(asked) == 1 else "ask"
+    return [f"{_count(asked)} {verb} for another form of answer"]
 
 
 def _controls(unit: Unit, claim: Claim) -> list[str]:

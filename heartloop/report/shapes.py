@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from heartloop.analysis.curves import BreakEven
     from heartloop.analysis.selection import BestArm
     from heartloop.analysis.suites import ClassEffect
+    from heartloop.report.answered import Answered
     from heartloop.report.findings import Findings
     from heartloop.types import Claim
 
@@ -112,6 +113,7 @@ class Study:
         margin, level, draws: settings.
         claim: the run's claim, where one run was compared by its own claim; else None.
         findings: what the claim comes to, one a model.
+        answered: how the arms answered, one a model, where a share differs by over five points.
         post_hoc: why no word is said: what was chosen after the fact; empty where nothing was.
     """
 
@@ -127,6 +129,7 @@ class Study:
     claim: Claim | None = None
     findings: tuple[Findings, ...] = ()
     post_hoc: tuple[str, ...] = ()
+    answered: tuple[tuple[Answered, ...], ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``: shares, not points."""

@@ -12,6 +12,7 @@ import numpy as np
 from heartloop.analysis import ABSENT, CORRECT
 from heartloop.errors import UsageError
 from heartloop.report.align import Aligned, align, attempt_values, pair_up, to_codes
+from heartloop.report.answered import differing
 from heartloop.report.arms import (
     Entry,
     Loaded,
@@ -105,7 +106,8 @@ def compare_specs(
     result = replace(result, rows=tuple(rows) if picked else result.rows, post_hoc=tuple(post_hoc))
     if len(named) == 1 and not post_hoc and not is_search(named[0][0]):
         every = tuple(findings(named[0][0], claim))
-        result = replace(result, claim=claim, findings=every)
+        shown = tuple(differing(named[0][0], every))
+        result = replace(result, claim=claim, findings=every, answered=shown)
         if stopped_too_early(every):  # the details would compare those that finish first
             result = replace(result, rows=(), best=(), classes=())
     return result

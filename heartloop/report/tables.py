@@ -58,9 +58,11 @@ def render(study: Study, markdown: bool = False) -> str:
     blocks += [f"note: {note}" for note in study.notes]
     rows = study.rows
     if study.claim is not None:
+        from heartloop.report.answered import answered_table
         from heartloop.report.claim_tables import blocks as claim_blocks
 
         blocks += claim_blocks(study.findings, study.claim, make)
+        blocks += [make(*answered_table(each)) for each in study.answered]
     blocks += [f"POST HOC, no word is said: {text}" for text in study.post_hoc]
     if not rows:
         return _join(blocks)
