@@ -47,6 +47,7 @@ lint: $(VENV)/.installed-dev
 
 bench: $(VENV)/.installed-dev
 	$(BIN)/python benchmarks/throughput.py
+	$(BIN)/python benchmarks/faults.py
 	$(BIN)/python benchmarks/grading.py
 	$(BIN)/python benchmarks/compare_speed.py
 
