@@ -19,8 +19,9 @@ def paid_in(folder: RunFolder) -> dict[str, Any]:
 def journal_totals(folder: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """What was paid, and which calls ended in an error and were never answered, in one pass.
 
-    Calls that failed cost nothing, those that were given up on while the model worked cost what
-    they are known to have used, and those taken over from an earlier run were paid for there.
+    Calls that failed cost what they are known to have used: as a rule nothing, else the tokens of
+    an answer that was aborted, or of a prompt that was read in vain. Those taken over from an
+    earlier run were paid for there.
 
     Returns:
         ``calls``, ``tokens`` and ``cost``; and for each class of error its count and first message.
@@ -36,9 +37,12 @@ def journal_totals(folder: RunFolder) -> tuple[dict[str, Any], list[dict[str, An
             key = bytes.fromhex(record["key"])
             if record["error"]:
                 kind = record["error"]["class"]
+                total += usage_of(record)
+                if record["cost"] is not None:
+                    dollars += record["cost"]
+                    priced = True
                 if kind == "cancelled":
                     calls += 1
-                    total += usage_of(record)
                 else:
                     failed[key] = (kind, record["error"]["message"])
                 continue
