@@ -88,7 +88,7 @@ def test_help_loads_click_and_no_command() -> None:
         "import sys"
     )
     ours = {name for name in loaded if name.startswith("heartloop")}
-    assert ours == {"heartloop", "heartloop.cli", "heartloop.errors"}
+    assert ours == {"heartloop", "heartloop.cli", "heartloop.cli._terminal", "heartloop.errors"}
     heavy = {"numpy", "aiohttp", "rich", "yaml", "litellm", "datasets", "orjson", "scipy"}
     assert not heavy & loaded
 

@@ -351,8 +351,8 @@ class Journal:
             except OSError:
                 pass  # the torn line is dropped on the next opening
             raise JournalError(
-                f"{self.path}: {error.strerror}; every answer before this one is kept, "
-                "make room and resume"
+                f"{self.path}: {error.strerror}; every answer before this one is kept; make room, "
+                f"then: heartloop resume {self.path.parent}"
             ) from error
         self._size = offset + len(line)
         self._dirty = True

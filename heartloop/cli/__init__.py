@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -92,6 +93,16 @@ def cli() -> None:
 
 def main(argv: list[str] | None = None) -> Any:
     """Run the command line; deliberate errors become one line and an exit code."""
+    from heartloop.cli._terminal import shown_streams
+
+    # Progress bars of libraries draw with control characters.
+    for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"):
+        os.environ.setdefault(name, "1")
+    with shown_streams():
+        _main(argv)
+
+
+def _main(argv: list[str] | None) -> None:
     try:
         code = cli.main(args=argv, prog_name="heartloop", standalone_mode=False)
     except HeartloopError as error:

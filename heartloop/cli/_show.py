@@ -13,6 +13,7 @@ from typing import Any
 
 import click
 
+from heartloop.cli._terminal import plain, visible
 from heartloop.errors import HeartloopError
 
 
@@ -185,15 +186,15 @@ def _live(runner: Any, client: Any) -> Iterator[None]:
         def __rich__(self) -> Group:
             live = runner.live
             bar = ProgressBar(total=max(live.total, 1), completed=live.done, width=60)
-            rows = [Text(line, style="dim") for line in _by_round(live)[:12]]
-            rows += [Text(f"warning: {line}", style="yellow") for line in live.notices[:3]]
+            rows = [Text(visible(line), style="dim") for line in _by_round(live)[:12]]
+            rows += [Text(visible(f"warning: {line}"), style="yellow") for line in live.notices[:3]]
             if client.stopped is not None:
                 rows.append(
                     Text("stopping: waiting for calls in flight; Ctrl-C again to stop at once")
                 )
-            return Group(bar, Text(_status(runner, client, started)), *rows)
+            return Group(bar, Text(visible(_status(runner, client, started))), *rows)
 
-    console = Console(stderr=True)
+    console = Console(file=plain(sys.stderr))
     with Live(Screen(), console=console, refresh_per_second=4, transient=True):
         yield
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import json
 import math
 import os
@@ -41,17 +42,23 @@ def swapped(path: Path) -> Iterator[BinaryIO]:
             os.replace(beside, path)
         except OSError as error:
             reason = error.strerror or str(error)
-            raise JournalError(f"cannot write {path}: {reason}{room(error)}") from error
+            raise JournalError(f"cannot write {path}: {reason}{room(error, path)}") from error
     except BaseException:
         with contextlib.suppress(OSError):
             beside.unlink(missing_ok=True)
         raise
 
 
-def room(error: OSError) -> str:
-    """What to do about a full disk, in words; empty for other errors."""
-    full = error.errno in (28, 122)  # ENOSPC, EDQUOT
-    return "; make room and type the same command again" if full else ""
+_RUNS = ("manifest.json", "manifest.copy.json", "calls.jsonl", "verdicts.jsonl", "summary.json")
+
+
+def room(error: OSError, path: Path) -> str:
+    """What to type after a disk was full; empty for other errors."""
+    if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+        return ""
+    if path.name in _RUNS:
+        return f"; what was paid for is kept; make room, then: heartloop resume {path.parent}"
+    return "; make room and type the same command again"
 
 
 def write_json(path: Path, value: Any) -> None:

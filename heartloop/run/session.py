@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import shutil
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timezone
@@ -28,6 +29,9 @@ from heartloop.run.totals import journal_totals
 from heartloop.run.verdicts import VerdictLog, read_traces
 from heartloop.run.warnings import warnings_for
 from heartloop.types import RunState
+
+GRACE_SECONDS = 10.0
+"""How long answers under way are waited for after a first signal."""
 
 
 class Session:
@@ -245,20 +249,38 @@ def summary_now(
 
 @contextlib.contextmanager
 def _stop_on_signals(client: Client, active: bool) -> Iterator[None]:
-    """First Ctrl-C or SIGTERM: send nothing more, keep what is under way. Second: stop at once."""
+    """First Ctrl-C or SIGTERM: send nothing more and wait for what is under way, but not long.
+
+    It is said at once, with or without a terminal. A second one, or the end of ``GRACE_SECONDS``,
+    stops at once.
+    """
     if not active:
         yield
         return
     loop = asyncio.get_running_loop()
     main = asyncio.current_task()
     asked = 0
+    given_up = False
 
     def on_signal() -> None:
         nonlocal asked
         asked += 1
         if asked == 1:
             client.stop(Stopped("interrupted"))
-        elif main is not None:
+            flying = client.stats().in_flight
+            sys.stderr.write(
+                f"stopping: waiting up to {GRACE_SECONDS:g} s for {flying} calls in flight; "
+                "a second signal (Ctrl-C) drops them\n"
+            )
+            sys.stderr.flush()
+            loop.call_later(GRACE_SECONDS, give_up)
+        else:
+            give_up()
+
+    def give_up() -> None:
+        nonlocal given_up
+        if main is not None and not given_up:
+            given_up = True
             main.cancel()
 
     handled = []
@@ -269,12 +291,14 @@ def _stop_on_signals(client: Client, active: bool) -> Iterator[None]:
     try:
         yield
     except asyncio.CancelledError:
-        if asked < 2:
+        if not given_up:
             raise
         if main is not None and hasattr(main, "uncancel"):
             main.uncancel()
-        raise Stopped("interrupted at once; calls in flight were abandoned") from None
+        why = "at once" if asked > 1 else f"and {GRACE_SECONDS:g} s had passed"
+        raise Stopped(f"interrupted {why}; calls in flight were abandoned") from None
     finally:
+        given_up = True  # a timer that is still running has nothing to stop
         for number in handled:
             loop.remove_signal_handler(number)
 

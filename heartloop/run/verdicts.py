@@ -106,7 +106,7 @@ class VerdictLog:
         self._target = self._path
 
     def _failed(self, error: OSError) -> JournalError:
-        return JournalError(f"cannot write {self._path}: {error.strerror}{room(error)}")
+        return JournalError(f"cannot write {self._path}: {error.strerror}{room(error, self._path)}")
 
 
 def count_traces(path: Path) -> int:

@@ -354,7 +354,7 @@ def test_a_full_disk_leaves_only_whole_records(tmp_path):
     )
     count, _, message = done.stdout.partition(" ")
     assert int(count) > 3, done.stderr
-    assert "make room and resume" in message
+    assert "make room, then: heartloop resume" in message
     content = (tmp_path / "calls.jsonl").read_bytes()
     assert content.endswith(b"\n")
     with Journal.open(tmp_path) as journal:

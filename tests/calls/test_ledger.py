@@ -99,7 +99,7 @@ def test_the_users_prices_are_read_per_million_tokens(tmp_path):
         ("m: {prompt: -1, completion: 1}", "m: prompt:"),
         ("m: {prompt: 1, completion: true}", "m: completion:"),
         ("m: {prompt: 1, completion: 1, out: 2}", "out: unknown"),
-        ("m: {", "not YAML"),
+        ("m: {", "not valid YAML"),
     ],
 )
 def test_a_wrong_price_list_names_file_and_field(tmp_path, text, complaint):
