@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "stimuli": ("cards", "stimuli_group", "List, show and check stimulus cards."),
     "verifiers": ("cards", "verifiers_group", "List, show and check verifier cards."),
     "models": ("models", "models_group", "List the models that answer, and what they can do."),
+    "bundle": ("bundle", "bundle_command", "Collect a run for a machine without a network."),
     "data": ("data", "data_group", "Where each task's data is, and how to get it."),
     "init": ("cards", "init_command", "Make a workspace with example cards."),
     "doctor": ("doctor", "doctor_command", "Check the installation and say how to mend it."),

