@@ -10,6 +10,12 @@ from heartloop.cli._command import option_group
 from heartloop.cli._judges import judge_options
 from heartloop.types import PLACEMENTS
 
+ALLOW_CODE = click.option(
+    "--allow-code",
+    is_flag=True,
+    help="Execute the programs that a run folder from elsewhere names; read them first.",
+)
+
 WHAT = option_group(
     "What is run",
     click.option(

@@ -12,6 +12,7 @@ from heartloop.cli._judges import judges_from
 from heartloop.errors import UsageError
 from heartloop.run.arms import build_arms
 from heartloop.run.execute import Changes
+from heartloop.run.folder import RunFolder
 from heartloop.run.plan import Plan, load_plan
 from heartloop.run.plan_checks import check_selector
 
@@ -303,12 +304,25 @@ _DECIDED: dict[str, Any] = {
 }  # fmt: skip
 
 
-def register_methods(manifest: Mapping[str, Any]) -> None:
+def register_methods(
+    folder: RunFolder,
+    manifest: Mapping[str, Any],
+    *,
+    asks: bool,
+    named_server: bool = False,
+    allow_code: bool = False,
+) -> None:
     """Make the DSPy programs that a run used as methods known again.
 
     Raises:
-        UsageError: a program's file has changed since.
+        UsageError: a program's file has changed since, or the folder is from elsewhere and what
+            it would execute or ask was not allowed (`heartloop.run.trust`).
     """
+    from heartloop.run.trust import check_received
+
+    check_received(
+        folder.path, manifest, asks=asks, named_server=named_server, allow_code=allow_code
+    )
     for arm in manifest["plan"]["arms"]:
         if str(arm["method"]).startswith("dspy:"):
             from heartloop.integrations.dspy import register_program

@@ -13,6 +13,7 @@ import click
 
 from heartloop.cli._command import GroupedCommand, option_group
 from heartloop.cli._flags import (
+    ALLOW_CODE,
     ARMS,
     DATA,
     LAUNCH,
@@ -87,6 +88,7 @@ SEARCH = option_group(
     ),
     click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Pay at most N calls."),
     click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted search."),
+    ALLOW_CODE,
 )
 
 
@@ -175,7 +177,13 @@ def _resumed(folder: Any, flags: dict[str, Any]) -> tuple[Any, Any, dict[str, An
     from heartloop.run.execute import plan_of, prepare
 
     manifest = folder.manifest
-    register_methods(manifest)
+    register_methods(
+        folder,
+        manifest,
+        asks=True,
+        named_server=bool(flags["base_url"]),
+        allow_code=flags["allow_code"],
+    )
     kept = dict(manifest["search"])
     more = {name: kept.pop(name) for name in ("per_task", "proposals", "generations")}
     for name, flag in (("budget_calls", "max_calls"), ("budget_tokens", "max_total_tokens")):

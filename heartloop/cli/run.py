@@ -10,6 +10,7 @@ import click
 
 from heartloop.cli._command import GroupedCommand
 from heartloop.cli._flags import (
+    ALLOW_CODE,
     ARMS,
     DATA,
     LAUNCH,
@@ -186,12 +187,15 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
 )
 @click.option("--data", type=click.Path(file_okay=False), help="The data have moved: where to.")
 @click.option("--ray", metavar="ADDRESS", help="Go on with a sharded run on a Ray cluster.")
+@ALLOW_CODE
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout and nothing else."
 )
 @SERVER
 @MONEY
-def resume_command(run: str, runs: str | None, ray: str | None, as_json: bool, **flags: Any) -> int:
+def resume_command(
+    run: str, runs: str | None, ray: str | None, allow_code: bool, as_json: bool, **flags: Any
+) -> int:
     """Go on with an interrupted run; what is in its journal is not asked again.
 
     RUN is a folder, a name, a unique part of a name, or ``last``.
@@ -210,7 +214,13 @@ def resume_command(run: str, runs: str | None, ray: str | None, as_json: bool, *
         raise UsageError(
             f"{folder.name} is a search; go on with: heartloop optimize --resume {folder.path}"
         )
-    register_methods(manifest)
+    register_methods(
+        folder,
+        manifest,
+        asks=True,
+        named_server=bool(flags["base_url"]),
+        allow_code=allow_code,
+    )
     prepared = prepare(plan_of(folder, changes_of(flags)))
     confirm_cost(estimate(prepared).to_dict(), flags["yes"], "The whole run")
     command = " ".join(["heartloop", *sys.argv[1:]])

@@ -7,6 +7,8 @@ import json
 
 import click
 
+from heartloop.cli._flags import ALLOW_CODE
+
 
 @click.command("score", short_help="Grade a run again from its journal.")
 @click.argument("run")
@@ -24,6 +26,7 @@ import click
     default=None,
     help="Whether selectors that ask the model may do so. Default: only with --selectors.",
 )
+@ALLOW_CODE
 @click.option("--force", is_flag=True, help="Replace the run's own verdicts even by fewer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def score_command(
@@ -33,6 +36,7 @@ def score_command(
     selectors: str | None,
     data: str | None,
     allow_calls: bool | None,
+    allow_code: bool,
     force: bool,
     as_json: bool,
 ) -> None:
@@ -55,7 +59,8 @@ def score_command(
     from heartloop.run.rescore import has_logprobs, rescore
 
     folder = find_folder(run, runs_folder(runs))
-    register_methods(folder.manifest)
+    asks = bool(allow_calls) or (bool(selectors) and allow_calls is not False)
+    register_methods(folder, folder.manifest, asks=asks, allow_code=allow_code)
     if not selectors:
         label = f"verifier-{verifier.replace('/', '-')}" if verifier else None
         summary = asyncio.run(

@@ -14,6 +14,7 @@ from heartloop.errors import UsageError
 from heartloop.run.claim import claim_dict, planned_claim
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, task_facts
+from heartloop.run.trust import signature
 
 SCHEMA = 1
 
@@ -34,6 +35,8 @@ FIELDS: dict[str, str] = {
     "shard": "(index, count) of a sharded run, else null",
     "versions": "heartloop, Python and the packages that decide results",
     "git": "revision of the checkout heartloop ran from, or null",
+    "made_here": "signature of the user who made the run over the programs and addresses of its "
+    "plan; others' are not executed or asked without a word; null where no key could be kept",
     "sessions": "for each session: started and ended (UTC), seconds, command line, why it stopped",
     "calls": "what the client learnt: whether seeds were sent, servers, concurrency reached",
 }
@@ -45,16 +48,18 @@ def new_manifest(
     prepared: Prepared, folder: RunFolder, shard: tuple[int, int] | None
 ) -> dict[str, Any]:
     """The manifest of a run that is about to begin."""
+    plan = prepared.plan.to_dict()
     return {
         "schema": SCHEMA,
         "run": folder.name,
-        "plan": prepared.plan.to_dict(),
+        "plan": plan,
         "tasks": [task_facts(task) for task in prepared.tasks],
         "data": [data_facts(task) for task in prepared.tasks],
         "claim": claim_dict(planned_claim(prepared)),
         "shard": list(shard) if shard else None,
         "versions": versions(),
         "git": git_revision(),
+        "made_here": signature(plan),
         "sessions": [],
         "calls": {},
     }
