@@ -295,6 +295,8 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
         click.secho(f"{error['count']} × {error['class']}: {error['message']}", fg="red")
     for warning in summary.get("warnings", []):
         click.secho(f"warning: {warning}", fg="yellow")
+    for note in (folder.manifest.get("calls") or {}).get("notes") or []:
+        click.echo(f"note: {note}")
     click.echo(f"run:    {folder.path}")
     report = folder.path / "report.html"
     if report.exists():

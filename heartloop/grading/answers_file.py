@@ -9,6 +9,7 @@ from typing import Any
 
 from heartloop.errors import DataError
 from heartloop.grading.grader import Grader
+from heartloop.models.vocabulary import FAILED, finish_of
 from heartloop.types import Completion, Gold, Graded, Question
 
 _BATCH = 512
@@ -61,8 +62,9 @@ async def grade_answers(
         text = row[field]
         if text is not None and not isinstance(text, str):
             text = str(text)
-        finish = row.get("finish_reason") or "stop"
-        batch.append((question, Completion(text or "", finish_reason=str(finish))))
+        finish = finish_of(row.get("finish_reason") or "stop")
+        finish = "length" if finish == FAILED else finish  # an aborted text is a cut one
+        batch.append((question, Completion(text or "", finish_reason=finish)))
         if len(batch) >= _BATCH:
             await flush()
     await flush()

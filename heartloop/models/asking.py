@@ -232,8 +232,9 @@ def without_system(messages: Any) -> list[Any] | None:
     others = [m for m in messages if _role(m) not in ("system", "developer")]
     text = "\n\n".join(rules)
     if others and _role(others[0]) == "user":
-        return [Message("user", f"{text}\n\n{_content(others[0])}"), *others[1:]]
-    return [Message("user", text), *others]
+        text, others = f"{text}\n\n{_content(others[0])}", others[1:]
+    plain = isinstance(messages[0], Mapping)
+    return [{"role": "user", "content": text} if plain else Message("user", text), *others]
 
 
 def _role(message: Any) -> str:

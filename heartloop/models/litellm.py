@@ -242,7 +242,11 @@ class LitellmModel:
             value = getattr(error, name, None)
             if isinstance(value, str):
                 fields[name] = value
-        problem = error_of(status, orjson.dumps({"error": fields}), headers, self.options.api_key)
+        body = orjson.dumps({"error": fields})
+        bare = WRAPPING.sub("", words).strip()
+        if bare.startswith("{"):  # the provider's reply as it came, codes and all
+            body = bare.encode("utf-8", "replace")
+        problem = error_of(status, body, headers, self.options.api_key)
         kind: str | None = None
         if isinstance(error, litellm.ContextWindowExceededError):
             kind = "context_length"

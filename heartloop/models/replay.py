@@ -10,6 +10,7 @@ import orjson
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models import ModelOptions
+from heartloop.models.vocabulary import FAILED, finish_of
 from heartloop.thinking import split_thinking
 from heartloop.types import Completion, Request, Usage
 
@@ -70,7 +71,12 @@ class ReplayModel:
             record = orjson.loads(file.readline())
         text = record[self._names["text"]]
         reasoning = record.get("reasoning")
-        finish = record.get("finish_reason") or "stop"
+        finish = finish_of(record.get("finish_reason") or "stop")
+        if finish == FAILED:
+            raise CallError(
+                f"{self.path}: the recorded answer was aborted ({record['finish_reason']})",
+                kind="aborted",
+            )
         if reasoning is None:
             text, reasoning, closed = split_thinking(text)
             finish = finish if closed else "length"

@@ -223,3 +223,64 @@ def test_importing_it_is_quiet_and_needs_no_network(tmp_path):
         [sys.executable, "-c", script], capture_output=True, text=True, timeout=120
     )
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
+
+
+def gateway(body):
+    """A hosted reasoning model that takes neither a temperature nor system messages."""
+    if "temperature" in body:
+        return 400, {"error": {"message": "Unsupported value: 'temperature' does not support 0.5",
+                               "param": "temperature", "code": "unsupported_value"}}  # fmt: skip
+    if body["messages"][0]["role"] == "system":
+        return 400, {"error": {"message": "System role not supported"}}
+    return "It is 4."
+
+
+def test_what_a_provider_refuses_is_learnt_once(loopback):
+    server = loopback(gateway)
+    said, model = ask("openai/mock", base_urls=(server.url,))
+    assert said.text == "It is 4." and said.served == "mock"
+    assert said.sent == {"temperature": None, "system": "user"}
+    assert len(server.asked) == 3 and len(model.notes) == 2
+
+
+def test_a_reasoning_model_can_be_asked_though_litellm_itself_refuses_its_temperature(loopback):
+    server = loopback(lambda body: "It is 4.")
+    asked = Request(
+        REQUEST.address, REQUEST.messages, Sampling(max_tokens=64, temperature=0.0), seed=3
+    )
+    said, model = ask("openai/gpt-5-nano", asked, base_urls=(server.url,))
+    assert said.text == "It is 4." and said.sent["temperature"] is None
+    assert "temperature" in model.notes[0] and "temperature" not in server.asked[0][2]
+
+
+@pytest.mark.parametrize(
+    ("status", "error", "kind"),
+    [
+        (400, {"message": "x", "type": "exceed_context_size_error"}, "context_length"),
+        (400, {"message": "x", "code": "content_filter"}, "content_filter"),
+        (402, {"message": "Insufficient credits."}, "quota"),
+        (400, {"message": "messages must alternate"}, "http_400"),
+    ],
+)  # fmt: skip
+def test_refusals_have_the_same_classes_as_a_servers_own(loopback, status, error, kind):
+    server = loopback(lambda body: (status, {"error": error}))
+    with pytest.raises(CallError) as caught:
+        ask("hosted_vllm/mock", base_urls=(server.url,))
+    assert caught.value.kind == kind
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"usage": {"prompt_tokens": 1, "completion_tokens": -5}}, {"usage": None},
+     {"usage": {"prompt_tokens": "n/a", "completion_tokens": [5]}}],
+    ids=str,
+)  # fmt: skip
+def test_odd_usage_is_an_answer_or_an_error_of_its_call(loopback, change):
+    choice = {"index": 0, "message": {"role": "assistant", "content": "4"}, "finish_reason": "stop"}
+    server = loopback(lambda body: (200, {"model": "m", "choices": [choice], **change}))
+    try:
+        said, _ = ask("hosted_vllm/mock", base_urls=(server.url,))
+    except CallError as error:
+        assert error.kind == "bad_response" or error.kind.startswith("http_5")
+    else:
+        assert said.text == "4" and 0 < said.usage.total < 1000

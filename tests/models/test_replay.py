@@ -103,3 +103,21 @@ def test_thinking_in_a_recorded_text_is_no_part_of_the_answer(tmp_path):
 
     assert (said("q").text, said("q").reasoning) == ("\\boxed{2}", "\\boxed{1}?")
     assert (said("r").text, said("r").finish_reason) == ("", "length")
+
+
+def test_recorded_finish_reasons_are_read_in_every_servers_words(tmp_path):
+    file = tmp_path / "r.jsonl"
+    words = {"a": "MAX_TOKENS", "b": "SAFETY", "c": "end_turn", "d": "abort"}
+    file.write_text("".join(
+        orjson.dumps({"id": name, "text": "x", "finish_reason": word}).decode() + "\n"
+        for name, word in words.items()
+    ))  # fmt: skip
+
+    def finish(question):
+        model = make_model(f"replay/{file}")
+        asked = Request(Address("t", question, model.name, 0, 0), (Message("user", "?"),))
+        return asyncio.run(model.complete(asked)).finish_reason
+
+    assert [finish(name) for name in "abc"] == ["length", "content_filter", "stop"]
+    with pytest.raises(CallError, match="aborted"):
+        finish("d")
