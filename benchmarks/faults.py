@@ -2,9 +2,9 @@
 
     python benchmarks/faults.py [--calls 50000] [--share 0.2] [--concurrency 512]
 
-The server is ``tests/hostile.py``, in this process: every mode whose call should end in an answer,
-odd replies as well as failures, in equal parts. Whole answers are counted per question where they
-are given, answers per call where they arrive and in the journal.
+The server is ``tests/hostile_server.py``, in this process: every mode whose call should end in an
+answer, odd replies as well as failures, in equal parts. Whole answers are counted per question
+where they are given, answers per call where they arrive and in the journal.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 sys.path[:0] = [str(ROOT), str(ROOT / "tests")]
 
-import hostile  # noqa: E402
+import hostile_server as hostile  # noqa: E402
 
 from heartloop.calls import Client, Journal, Limits  # noqa: E402
 from heartloop.errors import CallError  # noqa: E402

@@ -6,7 +6,7 @@ import asyncio
 import random
 from pathlib import Path
 
-import hostile
+import hostile_server as hostile
 import pytest
 
 from heartloop.calls import Client, Journal, Limits, Patience, Retry
@@ -76,7 +76,7 @@ def test_every_mode_ends_as_the_table_says(mode: hostile.Mode, tmp_path: Path) -
 
 def test_the_table_in_the_docs_is_that_of_the_server() -> None:
     page = (ROOT / "docs" / "providers.md").read_text(encoding="utf-8")
-    assert hostile.table() in page, "python tests/hostile.py prints the table"
+    assert hostile.table() in page, "python tests/hostile_server.py prints the table"
 
 
 def test_with_a_fifth_of_all_replies_hostile_nothing_is_lost_or_asked_twice(tmp_path: Path) -> None:

@@ -1,7 +1,7 @@
 # ruff: noqa: E501 - one line a mode
 """A server that does everything real servers were seen to do, one mode a line.
 
-    python tests/hostile.py            prints the table that stands in docs/providers.md
+    python tests/hostile_server.py            prints the table that stands in docs/providers.md
 
 ``tests/models/test_hostile.py`` asks one question of every mode; ``benchmarks/faults.py`` asks
 50,000 with a fifth of the replies hostile.
