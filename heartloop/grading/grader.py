@@ -153,6 +153,7 @@ class Grader:
             return Graded(early, early)
         cut = completion.finish_reason == "length"
         context = ex.context_for(question, params)
+        found: ex.Found | None = None
         if self.reads_content:
             own = content = await self._content(text, cut, gold, params, question)
         else:
@@ -160,17 +161,20 @@ class Grader:
             own = await self._verdict(found, text, cut, gold, params, question)
             published = self.verifier.published or params.get("compat") == "official"
             content = own
-            if self.verifier.kind not in ("judge", "choice_loglik") and (
-                published or own.outcome != "correct"
-            ):
+            settled = own.outcome == "correct" or (
+                self.reader == "maths" and found is not None and found.step == "conclusion"
+            )  # the maths reader would read the same
+            if self.verifier.kind not in ("judge", "choice_loglik") and (published or not settled):
                 content = await self._content(text, cut, gold, params, question)
         if content.outcome != "correct" or self.verifier.kind in ("judge", "choice_loglik"):
             return Graded(own, content)
         if not self.verifier.form:
             return graded(own, content)
-        found = ex.run_chain(self.verifier.form, text, context)
-        kept = found is not None and (
-            (await self._compare(gold, params, found.answer, question)).outcome == "correct"
+        asked = ex.run_chain(self.verifier.form, text, context)
+        if asked is not None and found is not None and asked.answer == found.answer:
+            return Graded(own, content, own.outcome == "correct")
+        kept = asked is not None and (
+            (await self._compare(gold, params, asked.answer, question)).outcome == "correct"
         )
         return Graded(own, content, kept)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 from heartloop.grading.phrases import CORRECTION, FOREIGN, MARKER, OTHERS_ERROR
 
@@ -36,6 +37,7 @@ def _closing_braces(text: str) -> dict[int, int]:
     return closing
 
 
+@lru_cache(maxsize=16)  # own metric, content and form look at one text
 def _boxes(text: str) -> list[tuple[int, int, int, str]]:
     """Outer boxes of a text, in order: start of the mark, start and end of the content, content."""
     spans: list[tuple[int, int, int, str]] = []
@@ -251,6 +253,8 @@ def unlabelled(text: str) -> str:
 
 def _corrected(text: str, start: int) -> tuple[str, bool] | None:
     """What a text says instead, where it takes back the answer before ``start``."""
+    if len(text) - start < 16 or CORRECTION.search(text, start) is None:
+        return None
     for match in reversed(list(MARKER.finditer(text, start))):
         begin = max(text.rfind(char, 0, match.start()) for char in ".!?\n") + 1
         if OTHERS_ERROR.search(text, begin, match.end()):

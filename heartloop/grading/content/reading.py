@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 from heartloop.types import Gold, Question, UnscoredReason
@@ -120,11 +122,16 @@ def is_number(text: str) -> bool:
     return _NUMBER.fullmatch(text.strip()) is not None
 
 
+@lru_cache(maxsize=16_384)
 def fold(text: str) -> str:
     """Words in lower case without marks, accents kept, ``ß`` as ``ss``; signs of numbers kept."""
     text = plain(text).casefold().replace("&", " and ")
-    text = _GROUPED.sub("", _DOTTED.sub(lambda m: m.group().replace(".", ""), text))
-    text = _SIGN.sub(" \\1", text)
+    if "." in text:
+        text = _DOTTED.sub(lambda m: m.group().replace(".", ""), text)
+    if "," in text:
+        text = _GROUPED.sub("", text)
+    if "-" in text or "+" in text:
+        text = _SIGN.sub(" \\1", text)
     text = _MARKS.sub(" ", text)
     return " ".join(text.split())
 
@@ -137,8 +144,8 @@ _MARKS = re.compile(r"(?<!\d)[.,](?!\d)|(?<=\d)[.,](?!\d)|-(?!\d)|(?<=\w)-|[^\w\
 
 def plain(text: str) -> str:
     """Unicode in composed form, one sign for each kind of dash, quote and blank."""
-    import unicodedata
-
+    if text.isascii():
+        return text.replace("`", "'")
     return unicodedata.normalize("NFKC", text).translate(SAME_SIGN)
 
 

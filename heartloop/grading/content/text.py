@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from fractions import Fraction
+from functools import lru_cache
 
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.statement import committed, readings
@@ -53,6 +54,9 @@ def _without_prefix(text: str, prefix: str) -> str:
     return text
 
 
+_NUMBERED = re.compile(r"\s*(\d+)\s*[-–:.)]\s*(\D+)")
+
+
 def same_text(gold: str, answer: str) -> bool:
     """Whether two texts are the same name: case, marks, a leading article, Unicode form aside.
 
@@ -63,7 +67,7 @@ def same_text(gold: str, answer: str) -> bool:
         return bool(wanted)
     if not mine or not wanted:
         return False
-    numbered = re.fullmatch(r"\s*(\d+)\s*[-–:.)]\s*(\D+)", gold)
+    numbered = _NUMBERED.fullmatch(gold) if gold[:1].isdigit() else None
     if numbered and mine in (numbered[1], _name(numbered[2])):
         return True
     if "-" in plain(gold + answer):
@@ -71,8 +75,14 @@ def same_text(gold: str, answer: str) -> bool:
     return False
 
 
+_ARTICLE = re.compile(r"(?:the|an|a) (?=\w\w)")
+
+
+@lru_cache(maxsize=16_384)
 def _name(text: str) -> str:
-    return re.sub(r"^(?:the|an|a) (?=\w\w)", "", fold(even(text)))
+    folded = fold(even(text))
+    article = _ARTICLE.match(folded)
+    return folded[article.end() :] if article else folded
 
 
 # --- numbers ----------------------------------------------------------------------------
@@ -82,6 +92,7 @@ _VALUE = re.compile(
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>(?:\.\d+)|(?<=\d))(?P<exp>e[-+]?\d+)?(?![\w]*\d)",
     re.I,
 )
+_DIGIT = re.compile(r"\d")
 _UNITS = (
     "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
     "sixteen seventeen eighteen nineteen"
@@ -96,6 +107,7 @@ _WORD_NUMBER = re.compile(
 )
 
 
+@lru_cache(maxsize=8192)
 def value_of(text: str) -> Fraction | None:
     """The number that a text is, in digits or English words; None where it is anything else."""
     found = values_in(text)
@@ -105,7 +117,7 @@ def value_of(text: str) -> Fraction | None:
 def values_in(text: str) -> list[tuple[int, int, Fraction]]:
     """Numbers of a bare text in order: start, end, value."""
     found = []
-    for match in _VALUE.finditer(text):
+    for match in _VALUE.finditer(text) if _DIGIT.search(text) else ():
         if not (match["whole"] or match["part"]):
             continue
         digits = (match["whole"] or "0").replace(",", "") + (match["part"] or "")
