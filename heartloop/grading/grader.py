@@ -249,7 +249,7 @@ class Grader:
                 if same_text(accepted, candidate.answer):
                     said = f"{shown(candidate.answer)} is the same as {shown(accepted)}"
                     return Verdict("correct", None, candidate.answer, 1.0, said)
-                if self.reader in ("text", "number") and same_number(accepted, candidate.answer):
+                if _same_number(accepted, candidate.answer, question):
                     said = f"{shown(candidate.answer)} is the number {shown(accepted)}"
                     return Verdict("correct", None, candidate.answer, 1.0, said)
         kind = self.verifier.kind
@@ -375,6 +375,16 @@ def _unanswered(text: str, unclosed: bool, finish_reason: str) -> Verdict | None
             return Verdict("unscored", "truncated", None, None, "cut before any visible answer")
         return Verdict("unscored", "empty", None, None, "the answer is empty")
     return None
+
+
+def _same_number(accepted: str, answer: str, question: Question | None) -> bool:
+    """Whether an answer is the accepted number; digits that the question gave are its echo."""
+    if not same_number(accepted, answer):
+        return False
+    echoed = (
+        question is not None and not accepted[:1].isdigit() and answer.strip() in question.input
+    )
+    return not echoed
 
 
 def _complete(text: str, candidate: Candidate) -> bool:

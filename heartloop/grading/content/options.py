@@ -93,6 +93,9 @@ _ARTICLE = re.compile(r"(?:the|a|an)\s+", re.I)
 _LIST_LETTER = re.compile(r"\(?([A-Za-z])[).:]\s*", re.U)
 
 
+_BRACKETED = re.compile(r"\(?[A-Za-z]\)?")
+
+
 class Options:
     """The options of one question, made ready for reading."""
 
@@ -100,6 +103,9 @@ class Options:
         """Fold the options' texts once."""
         self.choices = asked.choices
         self.letters = asked.letters
+        self.labelled = bool(asked.choices) and all(map(_BRACKETED.fullmatch, asked.choices))
+        if self.labelled:  # the choices are "(a)" and "(b)": they are letters and nothing else
+            self.letters = True
         self.names: list[tuple[str, int]] = []
         seen: set[str] = set()
         for index, choice in enumerate(asked.choices):
@@ -111,12 +117,15 @@ class Options:
         self.polar = _polar([name for name, _ in self.names])
 
     def _name(self, name: str, index: int, seen: set[str]) -> None:
-        if name and name not in seen:
+        if name and name not in seen and not self.labelled:
             seen.add(name)
             self.names.append((name, index))
 
     def letter(self, letter: str) -> int | None:
         """The index of a letter, or None where no such option was shown."""
+        if self.labelled:
+            names = [choice.strip("() ").upper() for choice in self.choices]
+            return names.index(letter.upper()) if letter.upper() in names else None
         index = ord(letter.upper()) - 65
         return index if 0 <= index < len(self.choices) else None
 

@@ -22,6 +22,8 @@ class Asked:
         letters: whether the choices were shown with letters, so that a letter is an answer.
         aliases: further spelling (folded) -> label.
         numeric: the answers of this question are numbers.
+        numbered: its answers begin with a number or are numbers in words, so that a number alone
+            may answer.
         prefix: the words that the prompt ends in (``A:``), which models repeat.
     """
 
@@ -30,6 +32,7 @@ class Asked:
     letters: bool = True
     aliases: Mapping[str, str] = field(default_factory=dict)
     numeric: bool = False
+    numbered: bool = False
     prefix: str = ""
 
 
@@ -103,6 +106,7 @@ def asked_of(
         letters=letters,
         aliases=aliases,
         numeric=bool(gold.answers) and all(map(is_number, gold.answers)),
+        numbered=any(answer[:1].isdigit() or _SPOKEN.match(answer) for answer in gold.answers),
         prefix=prefix[0].strip() if prefix and len(prefix[0]) < 60 else "",
     )
 
@@ -114,6 +118,11 @@ def shows_letters(shown: str, choices: tuple[str, ...]) -> bool:
     return re.search(rf"\(?A[).:]\s*{re.escape(choices[0])}", shown) is not None
 
 
+_SPOKEN = re.compile(
+    r"(?:minus |negative |a )?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
+    r"\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand)\b",
+    re.I,
+)
 _NUMBER = re.compile(r"[-+−]?[$€£]?\s*(?:\d{1,3}(?:,\d{3})+|\d+)(?:\.\d+)?(?:[eE][-+]?\d+)?\s*%?")
 
 

@@ -170,7 +170,7 @@ _BEHIND = (
 )
 _EXPLAINED = re.compile(
     rf"\s*(?:,\s*(?={_BEHIND})|\s+(?=because\b|since\b|as (?:it|he|she|they|the|this|an?)\b|"
-    rf"due to\b)|;\s|\s+-+\s+|"
+    rf"due to\b)|;\s|\s+-+\s+(?!\d)|"
     rf"\s*\((?!\s*(?:or|not|and|also|alternatively)\b)[^()]*\)\s*(?:$|(?=[,.;]))|\s*:\s)",
     re.I,
 )

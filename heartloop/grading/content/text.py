@@ -8,7 +8,7 @@ from functools import lru_cache
 
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.statement import committed, readings
-from heartloop.grading.content.surface import bare, even
+from heartloop.grading.content.surface import bare, even, statements
 from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED
 
 _ONLY_A_NUMBER = re.compile(
@@ -22,7 +22,7 @@ def read_text(text: str, asked: Asked) -> Reading:
     if asked.numeric:
         return read_number(text, asked)
     body = _without_prefix(bare(text), asked.prefix)
-    if _ONLY_A_NUMBER.fullmatch(body.lower()):
+    if not asked.numbered and _ONLY_A_NUMBER.fullmatch(body.lower()):
         return Reading((), "unparsed", "not the task: only a number")
     spans, rule = committed(body, text, asked)
     if not spans:
@@ -151,8 +151,16 @@ def _from_words(text: str) -> int | None:
     return sign * (total + current)
 
 
+_EQUALS = re.compile(
+    r"(?:=|\b(?:equals|gives(?: us)?|is|makes|get|are)\b)\s*:?\s*(?=[-+$€£.]?\s?\d)", re.I
+)
+
+
 def read_number(text: str, asked: Asked) -> Reading:
-    """A number: behind “=” or “is”, or the only one that a committed statement names."""
+    """A number: behind “=” or “is”, or the only new one that a statement names.
+
+    Where the first statement names none that can be told apart, the next that does decides.
+    """
     body = _without_prefix(bare(text), asked.prefix)
     spans, rule = committed(body, text, asked)
     if not spans:
@@ -162,25 +170,47 @@ def read_number(text: str, asked: Asked) -> Reading:
         if len(values) > 1 or None in values:
             return nothing("it settles on several numbers")
         spans = spans[-1:]
-    start, end = spans[0]
-    found = readings(body, (start, end), asked, rule)
-    for candidate in sorted(found, key=lambda c: len(c.answer)):
-        inside = values_in(candidate.answer)
-        if len({value for _, _, value in inside}) == 1 and not _denies(candidate.answer):
-            a, b, value = inside[-1]
-            at = candidate.span[0] if candidate.span else 0
-            return Reading((Candidate(_shown(value), (at + a, at + b), candidate.rule),))
+    if rule == "the first statement":
+        if REFUSAL.search(body, *spans[0]):
+            return _unanswered(body)
+        spans += [span for span in statements(body) if span[0] >= spans[0][1]][:8]
+    several = False
+    for span in spans:
+        if UNDECIDED.search(body, *span):
+            continue
+        candidate = _number_in(body, span, asked, rule)
+        if candidate is not None:
+            return Reading((candidate,))
+        several = several or bool(values_in(body[slice(*span)]))
+    if several:
+        return nothing("more than one number is named")
+    found = readings(body, spans[0], asked, rule)
+    return Reading(tuple(found[-1:])) if found else _unanswered(body)
+
+
+def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Candidate | None:
+    start, end = span
     piece = body[start:end]
-    shown = {value for _, _, value in values_in(asked.input)}
-    fresh = [item for item in values_in(piece) if item[2] not in shown]
-    if len({item[2] for item in fresh}) == 1 and not _denies(piece):
-        a, b, value = fresh[-1]
-        return Reading(
-            (Candidate(_shown(value), (start + a, start + b), f"{rule}, its new number"),)
-        )
-    if not values_in(piece):
-        return _unanswered(body) if not found else Reading(tuple(found[-1:]))
-    return nothing("more than one number is named")
+    if _denies(piece):
+        return None
+    behind = list(_EQUALS.finditer(piece))
+    if behind:
+        found = values_in(piece[behind[-1].end() :])
+        if len({value for _, _, value in found}) == 1:
+            a, b, value = found[0]
+            at = start + behind[-1].end()
+            return Candidate(_shown(value), (at + a, at + b), f"{rule}, behind its sign")
+    inside = values_in(piece)
+    shown = {value for _, _, value in values_in(bare(asked.input))}
+    fresh = [item for item in inside if item[2] not in shown]
+    for chosen, how in ((inside, "its only number"), (fresh, "its new number")):
+        if len({item[2] for item in chosen}) == 1:
+            a, b, value = chosen[-1]
+            return Candidate(_shown(value), (start + a, start + b), f"{rule}, {how}")
+    for candidate in sorted(readings(body, span, asked, rule), key=lambda c: len(c.answer)):
+        if value_of(candidate.answer) is not None and candidate.rule.count("explains") == 0:
+            return Candidate(candidate.answer, candidate.span, candidate.rule)
+    return None
 
 
 def _denies(text: str) -> bool:
