@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing
+from heartloop.grading.content.statement import committed, readings
 from heartloop.grading.content.surface import (
     bare,
     even,
@@ -96,6 +97,23 @@ _LIST_LETTER = re.compile(r"\(?([A-Za-z])[).:]\s*", re.U)
 _BRACKETED = re.compile(r"\(?[A-Za-z]\)?")
 
 
+def _labelled_texts(asked: Asked) -> list[str]:
+    """The words that the prompt shows behind each label: ``(a) … (b) …``."""
+    texts = []
+    for choice in asked.choices:
+        name = choice.strip("() ")
+        found = re.search(
+            rf"\({name}\)\s*(?P<text>.{{12,}}?)(?=\s*\([A-Za-z]\)\s|\n|$)", asked.input, re.S
+        )
+        texts.append(found["text"] if found else "")
+    return texts
+
+
+_SMALL = set(
+    "the a an is are was were of to in on at and or it its that this be by for with as so".split()
+)
+
+
 class Options:
     """The options of one question, made ready for reading."""
 
@@ -113,6 +131,10 @@ class Options:
         for alias, label in asked.aliases.items():
             if label in asked.choices:
                 self._name(alias, asked.choices.index(label), seen)
+        if self.labelled:
+            for index, shown in enumerate(_labelled_texts(asked)):
+                if shown:
+                    self.names.append((_words(shown), index))
         self.longest_first = sorted(self.names, key=lambda item: -len(item[0]))
         self.polar = _polar([name for name, _ in self.names])
 
@@ -133,6 +155,16 @@ class Options:
         """The option that a text is, case, marks and a leading article aside."""
         words = _words(text)
         return next((index for name, index in self.names if name == words), None) if words else None
+
+    def containing(self, text: str) -> int | None:
+        """The only option that has all the words of a short text: “the designer”."""
+        words = {word for word in _words(text).split() if word not in _SMALL}
+        if not words or len(words) > 6 or self.polar or DENIAL.search(text):
+            return None
+        if not any(len(word) > 2 for word in words):
+            return None
+        found = [i for name, i in self.names if words <= set(name.replace("'s", "").split())]
+        return found[0] if len(found) == 1 else None
 
     def named(self, text: str) -> list[tuple[int, int, int]]:
         """Options whose words stand in a folded text, longest first: place, length, index."""
@@ -244,7 +276,8 @@ class Options:
                 return Settled("words", first[2], span)
             return Settled("hedge", None, span)
         if not distinct:
-            return Settled("outside", None, span)
+            part = self.containing(rest)
+            return Settled("outside" if part is None else "words", part, span)
         place, size, index = found[0]
         before = folded[: max(place - 1, 0) if place else 0]
         behind = folded[place + size :]
@@ -480,8 +513,10 @@ def read_choice(text: str, asked: Asked) -> Reading:
         return read_letter(text, asked)
     plain = bare(_without_prefix(even(text), asked))
     settled = decide(places(plain, text, options), plain)
-    if settled is None or settled.kind in ("empty",):
+    if settled is None or settled.kind == "empty":
         settled = _mentioned(plain, options)
+    if settled is None or settled.index is None and settled.rule == "in the text":
+        settled = _said(plain, text, asked, options) or settled
     if settled is None:
         return nothing("no choice is named")
     if settled.index is not None:
@@ -506,6 +541,25 @@ def _without_prefix(text: str, asked: Asked) -> str:
     return text
 
 
+def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | None:
+    """The option that the predicate of the first statement names, or an answer outside of all."""
+    if options.polar:
+        return None
+    spans, rule = committed(plain, text, asked)
+    if len(spans) != 1 or UNDECIDED.search(plain, *spans[0]):
+        return None
+    found = readings(plain, spans[0], asked, rule)
+    for candidate in found:
+        index = options.exactly(candidate.answer)
+        index = options.containing(candidate.answer) if index is None else index
+        if index is not None and candidate.span:
+            return Settled("words", index, candidate.span, candidate.rule)
+    alone = not plain[spans[0][1] :].strip() and len(plain.split()) <= 25
+    if alone and not options.letters and found and re.search(r"[^\W\d_]{3,}", found[-1].answer):
+        return Settled("outside", None, spans[0], rule)
+    return None
+
+
 def _mentioned(text: str, options: Options) -> Settled | None:
     """The only option that a text names at all, where nothing denies or doubts it."""
     if UNDECIDED.search(text) or text.strip().endswith("?"):
@@ -523,7 +577,8 @@ def _mentioned(text: str, options: Options) -> Settled | None:
     both = set(letters) | named
     if len(both) != 1:
         return Settled("hedge", None, (0, len(text)), "in the text") if both else None
-    if DENIAL.search(text):
+    (only,) = both
+    if _denied(text, options, letters.get(only)):
         return Settled("denied", None, (0, len(text)), "in the text")
     if (
         len(named)
@@ -531,9 +586,19 @@ def _mentioned(text: str, options: Options) -> Settled | None:
         and re.search(r"\b(?:or|might|maybe|perhaps|possibl[ey])\b", text, re.I)
     ):
         return None
-    (index,) = both
-    span = letters.get(index, (0, len(text)))
-    return Settled("words", index, span, "the only choice named")
+    span = letters.get(only, (0, len(text)))
+    return Settled("words", only, span, "the only choice named")
+
+
+def _denied(text: str, options: Options, place: tuple[int, int] | None) -> bool:
+    """Whether a text that names one option denies it.
+
+    Any denial counts; where the options are the labels themselves, one in the same statement.
+    """
+    if place is None or not options.labelled:
+        return DENIAL.search(text) is not None
+    begin = max(text.rfind(char, 0, place[0]) for char in ".\n!?;") + 1
+    return bool(DENIAL.search(text, begin, place[0]) or _WRONG.match(text, place[1]))
 
 
 def read_letter(text: str, asked: Asked) -> Reading:
