@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
@@ -23,6 +24,7 @@ from heartloop.grading.content import (
 from heartloop.grading.judge import Judge, JudgeAsk, JudgeSpec, judge_answer, judge_spec
 from heartloop.grading.math import compare_maths
 from heartloop.grading.maths.pool import MathPool
+from heartloop.grading.maths.words import spoken_number
 from heartloop.types import Completion, Gold, Graded, Question, Verdict, graded
 
 _DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
@@ -220,7 +222,7 @@ class Grader:
             if cut:
                 return Verdict("unscored", "truncated", None, None, "cut by the token limit")
             return Verdict("unscored", reading.reason or "unparsed", None, None, reading.detail)
-        first: Verdict | None = None
+        best: Verdict | None = None  # the barest reading of those that score most
         for candidate in candidates:
             if cut and not _complete(text, candidate):
                 detail = "cut by the token limit; what was read may be incomplete"
@@ -232,10 +234,10 @@ class Grader:
             )
             if verdict.outcome == "correct":
                 return verdict
-            if first is None or (verdict.score or 0.0) > (first.score or 0.0):
-                first = verdict
-        assert first is not None
-        return first
+            if best is None or (verdict.score or 0.0) >= (best.score or 0.0):
+                best = verdict
+        assert best is not None
+        return best
 
     async def _compare_content(
         self,
@@ -264,7 +266,7 @@ class Grader:
         self, reading: Reading, question: Question, params: Mapping[str, Any]
     ) -> tuple[Candidate, ...]:
         """The only choice that equals a clause by value: 3156 for "3,156"."""
-        if not any(char.isdigit() for char in reading.clause):
+        if not re.search(r"\d", reading.clause) and spoken_number(reading.clause) is None:
             return ()
         equal = []
         for choice in question.choices:

@@ -17,6 +17,7 @@ _FOREIGN = (
     r"odpoveď|odgovor|ответ|решение|відповідь|отговор|cevap|yanıt|jawaban|đáp án|câu trả lời|"
     r"απάντηση|válasz|răspuns(?:ul)?|उत्तर|الإجابة|الجواب|תשובה"
 )
+_ADJECTIVE = r"(?:\s+(?:correct[aeo]?|corret[ao]|corrett[ao]|exact[aeo]?|final[eo]?|finale))?"
 _CJK = (
     r"(?:最终|最終|正确|正確|正しい)?(?:的)?"
     r"(?:答案|回答|正解|答え|解答|选项|選項|选择)|정답|답변|답"
@@ -32,16 +33,18 @@ _FILL = (
     r"(?:option|choice|letter|number|statement)(?=[\s:(*]))\b)*"
 )
 MARKER = re.compile(
-    rf"(?:(?<![\w])(?:{_ENGLISH}|{_PICK}|{_FOREIGN})(?![\w])"
+    rf"(?:(?<![\w])(?:{_ENGLISH}|{_PICK}|(?:{_FOREIGN}){_ADJECTIVE})(?![\w])"
     rf"(?:\s+(?:to|for|of|in|on)\s[^.\n:=]{{1,80}}?)?"
     rf"(?:\s*(?:\([^()\n]{{1,20}}\))?\s*:|\s*=(?!=)|\s+(?:{_COPULA})(?![\w'])\s*:?){_FILL}"
-    rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|:|=)\s*:?)\s*",
+    rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|:|=)\s*:?|[选選][择擇]?\s*(?=\(?[A-Z])"
+    r"|(?<![\w])(?:final\s+)?answer\s+-+\s+)\s*",
     re.I,
 )
 """Behind it stands the answer: “the answer is”, “Lösung:”, “答案是”."""
 
 FOREIGN = re.compile(
-    rf"(?:(?<![\w])(?:{_FOREIGN})(?![\w])(?:\s*[:：]|\s*=(?!=)|\s+(?:{_COPULA})(?![\w'])\s*:?)"
+    rf"(?:(?<![\w])(?:{_FOREIGN}){_ADJECTIVE}(?![\w])(?:\s*[:：]|\s*=(?!=)|"
+    rf"\s+(?:{_COPULA})(?![\w'])\s*:?)"
     rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|[:：]|=)\s*[:：]?)[\s*_]*",
     re.I,
 )

@@ -57,12 +57,13 @@ _FILLER = re.compile(
 )
 _LETTER = re.compile(
     r"(?P<open>[(\[<]{0,2})\s?(?P<letter>[A-Za-z])\s?(?P<close>[)\]>]{0,2})"
-    r"(?![0-9A-Za-z\u00c0-\u052f]|'\w)"
+    r"(?![0-9A-Za-z\u00c0-\u052f]|'\w|-\w|\.[A-Za-z]|\+)"
 )
 _MORE = re.compile(
     r"\s*[\"']?\s*(?:[/&+]|,?\s*\b(?:or|and|oder|und|ou|et|o|y|и|или|e)\b|"
     r",(?=\s*\(?[A-Z]\)?(?:\s*[,/&.)]|\s+(?:and|or)\b|\s*$))|"
-    r"\(\s*or\b|;\s*(?:or|and)\b|または|或|和)",
+    r",\s*(?:possibly|maybe|perhaps|or|also|alternatively)\b|\(\s*or\b|;\s*(?:or|and)\b|"
+    r"または|或|和)",
     re.I,
 )
 _BEHIND = re.compile(
@@ -250,6 +251,15 @@ class Options:
                 best = max(named, key=lambda item: len(item[0]))
                 if best[1] != index:
                     return None, "hedge", stop  # the letter says one thing, the words another
+            if any(
+                options != index
+                and _words(tail[match.end() :]).startswith(name + " ")
+                or options != index
+                and _words(tail[match.end() :]) == name
+                for match in re.finditer(r"\(?[A-Z][).:]\s", tail)
+                for name, options in self.names
+            ):
+                return None, "hedge", stop  # the options are listed one by one
             others = {letter for letter in re.findall(r"\(([A-Z])\)", tail)} - {letter.upper()}
             if others and re.search(r"\b(?:or|and)\b", tail):
                 return None, "hedge", stop
@@ -258,6 +268,8 @@ class Options:
     def _words_of(self, rest: str, span: tuple[int, int]) -> Settled:
         """The option whose words a clause gives."""
         exact = self.exactly(rest)
+        if exact is None and "=" in rest:
+            exact = self.exactly(rest.rsplit("=", 1)[1])
         if exact is not None:
             return Settled("words", exact, span)
         if self.polar:
@@ -427,6 +439,10 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             begin = max(text.rfind(c, 0, match.start()) for c in ".\n;") + 1
             before = text[begin : match.start()]
             index = options.letter(match["letter"])
+            if re.search(
+                r"\b(?:if|unless|provided)\b", text[match.end() : sentence_end(text, match.end())]
+            ):
+                continue
             if DENIAL.search(before) or re.search(
                 r"\b(?:if|whether|why|and|or|both|suppose)\W*$", before, re.I
             ):
@@ -450,7 +466,9 @@ def _head(text: str, options: Options) -> Settled | None:
         marks = {m[1] for m in (re.match(r"\s*\(?([A-Z])[).:]\s", line) for line in lines) if m}
         if len(marks) > 1:
             return None  # the options are gone through one by one
-    spans = statements(text)
+    spans = [span for span in statements(text) if not _HEADING.fullmatch(text[slice(*span)])]
+    if not spans:
+        return None
     start, end = spans[0]
     if (
         options.letters
@@ -463,6 +481,8 @@ def _head(text: str, options: Options) -> Settled | None:
     if named and options.exactly(named["name"]) is not None:
         index = options.exactly(named["name"])
         return Settled("words", index, named.span("name"), "at the head of the text", 2)
+    if text[start:end].rstrip().endswith("?"):
+        return None
     settled = options.settle(text, start, end, firm=True)
     if settled.kind in ("letter", "hedge") or settled.kind == "words":
         exact = settled.kind == "letter" or options.exactly(_labelless(text[start:end])) is not None
@@ -471,6 +491,7 @@ def _head(text: str, options: Options) -> Settled | None:
     return None
 
 
+_HEADING = re.compile(r"\W*(?:the\s+|my\s+|final\s+|correct\s+)*(?:answer|choice|option)\W*", re.I)
 _HEADED = re.compile(r"\s*[\[(\"']*(?P<name>[^\n:.\])\"']{2,60})[\"'\])]*\s*(?:[:.\])\n]|$)")
 
 
@@ -543,7 +564,11 @@ def _without_prefix(text: str, asked: Asked) -> str:
 
 def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | None:
     """The option that the predicate of the first statement names, or an answer outside of all."""
-    if options.polar:
+    if (
+        options.polar
+        or options.letters
+        and len({i for _, _, i in options.named(_words(plain))}) > 1
+    ):
         return None
     spans, rule = committed(plain, text, asked)
     if len(spans) != 1 or UNDECIDED.search(plain, *spans[0]):
@@ -554,6 +579,8 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
         index = options.containing(candidate.answer) if index is None else index
         if index is not None and candidate.span:
             return Settled("words", index, candidate.span, candidate.rule)
+    if options.letters and found and len(plain.split()) <= 8:
+        return Settled("outside", None, found[-1].span or spans[0], rule)
     alone = not plain[spans[0][1] :].strip() and len(plain.split()) <= 25
     if alone and not options.letters and found and re.search(r"[^\W\d_]{3,}", found[-1].answer):
         return Settled("outside", None, spans[0], rule)
@@ -563,6 +590,10 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
 def _mentioned(text: str, options: Options) -> Settled | None:
     """The only option that a text names at all, where nothing denies or doubts it."""
     if UNDECIDED.search(text) or text.strip().endswith("?"):
+        return None
+    if options.letters and re.match(
+        r"\W*(?:let me|let us|let's|first,|to (?:decide|answer))", text, re.I
+    ):
         return None
     if options.polar:
         settled = options._polar_of(text, (0, len(text)))

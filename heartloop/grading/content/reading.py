@@ -119,7 +119,8 @@ def shows_letters(shown: str, choices: tuple[str, ...]) -> bool:
 
 
 _SPOKEN = re.compile(
-    r"(?:minus |negative |a )?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|"
+    r"(?:minus |negative |a )?(?:zero|one|two|three|four|five|six|seven|eight|nine|ten|"
+    r"eleven|twelve|"
     r"\w+teen|twenty|thirty|forty|fifty|sixty|seventy|eighty|ninety|hundred|thousand)\b",
     re.I,
 )
@@ -162,6 +163,9 @@ SAME_SIGN = {
     **dict.fromkeys(map(ord, "‐‑‒–—―−﹣－"), "-"),
     **dict.fromkeys(map(ord, "“”„‟«»″＂"), '"'),
     **dict.fromkeys(map(ord, "‘’‚‛‹›′＇`´"), "'"),
+    **dict.fromkeys(map(ord, "【〔［"), "["),
+    **dict.fromkeys(map(ord, "】〕］"), "]"),
+    **dict.fromkeys(map(ord, "「」『』"), '"'),
     **dict.fromkeys(map(ord, "\u00a0\u2002\u2003\u2009\u202f\u3000"), " "),
     **dict.fromkeys(map(ord, "\u200b\u200c\u200d\u2060\ufeff\u00ad"), ""),
 }

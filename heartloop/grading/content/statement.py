@@ -29,6 +29,11 @@ _GREETING = re.compile(
     r"here(?:'s| is| are)\b.*|step \d.*)",
     re.I | re.S,
 )
+_HEADING = re.compile(
+    r"\W*(?:the\s+|my\s+|final\s+|correct\s+)*(?:answer|output|result|solution|response|"
+    r"translation)\W*",
+    re.I,
+)
 _FEELING = re.compile(
     r"\W*(?:(?:yes|no|well|oh)\W+)?(?:i(?:'m| am)|we(?:'re| are)|i)\s+(?:\w+\s+)?(?:sorry|"
     r"sure|certain|confident|"
@@ -71,6 +76,9 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
             if not same and not CORRECTION.search(text, span[1], spans[0][0] + 1):
                 spans.insert(0, span)
         return spans, best[-1][1]
+    listed = _listing(text)
+    if listed is not None:
+        return [listed], "a list"
     said = [span for span in statements(text) if not _beside(text, span, asked)]
     if not said:
         return [], ""
@@ -85,6 +93,20 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
             back = _taken_back(text, said[0][1])
             return ([back], "behind a correction") if back is not None else ([], "")
     return [said[0]], "the first statement"
+
+
+_ITEM = re.compile(r"\s*(?:[-•*+]|\d{1,2}[.)])\s+\S")
+
+
+def _listing(text: str) -> Span | None:
+    """The span of a text that is nothing but short lines or bullets: a list is one statement."""
+    lines = [line for line in text.splitlines() if line.strip() and not _HEADING.fullmatch(line)]
+    if len(lines) < 2:
+        return None
+    short = all(len(line.split()) <= 3 and not re.search(r"[:.,!?;]\s*$|:", line) for line in lines)
+    if not short and not all(_ITEM.match(line) for line in lines):
+        return None
+    return (len(text) - len(text.lstrip()), len(text.rstrip()))
 
 
 def _marked(text: str, raw: str) -> list[tuple[Span, int, str]]:
@@ -141,6 +163,8 @@ def _beside(text: str, span: Span, asked: Asked) -> bool:
     piece = text[slice(*span)].strip()
     if piece.endswith("?") or not re.search(r"\w", piece):
         return True
+    if _HEADING.fullmatch(piece):
+        return True
     label = LABEL.match(piece)
     if label and NO_ANSWER_LABEL.search(label["name"]) and not ANSWER_LABEL.search(label["name"]):
         return True
@@ -170,7 +194,8 @@ _BEHIND = (
 )
 _EXPLAINED = re.compile(
     rf"\s*(?:,\s*(?={_BEHIND})|\s+(?=because\b|since\b|as (?:it|he|she|they|the|this|an?)\b|"
-    rf"due to\b)|;\s|\s+-+\s+(?!\d)|"
+    rf"due to\b)|;\s+(?=(?:{_BEHIND})|\S+(?:\s+\S+)?\s+(?:is|are|was|lies|has|does|"
+    rf"means)\b)|\s+-+\s+(?!\d)|"
     rf"\s*\((?!\s*(?:or|not|and|also|alternatively)\b)[^()]*\)\s*(?:$|(?=[,.;]))|\s*:\s)",
     re.I,
 )
@@ -198,6 +223,16 @@ _COMPARED = re.compile(
     r"(?:correct|right|best|final|most likely|chosen|only)(?: \w+){0,2}$|answer\b|cause\b|"
     r"effect\b|one\b|solution\b|"
     r"(?:a|the) (?:cause|reason|answer|larger|bigger|smaller)\b)",
+    re.I,
+)
+_DESCRIBED = re.compile(r"\s*(?:the|a|an)\s+[\w' -]+", re.I)
+_POINTING = re.compile(
+    r"\W*(?:the|it|this|that|there|here|what|which|one|both|he|she|they|answer|these|those)\b", re.I
+)
+_ADVERB = re.compile(
+    r"\W*(?:(?:definitely|probably|clearly|obviously|certainly|surely|likely|most likely|"
+    r"maybe|perhaps|"
+    r"possibly|well|yes|yeah|sure|ok|okay|so|i think|i guess|i believe)\b[\s,:.-]*)+",
     re.I,
 )
 _SAYING = re.compile(
@@ -255,7 +290,7 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
         if (
             score
             and score.start() > 0
-            and (re.search(r"[,;:(|]|conf|cert|prob", score.group(), re.I))
+            and (re.search(r"[,;:(|%]|\d?\.\d|conf|cert|prob", score.group(), re.I))
         ):
             add(a, a + score.start(), f"{how}, without its score")
             b = a + score.start()
@@ -272,11 +307,20 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
             add(a + lead + 1, a + lead + quoted.end() - 1, f"{how}, quoted")
 
     a, b = start, end
+    if rule == "a list":
+        add(a, b, rule)
+        return found
+    number = re.match(r"\s*\d{1,2}[.)]\s+(?=\D)", text[a:b])
+    a += number.end() if number else 0
     trims(a, b, rule)
     label = LABEL.match(text[a:b])
     if label and text[a + label.end() : b].strip() and not _denied_label(label["name"]):
         a += label.end()
         trims(a, b, f"{rule}, behind its own label")
+    adverb = _ADVERB.match(text[a:b])
+    if adverb and text[a + adverb.end() : b].strip(" .!"):
+        a += adverb.end()
+        trims(a, b, f"{rule}, as it is said")
     saying = _SAYING.match(text[a:b])
     if saying and saying.end() and a + saying.end() < b and saying.group().strip():
         a += saying.end()
@@ -338,6 +382,10 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
         ):
             return
         trims(a + last.end(), b, f"{rule}, behind “{last.group().strip()}”")
+        if first is last and _DESCRIBED.match(predicate) and not DENIAL.search(predicate):
+            subject = piece[: last.start()]
+            if 0 < len(subject.split()) <= 5 and not _POINTING.match(subject):
+                trims(a, a + last.start(), f"{rule}, of which it is said")
         return
     if DENIAL.search(_unquoted(piece)) or UNDECIDED.search(piece):
         return

@@ -111,7 +111,10 @@ _WORD_NUMBER = re.compile(
 def value_of(text: str) -> Fraction | None:
     """The number that a text is, in digits or English words; None where it is anything else."""
     found = values_in(text)
-    return found[0][2] if len(found) == 1 else None
+    if len(found) != 1:
+        return None
+    start, end, value = found[0]
+    return None if re.search(r"\w", text[:start] + text[end:]) else value
 
 
 def values_in(text: str) -> list[tuple[int, int, Fraction]]:
