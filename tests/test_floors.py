@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "heartloop"
 FLOORS = {
-    "types": 0, "errors": 0, "secrets": 0, "network": 0, "thinking": 0, "__init__": 0,
+    "types": 0, "errors": 0, "secrets": 0, "network": 0, "thinking": 0, "turn": 0, "__init__": 0,
     "cards": 1, "analysis": 1, "models": 1, "serving": 1, "practice": 1,
     "grading": 2, "data": 2, "calls": 2,
     "methods": 3,

@@ -96,6 +96,7 @@ _HOME = {
     "smallest_detectable": "power",
     "look": "sequential",
     "ordered_differences": "sequential",
+    "ordered_gains": "sequential",
     "summarise_arm": "diagnostics",
     "preference_bias": "preference",
     "preference_dict": "preference",

@@ -65,12 +65,29 @@ def ordered_differences(
     Raises:
         ValueError: shapes that differ.
     """
-    first, second = as_matrix(a), as_matrix(b)
+    codes = [as_matrix(a), as_matrix(b)]
+    right = [np.where(c == ABSENT, np.nan, (c == CORRECT).astype(float)) for c in codes]
+    return ordered_gains(right[0], right[1], clusters)
+
+
+def ordered_gains(
+    first: FloatArray, second: FloatArray, clusters: ArrayLike | None = None
+) -> FloatArray:
+    """As `ordered_differences`, from the metric itself: values in [0, 1], NaN where not finished.
+
+    Args:
+        first: of the first arm in the order of opening, shape (questions, seeds).
+        second: of the second; what is compared with several arms gets their mean.
+        clusters: one label a question.
+
+    Raises:
+        ValueError: shapes that differ.
+    """
     if first.shape != second.shape:
         raise ValueError(f"arms have shapes {first.shape} and {second.shape}: the same needed")
-    done = ((first != ABSENT) & (second != ABSENT)).all(axis=1)
+    done = np.asarray(~(np.isnan(first) | np.isnan(second)).any(axis=1))
     count = len(done) if done.all() else int(np.argmin(done))
-    gain = ((first == CORRECT).astype(float) - (second == CORRECT)).mean(axis=1)[:count]
+    gain = (first - second)[:count].mean(axis=1)
     if clusters is None:
         return np.asarray(gain)
     ids = cluster_ids(clusters, len(done))

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import math
 import time
-from collections import deque
 from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 from heartloop.errors import UsageError
+from heartloop.turn import Waiting
 
 START = 32  # in flight at first with ``auto``
 MOST = 1024  # in flight at most with ``auto``
@@ -169,7 +168,7 @@ class Pace:
 
 
 class Gate:
-    """Places in flight; calls that come back from a failure go before new ones."""
+    """Places in flight; calls that come back from a failure go first, then those of older units."""
 
     def __init__(self, limits: Limits, most: int | None = None) -> None:
         """Set up for one model.
@@ -187,7 +186,7 @@ class Gate:
             self._fixed = limits.concurrency if most is None else min(limits.concurrency, most)
         self.in_flight = 0
         self.peak = 0
-        self._queue: deque[asyncio.Future[None]] = deque()
+        self._queue = Waiting()
 
     @property
     def limit(self) -> int:
@@ -208,19 +207,14 @@ class Gate:
             return
         if self.pace is not None:
             self.pace.saturate()
-        place = asyncio.get_running_loop().create_future()
-        if first:
-            self._queue.appendleft(place)
-        else:
-            self._queue.append(place)
+        place = self._queue.join(first=first)
         try:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():
                 self.leave()  # the place had been given already
             else:
-                with contextlib.suppress(ValueError):  # a cancelled place that was passed over
-                    self._queue.remove(place)
+                self._queue.drop(place)
             raise
 
     def leave(self) -> None:
@@ -230,11 +224,9 @@ class Gate:
 
     def admit(self) -> None:
         """Let in as many as the limit allows."""
-        while self._queue and self.in_flight < self.limit:
-            place = self._queue.popleft()
-            if not place.done():
-                self._count()
-                place.set_result(None)
+        while self.in_flight < self.limit and (place := self._queue.call()) is not None:
+            self._count()
+            place.set_result(None)
 
     def _count(self) -> None:
         self.in_flight += 1

@@ -304,7 +304,12 @@ STOPPING = option_group(
     click.option(
         "--stop-when",
         type=click.Choice(["decided"]),
-        help="Stop when a sequential test is decided.",
+        help="Stop when the sequential test of --primary is decided.",
+    ),
+    click.option(
+        "--primary",
+        metavar="ARM",
+        help="The one arm whose comparison --stop-when watches, named before the first call.",
     ),
 )
 OUTPUT = option_group(

@@ -145,6 +145,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         limits=_limits(flags),
         match=flags["match"],
         stop_when=flags["stop_when"],
+        primary=flags["primary"],
         margin=flags["margin"] / 100,
         reuse=tuple(flags["reuse"]),
     )
@@ -288,7 +289,8 @@ _DECIDED: dict[str, Any] = {
             "verifier",
             "helper", "judge_temperature", "judge_max_tokens", "rounds", "candidates", "schedule",
             "history", "selector",
-            "temperature", "max_tokens", "top_p", "reasoning_effort", "extra_body", "stop_when",
+            "temperature", "max_tokens", "top_p", "reasoning_effort", "extra_body",
+            "stop_when", "primary",
             "tensor_parallel",
         )
     ),

@@ -8,14 +8,17 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from heartloop.calls import Client
+from heartloop.run.claim import read_claim
 from heartloop.run.decide import Decider
+from heartloop.run.estimate import estimate
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.pilot import fix_draws, needs_pilot
 from heartloop.run.plan import Plan, recorded_plan
+from heartloop.run.reserve import Reserve, begun_questions
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_session
-from heartloop.run.unit import Unit, units_of
+from heartloop.run.unit import Unit, opening_order, units_of
 
 __all__ = ["Prepared", "execute", "prepare", "resume"]
 
@@ -54,30 +57,56 @@ async def execute(
         plan, client = prepared.plan, session.client
         runner = Runner(client, plan.selector, session.log)
         runner.max_unscored = plan.limits.get("max_unscored")
-        runner.shard, runner.helper = shard, plan.helper
+        runner.helper = plan.helper
+
+        def opening(model: str) -> list[tuple[str, str]]:
+            return opening_order(prepared.tasks, model, plan.seeds, plan.order, shard)
+
+        runner.opening = opening
         with watch(runner, client) if watch else contextlib.nullcontext():
             if needs_pilot(plan):
                 plan, session.manifest["pilot"] = await fix_draws(prepared, client)
                 session.manifest["plan"] = plan.to_dict()
                 session.save()
-            runner.decider = _decider(plan, prepared)
+            runner.decider = _decider(plan, prepared, session.manifest, shard)
+            runner.reserve = _reserve(prepared, client, session.asked)
 
             def units() -> Iterator[Unit]:
-                return units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, shard)
+                return units_of(
+                    prepared.tasks, plan.models, plan.seeds, plan.arms, shard, plan.order
+                )
 
             await runner.run(units(), sum(1 for _ in units()) if shard else prepared.units)
     return session.summary
 
 
-def _decider(plan: Plan, prepared: Prepared) -> Decider | None:
+def _decider(
+    plan: Plan, prepared: Prepared, manifest: Mapping[str, Any], shard: tuple[int, int] | None
+) -> Decider | None:
     if plan.stop_when != "decided":
         return None
-    questions = [
-        (task.card.name, question.id, question.cluster or question.id)
+    clusters = {
+        (task.card.name, question.id): question.cluster or question.id
         for task in prepared.tasks
         for question in task.data.questions
+    }
+    order = [
+        (model, task, question, clusters[task, question])
+        for model in plan.models
+        for task, question in opening_order(prepared.tasks, model, plan.seeds, plan.order, shard)
     ]
-    return Decider(plan, questions, plan.margin)
+    return Decider(read_claim(manifest), order, plan.seeds)
+
+
+def _reserve(prepared: Prepared, client: Client, asked: bool) -> Reserve | None:
+    """What keeps tokens for the questions that are open; None without a cap."""
+    caps = client.ledger.caps
+    if caps.total_tokens is None and caps.usd is None:
+        return None
+    plan = prepared.plan
+    guess = estimate(prepared).tokens_most / (prepared.questions * len(plan.models))
+    begun = begun_questions(client.journal) if asked else set()
+    return Reserve(client.ledger, guess, begun)
 
 
 @dataclasses.dataclass(frozen=True, slots=True)

@@ -64,7 +64,13 @@ def prepare(plan: Plan, *, download: bool = True) -> Prepared:
     for mode in dict.fromkeys(task.mode for task in tasks):
         for arm in plan.arms:
             validate_arm(arm, mode)
-    return Prepared(plan, tasks)
+    prepared = Prepared(plan, tasks)
+    if plan.stop_when:
+        from heartloop.run.claim import planned_claim
+        from heartloop.run.decide import primary_contrasts
+
+        primary_contrasts(planned_claim(prepared))
+    return prepared
 
 
 def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:

@@ -11,6 +11,7 @@ from typing import Any, get_args
 from heartloop.errors import UsageError
 from heartloop.run.files import read_json
 from heartloop.run.judges import JudgeModel, judges_of
+from heartloop.run.order import ORDERS
 from heartloop.run.plan_checks import (
     check_limits,
     check_sampling,
@@ -49,6 +50,9 @@ class Plan:
         limits: concurrency, rpm, tpm, max_total_tokens, max_usd, max_question_tokens, prices.
         match: what `resample` controls are matched on: ``tokens`` (draws fixed by a token-only
             pilot when the run begins; then ``fixed``) or ``calls``.
+        primary: the one treatment whose contrast ``stop_when`` watches.
+        order: ``permuted`` opens questions at random, tasks in proportion; ``listed`` as the data
+            have them.
         stop_when: ``decided`` ends the run when a sequential test is decided; else None.
         margin: half-width of the region of equivalence, a share.
         reuse: run folders whose journals are read before anything is asked.
@@ -77,6 +81,8 @@ class Plan:
     limits: Mapping[str, Any] = field(default_factory=dict)
     match: str = "tokens"
     stop_when: str | None = None
+    primary: str | None = None
+    order: str = "permuted"
     margin: float = 0.03
     reuse: tuple[str, ...] = ()
     claim_from: str | None = None
@@ -178,6 +184,8 @@ def recorded_plan(manifest: Mapping[str, Any], where: str) -> Plan:
     from heartloop.methods import older_defaults
 
     plan = plan_from_dict(manifest["plan"], where)
+    if "order" not in manifest["plan"]:
+        plan = dataclasses.replace(plan, order="listed")
     if "claim" in manifest:
         return plan
     return dataclasses.replace(plan, arms=tuple(older_defaults(arm) for arm in plan.arms))
@@ -217,6 +225,8 @@ def plan_from_dict(value: Mapping[str, Any], where: str) -> Plan:
         raise UsageError(f"{where}: stop_when {value['stop_when']!r}: known is decided")
     if value.get("shots_as") not in (None, *get_args(ShotsAs)):
         raise UsageError(f"{where}: shots_as {value['shots_as']!r} is neither turns nor text")
+    if value.get("order", "permuted") not in ORDERS:
+        raise UsageError(f"{where}: order {value['order']!r} is none of {', '.join(ORDERS)}")
     mode = value.get("mode")
     if mode is not None and mode not in get_args(Mode):
         raise UsageError(f"{where}: mode {mode!r} is neither oracle nor verifier-free")

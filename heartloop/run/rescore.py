@@ -18,7 +18,7 @@ from heartloop.run.manifest import data_facts, task_facts
 from heartloop.run.plan import recorded_plan
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, summary_of
-from heartloop.run.unit import units_of
+from heartloop.run.unit import opening_order, units_of
 from heartloop.run.verdicts import VerdictLog, count_traces
 
 
@@ -144,10 +144,14 @@ async def _replay(
     beside = temporary(verdicts)
     log = VerdictLog(beside)
     runner = Runner(client, plan.selector, log)
-    runner.shard, runner.helper = tuple(shard) if shard else None, plan.helper
-    units = units_of(
-        prepared.tasks, plan.models, plan.seeds, plan.arms, tuple(shard) if shard else None
-    )
+    runner.helper = plan.helper
+    part = tuple(shard) if shard else None
+
+    def opening(model: str) -> list[tuple[str, str]]:
+        return opening_order(prepared.tasks, model, plan.seeds, plan.order, part)
+
+    runner.opening = opening
+    units = units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, part, plan.order)
     try:
         try:
             await runner.run(units, prepared.units)

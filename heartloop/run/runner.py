@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from heartloop.calls import Client
@@ -13,15 +14,17 @@ from heartloop.methods import open_learner
 from heartloop.methods.bandit import Learner
 from heartloop.run.ask import BoundAsk
 from heartloop.run.decide import Decider
+from heartloop.run.reserve import Block, Reserve
 from heartloop.run.summary import final_line
-from heartloop.run.unit import Unit, shard_of
+from heartloop.run.unit import Unit
 from heartloop.run.verdicts import VerdictLog, candidate_lines
 from heartloop.run.work import internal_error, work_on
+from heartloop.turn import turn
 from heartloop.types import Graded, Trace, Usage
 
 FIRST_LOOK = 50  # answers of an arm before its unread share means anything
 WARN_UNSCORED = 0.2
-MAX_OPEN_UNITS = 2000  # bounds memory when grading is slower than the model
+OPEN_BESIDE = 32  # units beyond twice the calls in flight: they wait for their grading
 
 
 @dataclass(slots=True)
@@ -77,23 +80,33 @@ class Live:
 
 
 class Runner:
-    """Runs units so that the number of calls in flight stays at the client's limit."""
+    """Runs units so that the number of calls in flight stays at the client's limit.
+
+    Attributes:
+        live: for the screen.
+        incomplete: units that a journal could not complete.
+        decider: ends the run when its primary contrast is decided.
+        helper: model spec of a second model.
+        reserve: keeps tokens for the questions that are open.
+        opening: model → (task, question) in the order of opening; None: as the data have them.
+    """
 
     def __init__(self, client: Client, selector: str, log: VerdictLog) -> None:
         self.live = Live()
         self.incomplete = 0
-        self.shard: tuple[int, int] | None = None
         self.decider: Decider | None = None
         self.helper: str | None = None
         self.max_unscored: float | None = None  # stop above this share; None warns only
         self._told: set[str] = set()
+        self.reserve: Reserve | None = None
+        self.opening: Callable[[str], Sequence[tuple[str, str]]] | None = None
         self._learners: dict[tuple[str, str, int, str], Learner | None] = {}
         self._client = client
         self._selector = selector
         self._log = log
         self._open: set[asyncio.Task[None]] = set()
+        self._left: dict[Block, int] = {}  # units of a question that are not finished
         self._ended = asyncio.Event()
-        self._room = asyncio.Semaphore(MAX_OPEN_UNITS)
 
     async def run(self, units: Iterator[Unit], total: int) -> None:
         """Work until every unit is done.
@@ -110,8 +123,7 @@ class Runner:
                 self._open.add(task)
                 task.add_done_callback(self._closed)
             while self._open:
-                self._ended.clear()
-                await self._ended.wait()
+                await self._wait()
         finally:
             for task in self._open:
                 task.cancel()
@@ -119,24 +131,53 @@ class Runner:
         self._client.raise_if_stopped()
 
     async def _paced(self, units: Iterator[Unit]) -> AsyncIterator[Unit]:
-        for unit in units:
-            await self._room.acquire()
+        """Units one by one, as soon as each may be opened.
+
+        Younger ones wait while older ones wait for their grading or their next round, so that the
+        questions finish in about the order in which they were opened.
+        """
+        for _, block in groupby(units, lambda unit: (unit.model, unit.turn)):
+            together = list(block)
             try:
-                await self._client.hungry()  # raises once the client was told to stop
+                await self._open_question(together[0])
+                self._left[together[0].model, together[0].turn] = len(together)
+                for unit in together:
+                    while len(self._open) >= 2 * self._client.stats().limit + OPEN_BESIDE:
+                        await self._wait()
+                    await self._client.hungry()  # raises once the client was told to stop
+                    yield unit
             except HeartloopError as error:
                 self._client.stop(error)
                 return
-            yield unit
+
+    async def _open_question(self, unit: Unit) -> None:
+        """Wait until the caps have room for a question; the open ones are finished first.
+
+        Raises:
+            BudgetExceeded: no question is open and the next does not fit.
+        """
+        while self.reserve is not None and not self.reserve.open(unit):
+            if not self._open:
+                raise self.reserve.refusal()
+            await self._wait()
+            self._client.raise_if_stopped()
+
+    async def _wait(self) -> None:
+        self._ended.clear()
+        await self._ended.wait()
 
     def _closed(self, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
         self._ended.set()
 
     async def _guard(self, unit: Unit) -> None:
+        turn.set(unit.turn)
         try:
             await self._work(unit)
+            self._finish(unit)
         except NotInJournal:
             self.incomplete += 1
+            self._finish(unit)
         except HeartloopError as error:
             self._client.stop(error)
         except asyncio.CancelledError:
@@ -145,12 +186,20 @@ class Runner:
             failure = internal_error(unit, error)
             failure.__cause__ = error
             self._client.stop(failure)
-        finally:
-            self._room.release()
+
+    def _finish(self, unit: Unit) -> None:
+        block = (unit.model, unit.turn)
+        self._left[block] -= 1
+        if not self._left[block]:
+            del self._left[block]
+            if self.reserve is not None:
+                self.reserve.close(block)
 
     async def _work(self, unit: Unit) -> None:
         ask = BoundAsk(self._client, unit, learner=self._learner(unit), helper=self.helper)
         trace, graded = await work_on(unit, ask, self._selector)
+        if self.reserve is not None:
+            self.reserve.paid(unit, ask.paid_tokens)
         self._record(unit, trace, graded, ask.spent)
 
     def _record(
@@ -192,10 +241,8 @@ class Runner:
         key = (unit.task.card.name, unit.model, unit.seed, unit.arm.name)
         if key not in self._learners:
             name = unit.task.card.name
-            order = [
-                q.id
-                for q in unit.task.data.questions
-                if self.shard is None or shard_of(name, q.id, self.shard[1]) == self.shard[0]
-            ]
+            order = [q.id for q in unit.task.data.questions]
+            if self.opening is not None:
+                order = [q for task, q in self.opening(unit.model) if task == name]
             self._learners[key] = open_learner(unit.arm, order)
         return self._learners[key]

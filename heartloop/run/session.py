@@ -43,6 +43,7 @@ class Session:
         manifest: as on disk; `save` writes it.
         client: asks; the judge's calls go through it, too.
         log: takes the lines of finished units.
+        asked: earlier sessions asked something already.
         stopped: after the session: why it ended early, or None.
         summary: after the session: as written to ``summary.json``.
     """
@@ -57,6 +58,7 @@ class Session:
     ) -> None:
         self.prepared, self.folder, self.manifest = prepared, folder, manifest
         self.client, self.log = client, log
+        self.asked = len(client.journal) > 0
         self.stopped: str | None = None
         self.summary: dict[str, Any] = {}
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
 from heartloop.grading import Grader
+from heartloop.run.order import question_order
 from heartloop.types import Arm, Gold, Mode, Question, Sampling
 
 
@@ -25,7 +26,11 @@ class LoadedTask:
 
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One question under one arm, for one model and one run seed."""
+    """One question under one arm, for one model and one run seed.
+
+    Attributes:
+        turn: place of the question among those of its model; older ones go before younger ones.
+    """
 
     task: LoadedTask
     question: Question
@@ -33,6 +38,7 @@ class Unit:
     arm: Arm
     model: str
     seed: int
+    turn: int = 0
 
     @property
     def where(self) -> str:
@@ -46,17 +52,47 @@ def units_of(
     seeds: Sequence[int],
     arms: Sequence[Arm],
     shard: tuple[int, int] | None = None,
+    order: str = "permuted",
 ) -> Iterator[Unit]:
-    """All units, the arms of one question side by side so that prefix caches stay warm."""
-    for task in tasks:
-        for model in models:
+    """All units: questions in the order of opening, all arms and seeds of one side by side.
+
+    So prefix caches stay warm and a run that stops has whole questions. Models take turns.
+
+    Args:
+        tasks: with their data.
+        models: of the plan.
+        seeds: of the plan.
+        arms: of the plan.
+        shard: (index, count): the questions of one shard only.
+        order: see `heartloop.run.order.question_order`.
+    """
+    loaded = {task.card.name: task for task in tasks}
+    questions = {name: {q.id: q for q in task.data.questions} for name, task in loaded.items()}
+    orders = [opening_order(tasks, model, seeds, order, shard) for model in models]
+    for turn in range(max(map(len, orders), default=0)):
+        for model, opened in zip(models, orders, strict=True):
+            name, id = opened[turn]
+            task = loaded[name]
             for seed in seeds:
-                for question in task.data.questions:
-                    if shard and shard_of(task.card.name, question.id, shard[1]) != shard[0]:
-                        continue
-                    for arm in arms:
-                        gold = task.data.golds[question.id]
-                        yield Unit(task, question, gold, arm, model, seed)
+                for arm in arms:
+                    gold = task.data.golds[id]
+                    yield Unit(task, questions[name][id], gold, arm, model, seed, turn)
+
+
+def opening_order(
+    tasks: Sequence[LoadedTask],
+    model: str,
+    seeds: Sequence[int],
+    order: str = "permuted",
+    shard: tuple[int, int] | None = None,
+) -> list[tuple[str, str]]:
+    """(task, question) of a run's questions in the order in which a model is asked them."""
+    ids = {task.card.name: [q.id for q in task.data.questions] for task in tasks}
+    return [
+        (task, question)
+        for task, question in question_order(ids, model, seeds[0], order)
+        if shard is None or shard_of(task, question, shard[1]) == shard[0]
+    ]
 
 
 def shard_of(task: str, question: str, shards: int) -> int:

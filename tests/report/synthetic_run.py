@@ -126,7 +126,7 @@ def make_run(
                     for arm in arms:
                         where = SimpleNamespace(
                             task=SimpleNamespace(card=SimpleNamespace(name=task)),
-                            question=Question(f"q{i}", task, i, f"Problem {i} of {task}?"),
+                            turn=i, question=Question(f"q{i}", task, i, f"Problem {i} of {task}?"),
                             model=model, seed=seed, arm=arm,
                         )  # fmt: skip
                         _trace(where, journal, log, mode, rates.get(arm.name, 0.4), text,

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.grading.maths.caps import MAX_LENGTH
+from heartloop.turn import Turns
 
 _ROOT = str(Path(__file__).resolve().parents[3])
 START_SECONDS = 20.0
@@ -158,6 +159,7 @@ class MathPool:
         self.stats = PoolStats()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._idle: asyncio.Queue[_Worker] | None = None
+        self._turns = Turns(self.workers)
         self._all: list[_Worker] = []
         self._pid = os.getpid()
 
@@ -174,7 +176,13 @@ class MathPool:
         payload = json.dumps(task).encode() + b"\n"
         if len(payload) > 16 * MAX_LENGTH:
             return _undecided(f"the texts are longer than {MAX_LENGTH} characters")
-        idle = self._queue()
+        idle, turns = self._queue()
+        async with turns.place():
+            return await self._run(idle, task, payload)
+
+    async def _run(
+        self, idle: asyncio.Queue[_Worker], task: dict[str, Any], payload: bytes
+    ) -> dict[str, Any]:
         worker = await idle.get()
         started = time.perf_counter()
         try:
@@ -242,7 +250,7 @@ class MathPool:
             if mine:
                 worker.kill()
 
-    def _queue(self) -> asyncio.Queue[_Worker]:
+    def _queue(self) -> tuple[asyncio.Queue[_Worker], Turns]:
         loop = asyncio.get_running_loop()
         if self._loop is not loop or self._pid != os.getpid() or self._idle is None:
             if self._pid == os.getpid():  # after a fork the old workers are the parent's
@@ -254,7 +262,8 @@ class MathPool:
             self._idle = asyncio.LifoQueue()  # the warm worker first: a light load starts one
             for worker in self._all:
                 self._idle.put_nowait(worker)
-        return self._idle
+            self._turns = Turns(self.workers)
+        return self._idle, self._turns
 
     async def _ready(self, worker: _Worker) -> None:
         """Have a worker that said it is ready; one that never says so is killed and replaced.
