@@ -69,10 +69,10 @@ class World:
         return sample(right * kept, right, task)
 
 
-def verdicts(found: Sample, seed: int, flips: int = FLIPS) -> list[Finding]:
+def verdicts(found: Sample, seed: int, flips: int = FLIPS, draws: int = DRAWS) -> list[Finding]:
     """What the sentence would be made of."""
     treatments = [Roles(i, 0, (1, 2)) for i in range(3, len(found.own))]
-    return decide(measure(found, treatments, flips=flips, draws=DRAWS, seed=seed))
+    return decide(measure(found, treatments, flips=flips, draws=draws, seed=seed))
 
 
 def share(
@@ -81,8 +81,9 @@ def share(
     """How often each event happens, in percent."""
     rng = np.random.default_rng(hash(world.shift) % 2**32)
     counts: Counter[int] = Counter()
+    draws = DRAWS if world.form else 20  # without any other form there is nothing to tell apart
     for seed in range(tables):
-        found = verdicts(world.draw(rng), seed, flips)
+        found = verdicts(world.draw(rng), seed, flips, draws)
         counts.update(i for i, event in enumerate(events) if event(found))
     return [100 * counts[i] / tables for i in range(len(events))]
 
@@ -149,7 +150,7 @@ def point_e(tables: int) -> None:
     for shift in (0.03, -0.03):
         for n in (1000, 2000):
             world = World((0.0, 0.0, 0.0, *[shift] * NULLS), questions=n, coupling=0.9)
-            (value,) = share(world, tables, lambda found: any(f.inside for f in found))
+            (value,) = share(world, tables, lambda found: any(f.inside for f in found), flips=1000)
             line("e", f"all 11 at {100 * shift:+.0f}, {n} questions", "any “no difference”",
                  value, "≤ 5", tables)  # fmt: skip
 
@@ -160,7 +161,8 @@ def point_f(tables: int) -> None:
 
     for tasks, sd in ((8, 0.06), (8, 0.15), (24, 0.06)):
         world = World((0.0,) * (3 + NULLS), questions=40 * tasks, tasks=tasks, task_sd=sd)
-        value, fixed = share(world, tables, claimed, said("works", "hurts", "above", "below"))
+        every = said("works", "hurts", "above", "below")
+        value, fixed = share(world, tables, claimed, every, flips=1000)
         planted = f"{tasks} tasks × 40, effects N(0, {100 * sd:.0f})"
         line("f", planted, "any word “over tasks like these”", value, "≤ 5", tables)
         line("f", planted, "any word on these tasks", fixed, "(they differ)", tables)
