@@ -10,10 +10,17 @@ from __future__ import annotations
 
 import argparse
 import heapq
+import json
+import subprocess
+import sys
+import tempfile
 import time
+import urllib.request
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -215,6 +222,94 @@ def _schedule(seconds: np.ndarray, in_flight: int) -> tuple[np.ndarray, np.ndarr
     return begin, end
 
 
+# --- The wiring: whole runs through the command -------------------------------------------
+
+EP02 = "This is very important to my career."
+QUESTIONS = 300
+WORLDS: dict[str, tuple[dict[str, Any], float]] = {
+    "nothing": ({}, 0.4),
+    "+15 of content in EP02": ({EP02: {"content": 0.15}}, 0.3),
+    "EP02 keeps the asked form in 60 %": ({EP02: {"form": 0.6}}, 0.3),
+}
+
+
+def check(url: str, plant: dict[str, Any], seed: int) -> str:
+    """What the server does, counted without heartloop, against what was planted."""
+    import mock_claims
+
+    right = {True: 0, False: 0}
+    bare = {True: 0, False: 0}
+    wanted = {True: 0.0, False: 0.0}
+    for number in range(QUESTIONS):
+        for cue in (True, False):
+            prompt = f"Problem {number:05d} of q: what is it?" + (f" {EP02}" if cue else "")
+            body = {"model": "mock", "messages": [{"role": "user", "content": prompt}], "seed": 7}
+            request = urllib.request.Request(
+                f"{url}/chat/completions", json.dumps(body).encode(),
+                {"Content-Type": "application/json"},
+            )  # fmt: skip
+            with urllib.request.urlopen(request) as reply:
+                text = json.load(reply)["choices"][0]["message"]["content"]
+            right[cue] += f"{1000 + number}" in text
+            bare[cue] += text.isdigit()
+            wanted[cue] += mock_claims.planted(plant, seed, prompt)[0]
+    for cue in (True, False):
+        assert abs(right[cue] - wanted[cue]) < 4 * (QUESTIONS / 4) ** 0.5, "not what was planted"
+    return (
+        f"with EP02 right {right[True]} of {QUESTIONS} (planted {wanted[True]:.0f}), bare "
+        f"{bare[True]}; without {right[False]} ({wanted[False]:.0f}), bare {bare[False]}"
+    )
+
+
+def wiring(runs: int) -> None:
+    """Whole runs through the command: plan, claim, calls, grading, sentence."""
+    print("\n| planted | runs | “works” | “hurts” | form named | the server, counted apart |")
+    print("|---|---|---|---|---|---|")
+    for name, (cues, part) in WORLDS.items():
+        count = max(1, round(runs * part))
+        said: Counter[str] = Counter()
+        counted = ""
+        for seed in range(count):
+            plant = {"ability": 0.5, "spread": 0.3, "coupling": 0.5, "cues": cues}
+            sentence, counted = _one_run(plant, seed)
+            said.update(w for w in ("works", "hurts", "in the asked form") if w in sentence)
+        print(
+            f"| {name} | {count} | {said['works']} | {said['hurts']} | "
+            f"{said['in the asked form']} | {counted} |",
+            flush=True,
+        )
+
+
+def _one_run(plant: dict[str, Any], seed: int) -> tuple[str, str]:
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        (folder / "plant.json").write_text(json.dumps(plant))
+        rows = [f"q{i},Problem {i:05d} of q: what is it?,{1000 + i}" for i in range(QUESTIONS)]
+        (folder / "q.csv").write_text("\n".join(["id,question,answer", *rows]))
+        server = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name("mock_claims.py")), "--plant",
+             str(folder / "plant.json"), "--seed", str(seed)],
+            stdout=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        try:
+            assert server.stdout is not None
+            url = f"http://127.0.0.1:{server.stdout.readline().split()[1]}/v1"
+            counted = check(url, plant, seed)
+            subprocess.run(
+                [sys.executable, "-m", "heartloop", "run", "--task", str(folder / "q.csv"),
+                 "--stimuli", "emotionprompt:EP02,EP08", "--verifier", "ii_exact", "--model",
+                 "server/mock", "--base-url", url, "--runs", str(folder / "runs"), "--name", "r",
+                 "--json"],
+                check=True, capture_output=True, cwd=folder,
+            )  # fmt: skip
+        finally:
+            server.terminate()
+            server.wait(timeout=10)
+        from heartloop.report import conclude
+
+        return conclude(folder / "runs" / "r"), counted
+
+
 POINTS = {"a": point_a, "b": point_b, "c": point_c, "d": point_d, "e": point_e, "f": point_f,
           "g": point_g}  # fmt: skip
 
@@ -223,7 +318,11 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", 1)[0])
     parser.add_argument("--tables", type=int, default=2000, help="verdict tables a point")
     parser.add_argument("--only", default=",".join(POINTS), help="points, such as a,d")
+    parser.add_argument("--wiring", type=int, metavar="N", help="N runs through the command")
     options = parser.parse_args()
+    if options.wiring:
+        wiring(options.wiring)
+        return
     print("| point | planted | event | % of tables | wanted |\n|---|---|---|---|---|")
     for name in options.only.split(","):
         began = time.monotonic()
