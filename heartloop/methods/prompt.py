@@ -11,6 +11,10 @@ from heartloop.types import Message, Placement, Question, Stimulus
 _ANSWER_PREFIX = re.compile(r"\n[^\n]{1,24}:[ \t]*\Z")
 
 
+OLDER_COMMA = "\b, "
+"""The comma of runs from before the claim block: it took the place of a full stop."""
+
+
 def join(text: str, joiner: str, addition: str) -> str:
     """Put ``addition`` after ``text`` so that the two never run together.
 
@@ -20,6 +24,10 @@ def join(text: str, joiner: str, addition: str) -> str:
     """
     if not text or not addition:
         return text or addition
+    if joiner == OLDER_COMMA:
+        if text[-1] in ".?!:;,":
+            return text[:-1] + ", " + addition if text[-1] == "." else f"{text} {addition}"
+        return f"{text}, {addition}"
     if joiner.strip() == ",":
         addition = _lower_first(addition)
     if not joiner[-1:].isspace() and not (not joiner and text[-1].isspace()):

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heartloop.errors import UsageError
+from heartloop.methods.prompt import OLDER_COMMA
 from heartloop.types import Arm, Method
 
 
@@ -356,4 +357,8 @@ OLDER = {"layout": "cue-last", "goes_on": "newest", "lost": 0}
 def older_defaults(arm: Arm) -> Arm:
     """An arm of an older run, with the defaults of its time written out."""
     taken = {name: value for name, value in OLDER.items() if name in SPECS[arm.method].params}
+    comma = [dataclasses.replace(s, joiner=OLDER_COMMA) for s in arm.stimuli if s.joiner == ", "]
+    if comma:
+        said = tuple(next((c for c in comma if c.name == s.name), s) for s in arm.stimuli)
+        arm = dataclasses.replace(arm, stimuli=said)
     return dataclasses.replace(arm, params={**taken, **arm.params}) if taken else arm

@@ -129,7 +129,7 @@ def _one(unit: Unit, t: Treatment, claim: Claim, many: int) -> list[str]:
         text += f", and {numbers(m.placebo)} against {own} ({_each(unit, t)})"
     text += f", {_size(unit)}: {word_of(t, claim)}"
     if t.finding.word == "undecided" and not t.finding.gate:
-        text += f" ({_reach(m.none, claim, many)})"
+        text += f" ({_reach(m.none, claim, many)}; {_ruled_out(m.none)})"
     return [text, *_content([t]), *_over([t] if _worded(t) else [], unit), *_demand([t], claim)]
 
 
@@ -145,6 +145,14 @@ def _each(unit: Unit, t: Treatment) -> str:
 def _size(unit: Unit) -> str:
     tasks = f"on these {len(unit.tasks)} tasks, " if unit.suite else ""
     return f"{tasks}{unit.questions:,} questions"
+
+
+def _ruled_out(d: Difference) -> str:
+    """The bounded null: what the interval excludes."""
+    return (
+        f"gains above {points(max(d.high, 0), False)} and losses beyond "
+        f"{points(max(-d.low, 0), False)} are ruled out"
+    )
 
 
 def _reach(d: Difference, claim: Claim, family: int) -> str:

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from method_fakes import question
 
-from heartloop.methods import render
+from heartloop.methods import older_defaults, render
 from heartloop.methods.prompt import append_to_last, join
-from heartloop.types import PLACEMENTS, Demo, Message, Stimulus
+from heartloop.types import PLACEMENTS, Arm, Demo, Message, Stimulus
 
 EP02 = Stimulus("EP02", "emotionprompt", "This is very important to my career.", "x")
 AB, CD = Demo("A ->", "B", "A -> B"), Demo("C ->", "D", "C -> D")
@@ -125,3 +125,10 @@ def test_turns_stand_before_a_dialogue_of_the_question_itself():
     shown = question(demos=(AB,), shots_as="turns", history=(Message("assistant", "Hi"),))
     assert [m.role for m in render(shown)] == ["user", "assistant", "assistant", "user"]
     assert render(shown)[2].content == "Hi"
+
+
+def test_older_runs_keep_their_comma_so_that_their_answers_are_found():
+    (said,) = older_defaults(Arm("EP01", stimuli=(EP01,))).stimuli
+    assert join("Go.", said.joiner, "Write your answer.") == "Go, Write your answer."
+    assert join("Go?", said.joiner, "Write your answer.") == "Go? Write your answer."
+    assert join("Go", said.joiner, "Write your answer.") == "Go, Write your answer."
