@@ -116,6 +116,7 @@ class TaskCard:
         baselines: trivial baselines worth printing (``echo``, ``majority``, ``chance`` …).
         cluster: row field that items which are not independent share; empty for none.
         options: whatever else the family's reader needs.
+        chosen: why a verifier that the card left open (``auto``) is the one it is.
     """
 
     name: str
@@ -142,6 +143,7 @@ class TaskCard:
     cluster: str = ""
     notes: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    chosen: str = ""
 
 
 def load_task(name: str) -> TaskCard:

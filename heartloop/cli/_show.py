@@ -77,6 +77,13 @@ def show_plan(
             "show: what they lose may be that contradiction",
             err=True,
         )
+    for task in prepared.tasks:
+        if task.card.chosen and task.grader.verifier.name == task.card.verifier:
+            click.echo(
+                f"verifier: {task.card.verifier} for {task.card.name} ({task.card.chosen}); "
+                "--verifier takes another",
+                err=True,
+            )
     for task in prepared.tasks[:1]:
         click.echo(f"data: {task.data.source}", err=True)
     rows = [

@@ -73,9 +73,9 @@ def load_data(
         raise UsageError(f"--limit {limit}: must be at least 1")
     found = locate_practice(card) if practice else _found(card, data_dir, download)
     if not practice and card.verifier == "auto":
-        from heartloop.data.readers.table import pick_verifier
+        from heartloop.data.readers.table import settle_verifier
 
-        card = replace(card, verifier=pick_verifier(card, found.raw))
+        card = settle_verifier(card, found.raw)
     notes = list(found.notes)
     count = _shots(card, found, shots, notes)
     items = reader(card)(card, found.raw, count)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fnmatch
 import hashlib
-from dataclasses import replace
 from pathlib import Path
 
 from heartloop.cards.find import list_cards
@@ -99,10 +98,10 @@ def custom_task(path: Path) -> TaskCard:
         verifier="auto",
         baselines=("echo", "majority", "chance"),
     )
-    from heartloop.data.readers.table import pick_verifier, read
+    from heartloop.data.readers.table import read, settle_verifier
 
     raw = Raw(str(path), (path,))
-    card = replace(card, verifier=pick_verifier(card, raw))
+    card = settle_verifier(card, raw)
     read(card, raw)  # a broken row is an error now, not when the run begins
     return card
 
@@ -114,6 +113,6 @@ def _settled(card: TaskCard, data_dir: str | Path | None) -> TaskCard:
     found = locate(card, data_dir)
     if found is None:
         return card
-    from heartloop.data.readers.table import pick_verifier
+    from heartloop.data.readers.table import settle_verifier
 
-    return replace(card, verifier=pick_verifier(card, found.raw))
+    return settle_verifier(card, found.raw)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from heartloop.grading.judge import label_of
+from heartloop.run.doubtful import Doubtful
 from heartloop.types import CAP_HITS, Mode
 
 # What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
@@ -58,6 +59,8 @@ FIELDS: dict[str, str] = {
     "paid": "calls, tokens and dollars of the journal, each call once",
     "wall_s": "seconds of all sessions",
     "stopped": "why it stopped early, or null",
+    "doubtful": "tasks where more than 2 % of the answers counted wrong hold the right one: "
+    "how many were counted wrong, how many hold it, three examples",
     "errors": "calls that were never answered, by class: count and the first message",
     "warnings": "what a reader should know before believing a number",
 }
@@ -185,7 +188,9 @@ def summarize(
     metrics = {t["task"]: t for t in manifest["tasks"]}
     rounds = {name: planned_rounds(arm) for name, arm in methods.items()}
     cells: dict[tuple[str, str, str], Cell] = {}
+    doubtful = Doubtful()
     for trace in traces:
+        doubtful.add(final_line(trace, modes[trace[0]["task"]]))
         first = trace[0]
         key = (first["task"], first["model"], first["arm"])
         cell = cells.setdefault(key, Cell())
@@ -214,6 +219,7 @@ def summarize(
         "paid": dict(paid),
         "wall_s": round(wall_s, 3),
         "stopped": stopped,
+        "doubtful": doubtful.summary(),
     }
 
 

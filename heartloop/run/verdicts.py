@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Any
 import orjson
 
 from heartloop.errors import JournalError, UsageError
+from heartloop.run.doubtful import held_gold
 from heartloop.run.files import room, temporary
-from heartloop.types import OUTCOMES, Graded, Trace, Usage, Verdict
+from heartloop.types import OUTCOMES, Completion, Graded, Trace, Usage, Verdict
 
 if TYPE_CHECKING:
     from heartloop.run.unit import Unit
@@ -40,6 +41,8 @@ FIELDS: dict[str, str] = {
     "detail": "one line: what was compared, and how",
     "content": "outcome, reason, answer, score and detail of the content reading",
     "form": "whether the asked form was kept: true or false where content is right, else null",
+    "holds_gold": "gold and answer (shortened) where a short answer that was not counted right "
+    "holds the gold as whole words; empty for private tasks; else absent",
     "selected": "the answer that the arm hands in",
     "last": "the last candidate of its trace",
     "finish_reason": "`stop`, `length` or the server's own word; null after an error",
@@ -150,6 +153,7 @@ def candidate_lines(
             **(verdict_dict(judged.own) if judged else _error_verdict()),
             "content": verdict_dict(judged.content) if judged else _error_verdict(),
             "form": judged.form if judged else None,
+            **_held(unit, completion, judged),
             "selected": i == trace.selected,
             "last": i == end,
             "finish_reason": completion.finish_reason if completion else None,
@@ -167,6 +171,11 @@ def candidate_lines(
             line["sent"] = dict(completion.sent)
         lines.append(line)
     return lines
+
+
+def _held(unit: Unit, completion: Completion | None, judged: Graded | None) -> dict[str, Any]:
+    held = held_gold(unit, completion.text, judged) if completion is not None else None
+    return {} if held is None else {"holds_gold": held}
 
 
 def verdict_dict(verdict: Verdict) -> dict[str, Any]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from heartloop.run.doubtful import doubtful_warnings
+
 if TYPE_CHECKING:
     from heartloop.run.results import ArmResults
 
@@ -34,6 +36,7 @@ def warnings_for(
         *_cap_hits(rows),
         *_asked(rows),
         *_readings(rows),
+        *doubtful_warnings(summary),
         *_greedy(manifest, results),
         *_greedy_draws(manifest),
         *_controls(rows),

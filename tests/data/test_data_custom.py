@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from heartloop.data import TaskData, load_data, resolve_tasks
-from heartloop.data.readers.table import looks_mathematical
+from heartloop.data.golds import looks_mathematical
 from heartloop.errors import CardError, DataError, UsageError
 
 
@@ -52,9 +52,9 @@ def test_choices_go_to_choice_with_letters_shown_and_answers_as_text(tmp_path: P
     assert data.chance == 0.5
 
 
-def test_other_answers_go_to_exact_and_lists_are_alternatives(tmp_path: Path) -> None:
+def test_other_answers_go_to_text_and_lists_are_alternatives(tmp_path: Path) -> None:
     data = load(table(tmp_path, [{"question": "Capital of Italy?", "answer": ["Rome", "Roma"]}]))
-    assert data.card.verifier == "exact"
+    assert data.card.verifier == "text"
     assert data.golds["0"].answers == ("Rome", "Roma")
 
 
@@ -237,3 +237,26 @@ def test_a_card_with_its_own_layout_of_demonstrations_keeps_it(tmp_path: Path) -
     own.write_text(own.read_text() + "options: {shots_as: loud}\n")
     with pytest.raises(CardError, match="shots_as: 'loud' is neither turns nor text"):
         load(str(own), shots=1)
+
+
+@pytest.mark.parametrize(
+    ("answers", "verifier", "why"),
+    [
+        (["4", "1,234", "2.5e-4"], "math", "numbers or formulas, such as '4'"),
+        (["yes", "no", "Yes"], "label", "yes or no"),
+        (["true"], "label", "yes or no"),
+        (["red", "blue"] * 5, "label", "2 labels"),
+        (["Rome", "Oslo", "Bern"], "text", "short texts, such as 'Rome'"),
+        (["It is because " + "very " * 20 + "warm."] * 3, "f1", "--verifier judge"),
+    ],
+)
+def test_the_verifier_is_chosen_from_the_golds_and_says_why(
+    tmp_path: Path, answers: list[str], verifier: str, why: str
+) -> None:
+    rows = [{"question": f"Q{i}?", "answer": a} for i, a in enumerate(answers)]
+    data = load(table(tmp_path, rows))
+    assert data.card.verifier == verifier and why in data.card.chosen
+    if verifier == "label":
+        assert {label.casefold() for label in data.card.params["labels"]} >= set(
+            a.casefold() for a in answers
+        )

@@ -5,10 +5,11 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from heartloop.cards.task import TaskCard
+from heartloop.data.golds import verifier_for
 from heartloop.data.items import Item, ItemSet, Raw
 from heartloop.data.readers.cells import conversation, golds, is_worked
 from heartloop.data.readers.choices import (
@@ -30,7 +31,7 @@ _NO = ("0", "false", "no", "n", "")
 FORMATS = {
     "math": "Give the final answer inside \\boxed{}.",
     "choice": 'End with a line "Answer: X", where X is the letter of the right option.',
-    "exact": "Give only the answer.",
+    **dict.fromkeys(("exact", "text", "label"), "Give only the answer."),
 }
 
 
@@ -135,36 +136,22 @@ def open_sheet(card: TaskCard, raw: Raw) -> Sheet:
     return Sheet(kept, columns, start, notes)
 
 
-def pick_verifier(card: TaskCard, raw: Raw) -> str:
-    """The verifier of a table that names none: choice, math or exact, from what its rows hold."""
+def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
+    """A card with the verifier that its golds ask for, and why it is that one, with an example.
+
+    Raises:
+        DataError: a row has no gold.
+    """
     sheet = open_sheet(card, raw)
     columns = sheet.columns
-    if columns.wrong or all(choices_of(row, columns) for row in sheet.rows):
-        return "choice"
     answers = [_asked(row, columns)[3] for row in sheet.rows]
-    if all(looks_mathematical(answer) for texts in answers for answer in texts):
-        return "math"
-    return "exact"
-
-
-_PLAIN_NUMBER = re.compile(
-    r"[-+−]?\s*(?:[$€£]\s?)?(?:\d{1,3}(?:,\d{3})+|\d+)?(?:\.\d+)?(?:[eE][-+]?\d+)?"
-    r"(?:\s*/\s*\d+)?\s*%?"
-)
-
-
-def looks_mathematical(answer: str) -> bool:
-    """Whether an answer is a number or LaTeX, so that ``math`` can judge it."""
-    text = answer.strip()
-    if not text:
-        return False
-    if _PLAIN_NUMBER.fullmatch(text):
-        return any(c.isdigit() for c in text)
-    return (
-        "\\" in text
-        or (text[0] == "$" and text[-1] == "$" and len(text) > 2)
-        or ("^" in text and " " not in text)
-    )
+    choices = bool(columns.wrong) or all(choices_of(row, columns) for row in sheet.rows)
+    picked = verifier_for(answers, choices=choices)
+    example = " ".join(answers[0][0].split())
+    example = example if len(example) <= 40 else example[:37] + "…"
+    why = f"{picked.why}, such as {example!r}"
+    params = {**picked.params, **card.params}
+    return replace(card, verifier=picked.verifier, params=params, chosen=why)
 
 
 def _asked(

@@ -1,0 +1,92 @@
+"""Answers that are counted wrong and hold the right one: what a reader should look at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from heartloop.grading.content.reading import fold
+from heartloop.types import Graded
+
+if TYPE_CHECKING:
+    from heartloop.run.unit import Unit
+
+SHARE = 0.02
+EXAMPLES = 3
+_WORDS = 40  # a longer text may name the answer on its way to another
+_SHOWN = 100
+_NOT_READ = ("judge", "choice_loglik")
+
+
+def held_gold(unit: Unit, text: str, judged: Graded | None) -> dict[str, str] | None:
+    """The gold that a short answer holds as whole words although it was not counted right.
+
+    Returns:
+        Gold and answer for a person to look at (empty for private tasks); None where the answer is
+        right, long, does not hold it, or is not read by words.
+    """
+    if judged is None or judged.own.outcome == "correct" or len(text.split()) > _WORDS:
+        return None
+    if unit.task.grader.verifier.kind in _NOT_READ:
+        return None
+    said = f" {fold(text)} "
+    for gold in unit.gold.answers:
+        words = fold(gold)
+        if len(words) > 1 and f" {words} " in said:
+            if unit.task.card.options.get("private"):
+                return {}
+            return {"gold": _short(gold), "answer": _short(text)}
+    return None
+
+
+def _short(text: str) -> str:
+    text = " ".join(text.split())
+    return text if len(text) <= _SHOWN else text[: _SHOWN - 1] + "…"
+
+
+class Doubtful:
+    """Counts and keeps examples of such answers, by task."""
+
+    def __init__(self) -> None:
+        """Nothing is counted yet."""
+        self._tasks: dict[str, dict[str, Any]] = {}
+
+    def add(self, final: Mapping[str, Any]) -> None:
+        """Count the line that decides a question."""
+        if final["outcome"] in ("correct", "error"):
+            return
+        task = self._tasks.setdefault(
+            str(final["task"]), {"wrong": 0, "holding": 0, "examples": []}
+        )
+        task["wrong"] += 1
+        held = final.get("holds_gold")
+        if held is None:
+            return
+        task["holding"] += 1
+        known = [example["answer"] for example in task["examples"]]
+        if held and len(known) < EXAMPLES and held["answer"] not in known:
+            task["examples"].append(dict(held))
+
+    def summary(self) -> dict[str, dict[str, Any]]:
+        """Tasks with more than 2 % of such answers among those that were not counted right."""
+        return {
+            name: task
+            for name, task in self._tasks.items()
+            if task["holding"] > SHARE * task["wrong"]
+        }
+
+
+def doubtful_warnings(summary: Mapping[str, Any]) -> list[str]:
+    """One line for all tasks, with the worst one's examples."""
+    found = summary.get("doubtful") or {}
+    if not found:
+        return []
+    name, worst = max(found.items(), key=lambda item: item[1]["holding"] / item[1]["wrong"])
+    shown = "; ".join(f'"{e["answer"]}" for {e["gold"]}' for e in worst["examples"])
+    more = f" (and {len(found) - 1} more tasks over 2 %)" if len(found) > 1 else ""
+    share = worst["holding"] / worst["wrong"]
+    return [
+        f"{name}: {share:.0%} of the answers counted wrong hold the right one{more}: form may be "
+        f"what is measured{': ' + shown if shown else ''}; one demonstration of the form for every "
+        "arm (--shots 1) tells form and content apart"
+    ]
