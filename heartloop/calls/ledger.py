@@ -94,7 +94,7 @@ class Ledger:
         """
         reservation = self.estimate(request)
         caps = self.caps
-        if caps.question_tokens is not None:
+        if caps.question_tokens is not None and request.purpose != "judge":
             used = self._by_question.get(_question(request), 0)
             if used + reservation.tokens > caps.question_tokens:
                 raise CallError(
@@ -144,7 +144,7 @@ class Ledger:
 
     def book_question(self, request: Request, usage: Usage) -> None:
         """Count a call, shared or paid, towards the cap of its question under its arm."""
-        if self.caps.question_tokens is not None:
+        if self.caps.question_tokens is not None and request.purpose != "judge":
             question = _question(request)
             self._by_question[question] = self._by_question.get(question, 0) + usage.total
 

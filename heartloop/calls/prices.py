@@ -111,19 +111,30 @@ def prices_for(
     """The prices of the models that have one.
 
     Raises:
-        UsageError: a price is ``needed``, for a cap on dollars, and a paid model has none.
+        UsageError: a price is ``needed``, for a cap on dollars, and a model has none.
     """
     found = {}
     for model in models:
         price = price_of(model, prices)
         if price is not None:
             found[model] = price
-        elif needed and model.partition("/")[0] not in FREE:
-            raise UsageError(
-                f"--max-usd: no price is known for {model}; give one with --prices prices.yaml "
-                f"({model}: {{prompt: …, completion: …}} in dollars for a million tokens)"
-            )
+        elif needed and not runs_here(model):
+            raise UsageError(no_price(model))
     return found
+
+
+def runs_here(model: str) -> bool:
+    """Whether a model is computed on this machine; a server may be anybody's."""
+    return model.partition("/")[0] in ("pocket", "vllm", "hf", "replay")
+
+
+def no_price(model: str) -> str:
+    """What to say where dollars are capped and a price is missing."""
+    return (
+        f"no price is known for {model}, so --max-usd cannot hold: give one with --prices "
+        f"prices.yaml ({model}: {{prompt: …, completion: …}} in dollars for a million tokens; "
+        "0 where it costs nothing)"
+    )
 
 
 def _shipped_map() -> dict[str, Any]:

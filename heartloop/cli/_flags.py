@@ -321,9 +321,8 @@ OUTPUT = option_group(
     click.option("--dry-run", is_flag=True, help="Print the plan and stop."),
     click.option(
         "--probe/--no-probe",
-        default=None,
-        help="With --dry-run: ask four questions for real, to tell tokens and time. "
-        "Default: only where answers are free.",
+        default=False,
+        help="With --dry-run: ask four questions for real, to tell tokens and time.",
     ),
     click.option(
         "--json",

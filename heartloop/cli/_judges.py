@@ -88,6 +88,28 @@ def judges_from(flags: Mapping[str, Any]) -> tuple[JudgeModel, ...]:
     )
 
 
+def moved_judges(panel: Sequence[JudgeModel], urls: Sequence[str]) -> tuple[JudgeModel, ...]:
+    """The panel of a run whose judges' servers have moved.
+
+    Raises:
+        UsageError: the run has no judge with a server of its own, or the URLs fit no panel.
+    """
+    import dataclasses
+
+    from heartloop.models.urls import base_url
+
+    own = [judge for judge in panel if judge.base_url is not None]
+    if not own:
+        raise UsageError("--judge-base-url: no judge of this run has a server of its own")
+    new = iter(_each("--judge-base-url", urls, len(own)))
+    return tuple(
+        judge
+        if judge.base_url is None
+        else dataclasses.replace(judge, base_url=str(base_url(str(next(new)), "--judge-base-url")))
+        for judge in panel
+    )
+
+
 def _each(option: str, values: Sequence[str], count: int) -> list[str | None]:
     if not values:
         return [None] * count

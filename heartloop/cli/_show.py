@@ -87,28 +87,29 @@ def show_plan(
     for task in prepared.tasks[:1]:
         click.echo(f"data: {task.data.source}", err=True)
     rows = [
-        [a.arm, a.method, a.role, _span(a.calls_least, a.calls_most), f"{a.tokens_most:,}"]
-        for a in found.arms
+        [
+            row.name,
+            row.method,
+            row.role,
+            _span(row.calls_least, row.calls_most),
+            f"{row.tokens:,}",
+            "no bound" if row.tokens_most is None else f"{row.tokens_most:,}",
+        ]
+        for row in (*found.arms, *found.judges)
     ]
-    click.echo(
-        table(["arm", "method", "role", "calls", "tokens ≤ about"], rows, right={3, 4}), err=True
-    )
+    heads = ["arm", "method", "role", "calls", "tokens, about", "at most"]
+    click.echo(table(heads, rows, right={3, 4, 5}), err=True)
+    if found.self_judged:
+        click.echo(
+            "note: the model under test judges its own answers; name another with --judge", err=True
+        )
     if needs_pilot(prepared.plan):
         click.echo(
             "resample gets as many draws as cost the loop's tokens: fixed at the start from the "
             "lengths of a few shared first answers, never from what they say",
             err=True,
         )
-    dollars = ""
-    if found.costs_money:
-        dollars = (
-            f", ${found.usd:,.2f}" if found.usd is not None else ", price unknown (see --prices)"
-        )
-    click.echo(
-        f"in all {_span(found.calls_least, found.calls_most)} calls (shared ones once), "
-        f"at most about {found.tokens_most:,} tokens{dollars}",
-        err=True,
-    )
+    _show_totals(found, prepared.plan.limits)
     if found.seconds is not None:
         click.echo(
             f"expected time {_clock(found.seconds)} (from a probe of a few answers)", err=True
@@ -118,23 +119,29 @@ def show_plan(
     return found.to_dict()
 
 
-def confirm_cost(estimate: Mapping[str, Any], yes: bool, what: str) -> None:
-    """One question before the first paid call, on a terminal; ``--yes`` answers it.
+def _show_totals(found: Any, limits: Mapping[str, Any]) -> None:
+    """Calls, tokens and dollars in all, about and at most, and the caps they exceed."""
+    from heartloop.cli._money import dollars_line
 
-    Args:
-        estimate: of the plan, as plain data.
-        yes: the flag.
-        what: what costs money, as a sentence begins: "This run".
-
-    Raises:
-        click.exceptions.Abort: the answer was no.
-    """
-    if not estimate.get("costs_money") or yes or not sys.stdin.isatty():
-        return
-    dollars = estimate.get("usd")
-    amount = f"about ${dollars:,.2f}" if dollars is not None else "an unknown amount of money"
-    if not click.confirm(f"{what} costs {amount}. Go on?", err=True):
-        raise click.exceptions.Abort()
+    most = "without an upper bound (no max_tokens)"
+    if found.tokens_most is not None:
+        most = f"at most {found.tokens_most:,} (every answer as long as it may be)"
+    click.echo(
+        f"in all {_span(found.calls_least, found.calls_most)} calls (shared ones once), "
+        f"about {found.tokens:,} tokens, {most}",
+        err=True,
+    )
+    cost = dollars_line(found.to_dict())
+    if cost:
+        click.echo(f"cost: {cost}", err=True)
+    for cap, about in (("max_usd", found.usd), ("max_total_tokens", found.tokens)):
+        if limits.get(cap) and about is not None and about > limits[cap]:
+            option = cap.replace("_", "-")
+            click.echo(
+                f"note: that is more than --{option} {limits[cap]:g}, where it will stop; "
+                "resume goes on with a higher cap",
+                err=True,
+            )
 
 
 def _span(least: int, most: int) -> str:

@@ -117,7 +117,7 @@ def optimize_command(**flags: Any) -> int:
     """
     from heartloop.cards.find import workspace
     from heartloop.cli._config import runs_folder
-    from heartloop.cli._show import confirm_cost
+    from heartloop.cli._money import confirm_cost
     from heartloop.errors import UsageError
     from heartloop.optimize.card import write_card
     from heartloop.optimize.search import search
@@ -140,7 +140,7 @@ def optimize_command(**flags: Any) -> int:
         return 0
     if not quiet:
         click.echo(_say_plan(line, told), err=True)
-    confirm_cost(cost, flags["yes"], "This search at most")
+    confirm_cost(cost, flags["yes"], "this search")
     plan = prepared.plan
     label = f"search_{plan.tasks[0] if len(plan.tasks) == 1 else 'tasks'}_{plan.models[0]}"
     folder = resumed or new_folder(runs_folder(flags["runs"]), flags["name"], label)
@@ -267,16 +267,18 @@ def _cost(prepared: Any, options: Any, proposals: int) -> dict[str, Any]:
     arms = len(prepared.plan.arms)
     share = (arms + proposals) / arms
     cost = {
-        "calls": math.ceil(found["calls_most"] * share),
-        "tokens": math.ceil(found["tokens_most"] * share),
-        "usd": None if found["usd"] is None else found["usd"] * share,
-        "costs_money": found["costs_money"],
+        name: None if found[name] is None else found[name] * share
+        for name in ("calls_most", "tokens", "tokens_most", "usd", "usd_most")
     }
-    if options.budget_tokens is not None and options.budget_tokens < cost["tokens"]:
-        if cost["usd"]:
-            cost["usd"] *= options.budget_tokens / cost["tokens"]
-        cost["tokens"] = options.budget_tokens
-    return cost
+    budget = options.budget_tokens
+    for tokens, usd in (("tokens", "usd"), ("tokens_most", "usd_most")):
+        if budget is not None and (cost[tokens] is None or budget < cost[tokens]):
+            if cost[usd]:
+                cost[usd] *= budget / cost[tokens]
+            cost[tokens] = budget
+    whole = {name: v and math.ceil(v) for name, v in cost.items() if "usd" not in name}
+    kept = {name: found[name] for name in ("unpriced", "costs_money")}
+    return {**cost, **whole, **kept}
 
 
 def _planned(prepared: Any, options: Any, per_task: bool) -> dict[str, Any]:
@@ -303,19 +305,18 @@ def _planned(prepared: Any, options: Any, per_task: bool) -> dict[str, Any]:
 
 
 def _say_plan(line: str, told: dict[str, Any]) -> str:
+    from heartloop.cli._money import dollars_line
+
     first, cost = told["searches"][0], told["estimate"]
-    dollars = ""
-    if cost["costs_money"]:
-        dollars = ", price unknown (see --prices)"
-        if cost["usd"] is not None:
-            dollars = f", ${cost['usd']:,.2f}"
+    dollars = f"; cost: {dollars_line(cost)}" if cost["costs_money"] else ""
+    most = "no bound" if cost["tokens_most"] is None else f"at most {cost['tokens_most']:,}"
     lines = [
         line,
         f"{len(told['arms'])} arms ({', '.join(told['arms'][:4])}, …), "
         f"{told['questions']} questions, {len(told['searches'])} search(es)",
         f"about {sum(s['calls'] for s in told['searches']):,} evaluations; the last arm is left "
         f"after {first['looks'][-1][0]} questions, {first['held_out']} are held out",
-        f"at most {cost['calls']:,} calls, about {cost['tokens']:,} tokens{dollars}",
+        f"at most {cost['calls_most']:,} calls, about {cost['tokens']:,} tokens ({most}){dollars}",
         f"finds a difference of {100 * first['delta']:.1f} points with probability "
         f"{1 - first['error']:.0%}, if two arms differ on {first['discordance']:.0%} of the "
         "questions",

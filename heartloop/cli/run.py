@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import sys
 from typing import Any
 
@@ -54,9 +55,9 @@ def run_command(**flags: Any) -> int:
     a crash. Exit codes: 0 done, 1 failed, 2 usage, 3 stopped with a resumable run.
     """
     from heartloop.cli._config import runs_folder
-    from heartloop.cli._show import confirm_cost, show_plan
+    from heartloop.cli._money import confirm_cost
+    from heartloop.cli._show import show_plan
     from heartloop.errors import UsageError
-    from heartloop.run.estimate import FREE
     from heartloop.run.execute import prepare
     from heartloop.run.folder import new_folder
 
@@ -74,10 +75,7 @@ def run_command(**flags: Any) -> int:
     quiet = flags["as_json"]
     if not quiet or flags["dry_run"]:
         click.echo(line, err=True)
-    found = None
-    free = all(model.startswith(FREE) for model in plan.models)
-    if flags["dry_run"] and (free if flags["probe"] is None else flags["probe"]):
-        found = _probe(prepared)
+    found = _probe(prepared, flags) if flags["dry_run"] and flags["probe"] else None
     noise = _noise(flags)
     target = None if flags["target"] is None else flags["target"] / 100
     estimate = show_plan(
@@ -90,7 +88,7 @@ def run_command(**flags: Any) -> int:
     )
     if flags["dry_run"]:
         return 0
-    confirm_cost(estimate, flags["yes"], "This run")
+    confirm_cost(estimate, flags["yes"], "this run")
     label = "_".join(
         [
             plan.tasks[0] if len(plan.tasks) == 1 else f"{len(plan.tasks)}-tasks",
@@ -141,11 +139,21 @@ def _noise(flags: dict[str, Any]) -> tuple[Any, str] | None:
     return noise_in(folder)[0], folder.name
 
 
-def _probe(prepared: Any) -> Any:
+def _probe(prepared: Any, flags: dict[str, Any]) -> Any:
     """A few real answers, so that a dry run can tell tokens and time; None where that fails."""
+    from heartloop.cli._money import confirm_cost
     from heartloop.errors import HeartloopError
-    from heartloop.run.pilot import probe
+    from heartloop.run.estimate import estimate
+    from heartloop.run.pilot import PROBE_QUESTIONS, probe
 
+    whole = estimate(prepared)
+    calls = max(PROBE_QUESTIONS, len(prepared.tasks)) * len(prepared.plan.models)
+    share = min(1.0, calls / max(1, whole.calls_most))
+    part = {
+        **whole.to_dict(),
+        **{k: v and v * share for k, v in (("usd", whole.usd), ("usd_most", whole.usd_most))},
+    }
+    confirm_cost(part, flags["yes"], f"a probe of {calls} questions")
     try:
         return asyncio.run(probe(prepared))
     except HeartloopError as error:
@@ -186,6 +194,9 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
     "--runs", type=click.Path(file_okay=False), help="Where run folders are. Default: runs/"
 )
 @click.option("--data", type=click.Path(file_okay=False), help="The data have moved: where to.")
+@click.option(
+    "--judge-base-url", multiple=True, metavar="URL", help="The judge's server has moved."
+)
 @click.option("--ray", metavar="ADDRESS", help="Go on with a sharded run on a Ray cluster.")
 @ALLOW_CODE
 @click.option(
@@ -194,19 +205,27 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
 @SERVER
 @MONEY
 def resume_command(
-    run: str, runs: str | None, ray: str | None, allow_code: bool, as_json: bool, **flags: Any
+    run: str,
+    runs: str | None,
+    judge_base_url: tuple[str, ...],
+    ray: str | None,
+    allow_code: bool,
+    as_json: bool,
+    **flags: Any,
 ) -> int:
     """Go on with an interrupted run; what is in its journal is not asked again.
 
     RUN is a folder, a name, a unique part of a name, or ``last``.
     """
     from heartloop.cli._config import runs_folder
+    from heartloop.cli._judges import moved_judges
+    from heartloop.cli._money import confirm_rest
     from heartloop.cli._options import changes_of, register_methods
-    from heartloop.cli._show import confirm_cost, finish, watch
+    from heartloop.cli._show import finish, watch
     from heartloop.errors import UsageError
-    from heartloop.run.estimate import estimate
     from heartloop.run.execute import execute, plan_of, prepare
     from heartloop.run.folder import find_folder
+    from heartloop.run.state import run_state
 
     folder = find_folder(run, runs_folder(runs))
     manifest = folder.manifest
@@ -221,9 +240,13 @@ def resume_command(
         named_server=bool(flags["base_url"]),
         allow_code=allow_code,
     )
-    prepared = prepare(plan_of(folder, changes_of(flags)))
-    confirm_cost(estimate(prepared).to_dict(), flags["yes"], "The whole run")
     command = " ".join(["heartloop", *sys.argv[1:]])
+    plan = plan_of(folder, changes_of(flags))
+    if judge_base_url:
+        plan = dataclasses.replace(plan, judge=moved_judges(plan.judge, judge_base_url))
+    prepared = prepare(plan)
+    if not run_state(folder).whole:
+        confirm_rest(prepared, folder, flags["yes"])
     if ray:
         from heartloop.run.ray import execute_on_ray
 

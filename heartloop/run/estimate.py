@@ -1,37 +1,65 @@
-"""What a plan will cost, before anything is asked: calls, tokens, dollars, smallest effect."""
+"""What a plan will cost, before anything is asked: calls, tokens, dollars, smallest effect.
+
+Two figures stand beside each other. *About* takes answers of typical length (or a probe's).
+*At most* is a bound: every loop goes to its end, every answer is as long as ``max_tokens`` allows,
+and a prompt has as many tokens as bytes, since a byte-level tokenizer makes no more of it.
+"""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+import ipaddress
+import math
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from heartloop.analysis.design import PowerPlan
 from heartloop.analysis.power import Pilot
+from heartloop.calls.prices import FREE, Price, load_prices, no_price, price_of, runs_here
+from heartloop.errors import UsageError
+from heartloop.grading.judge import MAX_ANSWER, judge_messages
 from heartloop.methods import TokenAverages, expected_calls, expected_tokens, render
+from heartloop.methods.cost import draws_for_equal_tokens
+from heartloop.run import loglik
 from heartloop.run.claim import planned_claim
-from heartloop.run.load import Prepared
-from heartloop.run.pilot import Probe
+from heartloop.run.judges import JudgeModel, judge_price, judge_sampling, names_of
+from heartloop.run.load import Prepared, automatic, judges_for
+from heartloop.run.pilot import Probe, loop_of, needs_pilot
 from heartloop.run.plan import Plan
 from heartloop.run.power import power_of
 from heartloop.run.unit import LoadedTask
-from heartloop.types import Arm
+from heartloop.types import Arm, Usage
 
 CHARS_PER_TOKEN = 4.0
 TYPICAL_COMPLETION = 400  # tokens, where neither a pilot nor a smaller max_tokens says better
-FREE = ("pocket", "server/", "vllm/", "hf/", "replay/")
+TYPICAL_VERDICT = 60
+HELPED = ("critique", "planner")  # methods whose `helper` answers some of the calls
+OVERHEAD = 500  # tokens a call at most: a chat template's, and a method's own instructions
+WORDS_BYTES_PER_TOKEN = 0.8  # of feedback in bounds: the longest phrase is longer than the mean
 
 
 @dataclass(frozen=True, slots=True)
-class ArmEstimate:
-    """Calls and tokens of one arm over all questions, seeds and models, were it run alone."""
+class RowEstimate:
+    """Calls and tokens of one arm, were it run alone, or of one judge.
 
-    arm: str
+    Attributes:
+        name: of the arm or of the judge's model.
+        method, role: of the arm; a judge has the role ``judge``.
+        calls_least, calls_most: over all questions, seeds and models.
+        tokens: prompt and completion, about.
+        tokens_most: a bound; None where an answer has no ``max_tokens``.
+    """
+
+    name: str
     method: str
     role: str
     calls_least: int
     calls_most: int
-    tokens_most: int
+    tokens: int
+    tokens_most: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +67,13 @@ class Estimate:
     """What a plan will cost.
 
     Attributes:
-        calls_least, calls_most: over all arms; calls that arms share are counted once in both.
-        tokens_most: prompt and completion, with completions of typical length.
-        usd: dollars where every model's price is known, else None; 0 for local models.
-        costs_money: a model that is billed is among them.
+        arms, judges: see `RowEstimate`.
+        calls_least, calls_most: of all of them; calls that arms share are counted once in both.
+        tokens, tokens_most: about, and a bound (None where there is none).
+        usd, usd_most: the same in dollars, None where a price or a bound is missing.
+        unpriced: models that may be billed and whose price nobody knows.
+        costs_money: a model that is or may be billed is among them.
+        self_judged: the model under test judges its own answers.
         power: what this design can detect (`heartloop.analysis.design.PowerPlan`), or None for
             a single arm.
         seconds: expected time at most, from a probe; None without one.
@@ -51,18 +82,43 @@ class Estimate:
     questions: int
     seeds: int
     models: int
-    arms: tuple[ArmEstimate, ...]
+    arms: tuple[RowEstimate, ...]
+    judges: tuple[RowEstimate, ...]
     calls_least: int
     calls_most: int
-    tokens_most: int
+    tokens: int
+    tokens_most: int | None
     usd: float | None
+    usd_most: float | None
+    unpriced: tuple[str, ...]
     costs_money: bool
+    self_judged: bool
     power: PowerPlan | None
     seconds: float | None
 
     def to_dict(self) -> dict[str, Any]:
         """As plain data."""
         return asdict(self)
+
+
+@dataclass(slots=True)
+class _Cost:
+    """Running sums of one row: calls, and tokens with their dollars by the prices that apply."""
+
+    least: int = 0
+    most: int = 0
+    about: Usage = Usage()
+    bound: Usage | None = Usage()
+
+    def add(self, least: int, most: int, about: Usage, bound: Usage | None) -> None:
+        self.least += least
+        self.most += most
+        self.about += about
+        self.bound = None if self.bound is None or bound is None else self.bound + bound
+
+    def row(self, name: str, method: str, role: str) -> RowEstimate:
+        bound = None if self.bound is None else self.bound.total
+        return RowEstimate(name, method, role, self.least, self.most, self.about.total, bound)
 
 
 def estimate(
@@ -78,26 +134,47 @@ def estimate(
         probe: what a short probe found; token counts and time are then its own.
         noise: discordance of an earlier run and its name, for the power line.
         target: a difference whose number of questions is asked for, a share.
+
+    Raises:
+        UsageError: the price list cannot be read, or a cap of the plan cannot hold.
     """
     plan = prepared.plan
+    prices = known_prices(prepared)
+    check_caps(prepared, prices)
     repeats = len(plan.models) * len(plan.seeds)
-    averages = [_averages(task, probe) for task in prepared.tasks]
-    arms = [_arm(prepared, arm, repeats, averages) for arm in plan.arms]
-    shared = _shared_first_calls(plan.arms) * prepared.questions * repeats
-    calls_most = sum(a.calls_most for a in arms) - shared
-    calls_least = max(sum(a.calls_least for a in arms) - shared, 0)
-    tokens = sum(a.tokens_most for a in arms)
-    billed = [m for m in plan.models if not m.startswith(FREE)]
+    lengths = {task.card.name: _lengths(task) for task in prepared.tasks}
+    arms = [_arm(prepared, arm, repeats, lengths, probe) for arm in plan.arms]
+    shared = _shared_first_calls(plan.arms)
+    firsts = sum(_calls_a_question(task) for task in prepared.tasks) * repeats
+    panel = judges_for(plan, prepared.tasks)
+    names = names_of(panel, _tested(plan))
+    judges = [_judge(prepared, judge, repeats, lengths, probe, shared) for judge in panel]
+    calls_most = sum(a.most for a in arms) - shared * firsts + sum(j.most for j in judges)
+    calls_least = sum(a.least for a in arms) - shared * firsts + sum(j.least for j in judges)
+    rows = [*arms, *judges]
+    bounds = [row.bound for row in rows]
+    billed = billed_models(prepared, prices)
+    unpriced = tuple(name for name in billed if name not in prices)
     return Estimate(
         questions=prepared.questions,
         seeds=len(plan.seeds),
         models=len(plan.models),
-        arms=tuple(arms),
-        calls_least=calls_least,
+        arms=tuple(
+            cost.row(arm.name, arm.method, arm.role)
+            for cost, arm in zip(arms, plan.arms, strict=True)
+        ),
+        judges=tuple(cost.row(name, "", "judge") for cost, name in zip(judges, names, strict=True)),
+        calls_least=max(calls_least, 0),
         calls_most=calls_most,
-        tokens_most=tokens,
-        usd=_dollars(prepared, tokens) if billed else 0.0,
+        tokens=sum(row.about.total for row in rows),
+        tokens_most=None if None in bounds else sum(b.total for b in bounds if b is not None),
+        usd=None if unpriced else _dollars(plan, arms, judges, names, prices, most=False),
+        usd_most=None
+        if unpriced or None in bounds
+        else _dollars(plan, arms, judges, names, prices, most=True),
+        unpriced=unpriced,
         costs_money=bool(billed),
+        self_judged=any(judge.model in plan.models and judge.base_url is None for judge in panel),
         power=power_of(
             planned_claim(prepared),
             prepared.questions,
@@ -111,6 +188,318 @@ def estimate(
     )
 
 
+# --- Money -----------------------------------------------------------------------------------
+
+
+def _tested(plan: Plan) -> list[str]:
+    return list(dict.fromkeys([*plan.models, *([plan.helper] if plan.helper else [])]))
+
+
+def known_prices(prepared: Prepared) -> dict[str, Price]:
+    """The prices of a plan's models, judges included, by the names that the ledger uses.
+
+    Raises:
+        UsageError: the user's price list cannot be read.
+    """
+    plan = prepared.plan
+    file = plan.limits.get("prices")
+    own = load_prices(Path(file)) if file else {}
+    found: dict[str, Price | None] = {name: price_of(name, own) for name in _tested(plan)}
+    panel = judges_for(plan, prepared.tasks)
+    for name, judge in zip(names_of(panel, _tested(plan)), panel, strict=True):
+        found[name] = judge_price(judge) or price_of(judge.model, own)
+    return {name: price for name, price in found.items() if price is not None}
+
+
+def billed_models(prepared: Prepared, prices: Mapping[str, Price]) -> list[str]:
+    """The models that cost money or may: priced above nothing, or at somebody else's address.
+
+    A ``server/`` model without a price may be billed where a key is sent to it beyond this
+    machine and its private network.
+    """
+    plan = prepared.plan
+    urls = plan.server.get("base_urls") or ()
+    key = os.environ.get("HEARTLOOP_API_KEY")
+    places = {name: (urls, bool(key)) for name in _tested(plan)}
+    panel = judges_for(plan, prepared.tasks)
+    for name, judge in zip(names_of(panel, _tested(plan)), panel, strict=True):
+        if judge.base_url is not None:
+            places[name] = ((judge.base_url,), True)
+        else:
+            places.setdefault(name, (urls, bool(key)))
+    found = []
+    for name, (where, keyed) in places.items():
+        price = prices.get(name)
+        if price is not None:
+            bills = price.prompt > 0 or price.completion > 0
+        elif name.partition("/")[0] == "server":
+            bills = keyed and not all(_is_near(url) for url in where)
+        else:
+            bills = name.partition("/")[0] not in FREE
+        if bills:
+            found.append(name)
+    return found
+
+
+def _is_near(url: str) -> bool:
+    """Whether a URL is on this machine or in a private network."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_private
+    except ValueError:
+        return "." not in host or host.endswith((".local", ".internal", ".localhost", ".lan"))
+
+
+def check_caps(prepared: Prepared, prices: Mapping[str, Price]) -> None:
+    """Refuse caps that cannot hold or that no call fits into.
+
+    Raises:
+        UsageError: dollars are capped and a model has no price, or a question's tokens are
+            capped below what one call may take.
+    """
+    plan = prepared.plan
+    if plan.limits.get("max_usd"):
+        panel = judges_for(plan, prepared.tasks)
+        for name in [*_tested(plan), *names_of(panel, _tested(plan))]:
+            if name not in prices and not runs_here(name):
+                raise UsageError(no_price(name))
+    cap = int(plan.limits.get("max_question_tokens") or 0)
+    for task in prepared.tasks if cap else ():
+        most = task.sampling.max_tokens
+        if most is not None and most >= cap:
+            raise UsageError(
+                f"--max-question-tokens {cap:,}: no call fits; max_tokens of "
+                f"{task.card.name} is {most:,} (lower it with --max-tokens)"
+            )
+
+
+def _dollars(
+    plan: Plan,
+    arms: Sequence[_Cost],
+    judges: Sequence[_Cost],
+    names: Sequence[str],
+    prices: Mapping[str, Price],
+    *,
+    most: bool,
+) -> float:
+    def cost(row: _Cost, prices_of: Sequence[Price]) -> float:
+        usage = (row.bound or Usage()) if most else row.about
+        prompt = max((p.prompt for p in prices_of), default=0.0)
+        completion = max((p.completion for p in prices_of), default=0.0)
+        return usage.prompt * prompt + usage.completion * completion
+
+    helper = [prices[plan.helper]] if plan.helper and plan.helper in prices else []
+    total = 0.0
+    for arm, row in zip(plan.arms, arms, strict=True):
+        # Which calls are the helper's is the method's affair: the dearer of the two for all.
+        further = helper if arm.method in HELPED else []
+        for model in plan.models:
+            mine = [prices[model]] if model in prices else []
+            total += cost(row, [*mine, *further]) / len(plan.models)
+    return total + sum(
+        cost(row, [prices[name]] if name in prices else [])
+        for name, row in zip(names, judges, strict=True)
+    )
+
+
+# --- Calls and tokens ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Lengths:
+    """Mean characters and bytes of a task's first prompts, and of its golds."""
+
+    chars: float
+    bytes: float
+    gold_bytes: float
+
+
+def _lengths(task: LoadedTask) -> _Lengths:
+    questions = task.data.questions
+    chars = size = gold = 0
+    for question in questions:
+        for message in render(question, (), "after_input"):
+            chars += len(message.content)
+            size += len(message.content.encode())
+        known = task.data.golds[question.id]
+        texts = [*known.answers, *known.params.get("incorrect", ())]
+        gold += sum(len(str(text).encode()) + 3 for text in texts)
+    n = len(questions)
+    return _Lengths(chars / n, size / n, gold / n)
+
+
+def _calls_a_question(task: LoadedTask) -> int:
+    """First calls of all questions of a task: one each, or one a choice."""
+    questions = task.data.questions
+    if task.grader.verifier.kind == loglik.KIND:
+        return sum(len(q.choices) for q in questions)
+    return len(questions)
+
+
+def _typical(task: LoadedTask, lengths: _Lengths, probe: Probe | None) -> TokenAverages:
+    """Tokens of a first prompt and its answer: the probe's, else from the prompts' lengths."""
+    if probe is not None:
+        return probe.tokens
+    answer = min(task.sampling.max_tokens or TYPICAL_COMPLETION, TYPICAL_COMPLETION)
+    return TokenAverages(lengths.chars / CHARS_PER_TOKEN, float(answer))
+
+
+def _bound(task: LoadedTask, lengths: _Lengths, arm: Arm) -> TokenAverages | None:
+    if task.sampling.max_tokens is None:
+        return None
+    words = sum(len(s.text.encode()) + 2 for s in arm.stimuli)
+    return TokenAverages(
+        lengths.bytes + words + OVERHEAD,
+        float(task.sampling.max_tokens),
+        chars_per_token=WORDS_BYTES_PER_TOKEN,
+    )
+
+
+def _arm(
+    prepared: Prepared,
+    arm: Arm,
+    repeats: int,
+    lengths: Mapping[str, _Lengths],
+    probe: Probe | None,
+) -> _Cost:
+    total = _Cost()
+    for task in prepared.tasks:
+        size = lengths[task.card.name]
+        n = len(task.data.questions) * repeats
+        if task.grader.verifier.kind == loglik.KIND:
+            total.add(*_loglik_cost(task, size, arm, repeats))
+            continue
+        typical, bound = _typical(task, size, probe), _bound(task, size, arm)
+        usual, widest = _matched(prepared, arm, typical, lengths)
+        low = expected_calls(arm, task.mode)[0]
+        if widest is not arm:
+            low = 1
+        high = expected_calls(widest, task.mode)[1]
+        about = expected_tokens(usual, task.mode, typical)[1]
+        most = None if bound is None else expected_tokens(widest, task.mode, bound)[1]
+        extra_low, extra_high = _selector_calls(prepared.plan, task, usual, widest)
+        about += _selector_tokens(extra_low, typical, usual, task)
+        if most is not None and bound is not None:
+            most += _selector_tokens(extra_high, bound, widest, task)
+        total.add(
+            (low + extra_low) * n,
+            (high + extra_high) * n,
+            _times(about, n),
+            None if most is None else _times(most, n),
+        )
+    return total
+
+
+def _times(usage: Usage, n: int) -> Usage:
+    return Usage(usage.prompt * n, usage.completion * n)
+
+
+def _matched(
+    prepared: Prepared, arm: Arm, typical: TokenAverages, lengths: Mapping[str, _Lengths]
+) -> tuple[Arm, Arm]:
+    """A `resample` arm that the pilot will match: with the draws to expect, and with the most.
+
+    The draws are ``T / (p + c)``, T the loop's tokens by the pilot's mean prompt p and answer c.
+    In c this is monotone, so that very short and very long answers give its bounds.
+    """
+    loop = loop_of(arm, prepared.plan.arms) if arm.role == "resample" else None
+    if loop is None or not needs_pilot(prepared.plan):
+        return arm, arm
+    mode = prepared.tasks[0].mode
+    sizes = [(lengths[t.card.name].chars, len(t.data.questions)) for t in prepared.tasks]
+    chars = sum(size * n for size, n in sizes) / sum(n for _, n in sizes)
+    ends = [TokenAverages(chars, answer, chars_per_token=1.0) for answer in (1.0, 1e9)]
+    most = max(draws_for_equal_tokens(loop, mode, end) for end in ends)
+    usual = min(most, draws_for_equal_tokens(loop, mode, typical))
+    return tuple(  # type: ignore[return-value]
+        replace(arm, params={**arm.params, "draws": draws}) for draws in (usual, math.ceil(most))
+    )
+
+
+def _selector_calls(plan: Plan, task: LoadedTask, usual: Arm, widest: Arm) -> tuple[int, int]:
+    """A selector's own calls a question, about and at most."""
+    if task.mode != "verifier-free":
+        return 0, 0
+
+    def extra(arm: Arm, index: int) -> int:
+        alone = expected_calls(arm, task.mode)[index]
+        return expected_calls(arm, task.mode, plan.selector)[index] - alone
+
+    return extra(usual, 0), extra(widest, 1)
+
+
+def _selector_tokens(calls: int, tokens: TokenAverages, arm: Arm, task: LoadedTask) -> Usage:
+    """A selector's prompt shows the question and at most all candidates."""
+    if not calls:
+        return Usage()
+    candidates = expected_calls(arm, task.mode)[1]
+    prompt = tokens.prompt + candidates * tokens.completion
+    return Usage(round(calls * prompt), round(calls * tokens.completion))
+
+
+def _loglik_cost(
+    task: LoadedTask, size: _Lengths, arm: Arm, repeats: int
+) -> tuple[int, int, Usage, Usage]:
+    """One call a choice: the prompt and the choice are read, one token is made."""
+    calls = _calls_a_question(task) * repeats
+    choice = sum(len(c.encode()) + 1 for q in task.data.questions for c in q.choices) * repeats
+    words = sum(len(s.text.encode()) + 2 for s in arm.stimuli)
+    about = Usage(round(calls * size.chars / CHARS_PER_TOKEN + choice / CHARS_PER_TOKEN), 0)
+    bound = Usage(round(calls * (size.bytes + words + OVERHEAD) + choice), calls)
+    return calls, calls, about, bound
+
+
+def _judge(
+    prepared: Prepared,
+    judge: JudgeModel,
+    repeats: int,
+    lengths: Mapping[str, _Lengths],
+    probe: Probe | None,
+    shared: int,
+) -> _Cost:
+    """One judge: every answer of every arm, equal answers to a question once."""
+    plan = prepared.plan
+    total = _Cost()
+    for task in prepared.tasks:
+        if automatic(task.grader):
+            continue
+        size = lengths[task.card.name]
+        spec = task.grader.judge_spec()
+        votes = int(task.grader.params.get("votes") or spec.votes)
+        questions = len(task.data.questions)
+        answers = -shared
+        for arm in plan.arms:
+            widest = _matched(prepared, arm, _typical(task, size, probe), lengths)[1]
+            answers += expected_calls(widest, task.mode)[1]
+            # Of a selector's calls the merged answer alone is graded.
+            answers += task.mode == "verifier-free" and plan.selector == "synthesis"
+        first = task.data.questions[0]
+        asked = judge_messages(spec, "", task.data.golds[first.id], "", "0" * 12)
+        rules = sum(len(m.content.encode()) for m in asked)
+        typical = _typical(task, size, probe)
+        calls = answers * questions * repeats * votes
+        shown = min(typical.completion * CHARS_PER_TOKEN, MAX_ANSWER)
+        prompt = (rules + size.chars + size.gold_bytes + shown) / CHARS_PER_TOKEN
+        sampling = judge_sampling(judge, spec.sampling)
+        room = sampling.max_tokens
+        about = Usage(round(calls * prompt), calls * min(room or TYPICAL_VERDICT, TYPICAL_VERDICT))
+        answer = 2 * MAX_ANSWER  # bytes: letters beyond ASCII have more than one
+        bytes_most = rules + size.bytes + size.gold_bytes + answer + OVERHEAD
+        bound = None if room is None else Usage(round(calls * bytes_most), calls * room)
+        total.add(questions * votes, calls, about, bound)
+    return total
+
+
+def _shared_first_calls(arms: tuple[Arm, ...]) -> int:
+    """How many first calls of a question other arms get for nothing."""
+    firsts = [
+        (tuple(s.sha256 for s in arm.stimuli), arm.placement if arm.stimuli else "", arm.method)
+        for arm in arms
+        if not arm.params.get("draw") and arm.method not in ("cot", "emotional_cot", "knowledge")
+    ]
+    return len(firsts) - len({(texts, place) for texts, place, _ in firsts})
+
+
 def _seconds(plan: Plan, calls: int, probe: Probe | None) -> float | None:
     """Calls at the probe's latency, as many at once as allowed (32 where that finds itself)."""
     if probe is None:
@@ -120,58 +509,3 @@ def _seconds(plan: Plan, calls: int, probe: Probe | None) -> float | None:
     seconds = calls * probe.seconds / max(1, at_once)
     rpm = plan.limits.get("rpm")
     return max(seconds, calls / rpm * 60) if rpm else seconds
-
-
-def _averages(task: LoadedTask, probe: Probe | None) -> TokenAverages:
-    """Tokens of a first prompt and its answer: the probe's, else from the prompts' lengths."""
-    if probe is not None:
-        return probe.tokens
-    questions = task.data.questions
-    sample = questions[:: max(1, len(questions) // 50)]
-    chars = sum(sum(len(m.content) for m in render(q, (), "after_input")) for q in sample)
-    answer = min(task.sampling.max_tokens or TYPICAL_COMPLETION, TYPICAL_COMPLETION)
-    return TokenAverages(chars / len(sample) / CHARS_PER_TOKEN, float(answer))
-
-
-def _arm(prepared: Prepared, arm: Arm, repeats: int, averages: list[TokenAverages]) -> ArmEstimate:
-    least = most = tokens = 0
-    selector = prepared.plan.selector
-    for task, average in zip(prepared.tasks, averages, strict=True):
-        low, high = expected_calls(arm, task.mode, selector)
-        n = len(task.data.questions) * repeats
-        least += low * n
-        most += high * n
-        tokens += expected_tokens(arm, task.mode, average)[1].total * n
-    if arm.gated:
-        least = 0  # asked only where a claim stands
-    return ArmEstimate(arm.name, arm.method, arm.role, least, most, tokens)
-
-
-def _shared_first_calls(arms: tuple[Arm, ...]) -> int:
-    """How many first calls of a question other arms get for nothing."""
-    firsts = [
-        (
-            tuple((s.sha256, s.joiner) for s in arm.stimuli),
-            arm.placement if arm.stimuli else "",
-            arm.method,
-        )
-        for arm in arms
-        if not arm.params.get("draw") and arm.method not in ("cot", "emotional_cot", "knowledge")
-    ]
-    return len(firsts) - len({(texts, place) for texts, place, _ in firsts})
-
-
-def _dollars(prepared: Prepared, tokens: int) -> float | None:
-    from heartloop.calls import load_prices, price_of
-
-    limits, models = prepared.plan.limits, prepared.plan.models
-    own = load_prices(Path(limits["prices"])) if limits.get("prices") else None
-    total = 0.0
-    for model in models:
-        if model.startswith(FREE):
-            continue
-        price = price_of(model, own)
-        if price is None:
-            return None
-        total += tokens / len(models) * max(price.prompt, price.completion)
-    return total

@@ -230,6 +230,8 @@ def make_client(
         if name not in models:
             models[name] = judge_model(plan, judge, replay=bool(options.get("replay_only")))
     caps = Caps(**{k: plan.limits[f"max_{k}"] for k in CAPS if plan.limits.get(f"max_{k}")})
+    if options.get("replay_only"):
+        caps = Caps()  # nothing is asked, so nothing is spent
     client = Client(
         models,
         journal,

@@ -42,7 +42,7 @@ class Probe:
 def needs_pilot(plan: Plan) -> bool:
     """Whether a `resample` control still waits for its number of draws."""
     return plan.match == "tokens" and any(
-        arm.role == "resample" and _loop_of(arm, plan.arms) for arm in plan.arms
+        arm.role == "resample" and loop_of(arm, plan.arms) for arm in plan.arms
     )
 
 
@@ -66,7 +66,7 @@ async def fix_draws(prepared: Prepared, client: Client) -> tuple[Plan, dict[str,
         tokens = TokenAverages.of(answered, prompts=list(_first_prompts(prepared)))
         facts["tokens"] = dataclasses.asdict(tokens)
         for i, arm in enumerate(arms):
-            loop = _loop_of(arm, arms) if arm.role == "resample" else None
+            loop = loop_of(arm, arms) if arm.role == "resample" else None
             if loop is not None:
                 draws = draws_for_equal_tokens(loop, _mode(prepared), tokens)
                 arms[i] = dataclasses.replace(arm, params={**arm.params, "draws": draws})
@@ -79,7 +79,7 @@ def _mode(prepared: Prepared) -> Any:
     return prepared.tasks[0].mode
 
 
-def _loop_of(control: Arm, arms: Sequence[Arm]) -> Arm | None:
+def loop_of(control: Arm, arms: Sequence[Arm]) -> Arm | None:
     """The loop that a control belongs to: named after ``for``, else the first loop.
 
     None where a plan of the user's own has no loop, so that its draws stay as they are.

@@ -1,0 +1,63 @@
+"""The one question before the first paid call, for every command that can send one."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from typing import Any
+
+import click
+
+from heartloop.errors import UsageError
+
+
+def dollars_line(found: Mapping[str, Any]) -> str:
+    """What a plan costs, in words; empty where nothing is billed."""
+    if not found["costs_money"]:
+        return ""
+    if found["unpriced"]:
+        return f"an unknown price ({', '.join(found['unpriced'])}: see --prices)"
+    about, most = f"about {_dollars(found['usd'])}", found["usd_most"]
+    return f"{about}, no upper bound" if most is None else f"{about}, at most {_dollars(most)}"
+
+
+def _dollars(amount: float) -> str:
+    """Cents, and of less than ten cents the digits that say something."""
+    return f"${amount:,.2f}" if amount >= 0.1 or amount == 0 else f"${amount:.2g}"
+
+
+def confirm_cost(found: Mapping[str, Any], yes: bool, what: str) -> None:
+    """Ask before money is spent; without a terminal, refuse unless ``--yes`` stands there.
+
+    Args:
+        found: an estimate as plain data: ``costs_money``, ``unpriced``, ``usd``, ``usd_most``.
+        yes: the user has agreed beforehand.
+        what: what costs money, as a sentence goes on: "this run".
+
+    Raises:
+        UsageError: there is nobody to ask.
+        click.exceptions.Abort: the answer is no.
+    """
+    if yes or not found["costs_money"]:
+        return
+    cost = dollars_line(found)
+    if not sys.stdin.isatty():
+        raise UsageError(f"{what} costs {cost}; nothing was sent. Without a terminal add --yes")
+    if not click.confirm(f"{what[0].upper()}{what[1:]} costs {cost}. Go on?", err=True):
+        raise click.exceptions.Abort()
+
+
+def confirm_rest(prepared: Any, folder: Any, yes: bool) -> None:
+    """Ask before the rest of a run is sent, with what of it is paid already.
+
+    Raises:
+        UsageError: a cap cannot hold, or there is nobody to ask.
+        click.exceptions.Abort: the answer is no.
+    """
+    from heartloop.run.estimate import estimate
+    from heartloop.run.totals import paid_in
+
+    whole = estimate(prepared).to_dict()
+    paid = paid_in(folder)["cost"] or 0.0
+    rest = {k: None if whole[k] is None else max(0.0, whole[k] - paid) for k in ("usd", "usd_most")}
+    confirm_cost({**whole, **rest}, yes, "the rest of this run")
