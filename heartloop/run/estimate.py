@@ -470,9 +470,10 @@ def _judge(
         answers = -shared
         for arm in plan.arms:
             widest = _matched(prepared, arm, _typical(task, size, probe), lengths)[1]
-            answers += expected_calls(widest, task.mode)[1]
+            alone = expected_calls(widest, task.mode)[1]
             # Of a selector's calls the merged answer alone is graded.
-            answers += task.mode == "verifier-free" and plan.selector == "synthesis"
+            merged = expected_calls(widest, task.mode, plan.selector)[1] > alone
+            answers += alone + (merged and plan.selector == "synthesis")
         first = task.data.questions[0]
         asked = judge_messages(spec, "", task.data.golds[first.id], "", "0" * 12)
         rules = sum(len(m.content.encode()) for m in asked)

@@ -284,7 +284,30 @@ def load_plan(path: Path) -> Plan:
         raise UsageError(f"{path}: expected a mapping with tasks, models and arms")
     if "plan" in value and "schema" in value:
         value = {"shots_as": "text", **value["plan"]}  # the only way of manifests that do not say
+    else:
+        value = _own_draws(value, str(path))
     return plan_from_dict(value, str(path))
+
+
+def _own_draws(value: dict[str, Any], where: str) -> dict[str, Any]:
+    """Draws that a user wrote stand: no pilot changes them.
+
+    Raises:
+        UsageError: the file asks for both, or gives draws to some of its `resample` arms.
+    """
+    arms = value.get("arms")
+    listed = [arm for arm in arms if isinstance(arm, Mapping)] if isinstance(arms, list) else []
+    drawn = [arm for arm in listed if arm.get("role") == "resample"]
+    given = [arm for arm in drawn if "draws" in (arm.get("params") or {})]
+    if not given or value.get("match") in ("calls", "fixed"):
+        return value
+    if "match" in value or len(given) < len(drawn):
+        name = given[0].get("name")
+        raise UsageError(
+            f"{where}: arm {name!r}: params.draws is overruled where draws are matched by tokens; "
+            "leave it out, or write match: fixed and give every resample arm its draws"
+        )
+    return {**value, "match": "fixed"}
 
 
 def with_cues(arm: Arm) -> Arm:

@@ -126,6 +126,9 @@ def test_litellms_map_gives_prices_without_importing_litellm():
 
 def test_local_models_cost_nothing_unless_the_user_says_so():
     assert price_of("server/gpt-4o") is None and price_of("pocket") is None
-    assert prices_for(["pocket", "server/x", "replay/f"], None, needed=True) == {}
+    assert prices_for(["pocket", "hf/x", "replay/f"], None, needed=True) == {}
+    assert prices_for(["server/x"], None, needed=False) == {}
+    with pytest.raises(UsageError, match="server/x, so --max-usd cannot hold"):
+        prices_for(["server/x"], None, needed=True)
     with pytest.raises(UsageError, match="somebody/unheard-of"):
         prices_for(["somebody/unheard-of"], None, needed=True)

@@ -184,17 +184,19 @@ def test_help_names_every_method_and_selector(capsys: pytest.CaptureFixture[str]
     assert {*SPECS, *SELECTORS} <= words
 
 
-def test_a_dry_run_asks_only_where_answers_are_free(
+def test_a_dry_run_asks_only_when_told_to_probe(
     sums: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked: list[object] = []
-    monkeypatch.setattr("heartloop.cli.run._probe", lambda prepared: asked.append(prepared))
-    assert call("run", "--task", "sums.csv", "--model", "openai/gpt-4o-mini", "--dry-run") == 0
-    assert not asked
-    assert call(*RESAMPLE, "--dry-run", "--no-probe") == 0
-    assert not asked
+    monkeypatch.setattr("heartloop.run.pilot.probe", lambda prepared: asked.append(prepared))
+    monkeypatch.setattr("heartloop.cli.run.asyncio.run", lambda found: found)
     assert call(*RESAMPLE, "--dry-run") == 0
+    assert not asked
+    assert call(*RESAMPLE, "--dry-run", "--probe") == 0
     assert len(asked) == 1
+    paid = ("run", "--task", "sums.csv", "--model", "openai/gpt-4o-mini", "--dry-run", "--probe")
+    assert call(*paid) == 2 and len(asked) == 1  # nobody to ask, so nothing is sent
+    assert call(*paid, "--yes") == 0 and len(asked) == 2
 
 
 def test_draws_at_temperature_0_are_warned_of(
