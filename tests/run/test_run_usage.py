@@ -216,8 +216,10 @@ def test_draws_are_matched_to_a_loop_and_to_nothing_else(
     arms = [
         {"name": "first", "stimuli": "emotionprompt:EP02"},
         {"name": "second", "method": method, "params": {"rounds": 4} if "fl" in method else {}},
-        {"name": "draws", "method": "resample", "role": "resample", "params": {"draws": 3}},
+        {"name": "draws", "method": "resample", "role": "resample"},
     ]
+    if method == "single":  # a number that the user wrote stands
+        arms[2]["params"] = {"draws": 3}
     plan = {"task": "sums.csv", "model": "replay/draws.jsonl", "arms": arms}
     (sums / "plan.yaml").write_text(json.dumps(plan))
     assert call("run", "--plan", "plan.yaml", "--name", "a", "--json") == 0
