@@ -104,7 +104,7 @@ def _reserve(prepared: Prepared, client: Client, asked: bool) -> Reserve | None:
     if caps.total_tokens is None and caps.usd is None:
         return None
     plan = prepared.plan
-    guess = estimate(prepared).tokens_most / (prepared.questions * len(plan.models))
+    guess = estimate(prepared).tokens / (prepared.questions * len(plan.models))
     begun = begun_questions(client.journal) if asked else set()
     return Reserve(client.ledger, guess, begun)
 
