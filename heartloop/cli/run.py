@@ -182,9 +182,11 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
             tell=None if flags["as_json"] else lambda line: click.echo(line, err=True),
         )
     else:
-        summary = asyncio.run(
-            execute(prepared, folder, command=command, watch=watch(quiet=flags["as_json"]))
-        )
+        from heartloop.report.findings import standing
+
+        shown = watch(quiet=flags["as_json"])
+        work = execute(prepared, folder, command=command, watch=shown, standing=standing)
+        summary = asyncio.run(work)
     return finish(summary, folder, as_json=flags["as_json"])
 
 
@@ -262,5 +264,8 @@ def resume_command(
         from heartloop.run.ray import take_over
 
         take_over(folder)
-    work = execute(prepared, folder, command=command, watch=watch(quiet=as_json))
+    from heartloop.report.findings import standing
+
+    shown = watch(quiet=as_json)
+    work = execute(prepared, folder, command=command, watch=shown, standing=standing)
     return finish(asyncio.run(work), folder, as_json=as_json)

@@ -36,6 +36,7 @@ from heartloop.analysis.words import (
 from heartloop.report.align import Aligned, align
 from heartloop.report.arms import Entry, Loaded, entries
 from heartloop.run.claim import read_claim
+from heartloop.run.folder import RunFolder
 from heartloop.types import Claim, Contrast
 
 PREFIX = 10
@@ -177,6 +178,18 @@ def findings(
         )
         for model in models
     ]
+
+
+def standing(folder: RunFolder) -> set[str]:
+    """Treatments whose word is "works" or "hurts" by the verdicts so far, with any model."""
+    from heartloop.report.arms import load_run
+
+    return {
+        t.arm
+        for one in findings(load_run(folder))
+        for unit, t in one.treatments
+        if not unit.silent and t.finding.word in ("works", "hurts")
+    }
 
 
 def groups_of(manifest: Mapping[str, Any]) -> dict[str, list[str]]:

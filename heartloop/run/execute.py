@@ -4,21 +4,24 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 from heartloop.calls import Client
+from heartloop.errors import Decided
 from heartloop.run.claim import read_claim
 from heartloop.run.decide import Decider
 from heartloop.run.estimate import estimate
 from heartloop.run.folder import MANIFEST, RunFolder
+from heartloop.run.gate import Standing, decide_gate, first_arms
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.pilot import fix_draws, needs_pilot
 from heartloop.run.plan import Plan, recorded_plan
 from heartloop.run.reserve import Reserve, begun_questions
 from heartloop.run.runner import Runner
-from heartloop.run.session import open_session
+from heartloop.run.session import Session, open_session
 from heartloop.run.unit import Unit, opening_order, units_of
+from heartloop.types import Arm
 
 __all__ = ["Prepared", "execute", "prepare", "resume"]
 
@@ -33,6 +36,7 @@ async def execute(
     watch: Watch | None = None,
     shard: tuple[int, int] | None = None,
     handle_signals: bool = True,
+    standing: Standing | None = None,
 ) -> dict[str, Any]:
     """Run a prepared plan in a folder, from the start or from wherever it was interrupted.
 
@@ -43,6 +47,8 @@ async def execute(
         watch: a context manager that shows progress while the runner works.
         shard: (index, count) to work on one shard of the questions only.
         handle_signals: turn the first Ctrl-C into a clean stop.
+        standing: tells which claims stand once all other arms are finished, so that the gated
+            arms of these are asked (`heartloop.report.findings.standing`); None asks none.
 
     Returns:
         The summary, as written to ``summary.json``; its ``stopped`` says whether the run ended.
@@ -71,13 +77,37 @@ async def execute(
             runner.decider = _decider(plan, prepared, session.manifest, shard)
             runner.reserve = _reserve(prepared, client, session.asked)
 
-            def units() -> Iterator[Unit]:
-                return units_of(
-                    prepared.tasks, plan.models, plan.seeds, plan.arms, shard, plan.order
-                )
+            async def run(arms: Sequence[Arm], done: int) -> int:
+                def units() -> Iterator[Unit]:
+                    return units_of(
+                        prepared.tasks, plan.models, plan.seeds, arms, shard, plan.order
+                    )
 
-            await runner.run(units(), sum(1 for _ in units()) if shard else prepared.units)
+                total = done + sum(1 for _ in units())
+                await runner.run(units(), total)
+                return total
+
+            first = first_arms(plan, session.manifest)
+            try:
+                done = await run(first, 0)
+            except Decided:
+                _close_gate(session, plan, ())
+                raise
+            if len(first) < len(plan.arms):
+                session.log.flush()
+                stands = standing(folder) if standing is not None else ()
+                if asked := _close_gate(session, plan, stands):
+                    await run(asked, done)
     return session.summary
+
+
+def _close_gate(session: Session, plan: Plan, standing: Collection[str]) -> tuple[Arm, ...]:
+    """Write down which gated arms are asked, and return them."""
+    if "gate" in session.manifest or not any(arm.gated for arm in plan.arms):
+        return ()
+    asked = decide_gate(plan, session.manifest, standing)[1]
+    session.save()
+    return asked
 
 
 def _decider(

@@ -30,6 +30,8 @@ FIELDS: dict[str, str] = {
     "claim": "what the run may say, fixed before its first call: treatments, controls, metric, "
     "margin, level, contrasts, and the sha256 of all of it; absent in older folders",
     "pilot": "the token-only pilot that fixed the draws of `resample`; absent where none was made",
+    "gate": "treatments whose claim stood, twins that were asked for them, and twins left out of "
+    "the plan; absent where none waits for a claim",
     "reused": "runs whose answers were taken over, and how many; else null",
     "ray": "shards and how many were lost, for runs on Ray",
     "shard": "(index, count) of a sharded run, else null",

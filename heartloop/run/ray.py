@@ -62,6 +62,9 @@ def execute_on_ray(
         HeartloopError: a shard failed, or was lost too often.
     """
     ray = _connect(address)
+    # A shard cannot tell which claims stand, so the arms that wait for one are not asked.
+    ungated = tuple(arm for arm in prepared.plan.arms if not arm.gated)
+    prepared = dataclasses.replace(prepared, plan=dataclasses.replace(prepared.plan, arms=ungated))
     plan = prepared.plan
     gpus = _gpus_a_shard(plan)
     manifest_file = folder.path / MANIFEST

@@ -89,6 +89,13 @@ class VerdictLog:
         except OSError as error:
             raise self._failed(error) from error
 
+    def flush(self) -> None:
+        """Make what was written so far readable."""
+        try:
+            self._file.flush()
+        except OSError as error:
+            raise self._failed(error) from error
+
     def close(self) -> None:
         """Flush to disk; verdicts that hold less than those before them are dropped."""
         try:
