@@ -11,7 +11,11 @@ from heartloop.errors import CallError
 
 LARGEST = 64 * 2**20  # bytes of an answer
 LARGEST_ERROR = 2**20  # bytes of a refusal; what comes behind them is not read
+LARGEST_TOGETHER = 256 * 2**20  # bytes of all bodies under way; then those beyond LARGE end
+LARGE = 4 * 2**20
 PIECE = 2**16  # bytes unpacked at a time
+
+_held = [0]  # bytes of bodies under way
 
 
 async def read_body(response: aiohttp.ClientResponse, limit: int, *, cut: bool = False) -> bytes:
@@ -28,18 +32,29 @@ async def read_body(response: aiohttp.ClientResponse, limit: int, *, cut: bool =
     """
     unpack = _unpacker(response)
     kept = bytearray()
-    async for piece in response.content.iter_chunked(PIECE):
-        for part in unpack.feed(piece) if unpack else (piece,):
-            kept += part
-            if len(kept) > limit:
-                response.close()
-                if cut:
-                    return bytes(kept[:limit])
-                raise CallError(
-                    f"the reply has more than {limit // 2**20} MB; not read any further",
-                    kind="too_large",
-                )
-    return bytes(kept)
+    try:
+        async for piece in response.content.iter_chunked(PIECE):
+            for part in unpack.feed(piece) if unpack else (piece,):
+                kept += part
+                _held[0] += len(part)
+                if len(kept) > limit:
+                    response.close()
+                    if cut:
+                        return bytes(kept[:limit])
+                    raise CallError(
+                        f"the reply has more than {limit // 2**20} MB; not read any further",
+                        kind="too_large",
+                    )
+                if _held[0] > LARGEST_TOGETHER and len(kept) > LARGE:
+                    response.close()
+                    raise CallError(
+                        f"the replies under way have more than {LARGEST_TOGETHER // 2**20} MB "
+                        "together; this large one is not read any further",
+                        kind="too_large",
+                    )
+        return bytes(kept)
+    finally:
+        _held[0] -= len(kept)
 
 
 class _Unpacker:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import logging
 import os
 import re
@@ -246,6 +247,9 @@ class LitellmModel:
         bare = WRAPPING.sub("", words).strip()
         if bare.startswith("{"):  # the provider's reply as it came, codes and all
             body = bare.encode("utf-8", "replace")
+        moved = _redirect(error)
+        if moved is not None:
+            return error_of(moved.status_code, b"", moved.headers, self.options.api_key)
         problem = error_of(status, body, headers, self.options.api_key)
         kind: str | None = None
         if isinstance(error, litellm.ContextWindowExceededError):
@@ -280,9 +284,42 @@ def _import_litellm() -> Any:
         litellm.suppress_debug_info = True
         litellm.telemetry = False
         litellm.drop_params = False
+        _stay_where_asked(litellm)
         for name in ("LiteLLM", "LiteLLM Router", "LiteLLM Proxy"):
             logging.getLogger(name).setLevel(logging.CRITICAL)
         return litellm
+
+
+def _stay_where_asked(litellm: Any) -> None:
+    """Let litellm's own clients follow no redirect.
+
+    Keys in headers of a provider's own (``x-api-key``) would go with them. OpenAI's client, which
+    is not litellm's, takes its key off by itself.
+    """
+    handler = litellm.AsyncHTTPHandler
+    parameters = inspect.signature(handler.__init__).parameters
+    with_defaults = [p.name for p in parameters.values() if p.default is not p.empty]
+    if "follow_redirects" in with_defaults:
+        defaults = list(handler.__init__.__defaults__)
+        defaults[with_defaults.index("follow_redirects")] = False
+        handler.__init__.__defaults__ = tuple(defaults)
+    made = getattr(litellm.module_level_aclient, "client", None)  # when litellm was imported
+    if made is not None:
+        made.follow_redirects = False
+
+
+def _redirect(error: BaseException | None) -> Any:
+    """The redirect at the bottom of a litellm error, or None."""
+    found = None
+    for _ in range(8):
+        response = getattr(error, "response", None)
+        status = getattr(response, "status_code", None)
+        if isinstance(status, int) and 300 <= status < 400:
+            found = response  # those above it were made by litellm, without a location
+        if error is None:
+            break
+        error = error.__cause__ or error.__context__
+    return found
 
 
 def _openai_key(options: ModelOptions) -> bool:

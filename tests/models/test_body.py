@@ -107,3 +107,31 @@ def test_what_cannot_be_unpacked_is_asked_again(data, packing, words):
     error = answered(packed(data, packing))
     assert error.kind == "bad_response" and error.retryable
     assert re.search(words, str(error))
+
+
+def test_many_endless_answers_at_once_are_held_together(monkeypatch):
+    monkeypatch.setattr(body, "LARGEST_TOGETHER", 2**23)
+    monkeypatch.setattr(body, "LARGE", 2**20)
+
+    async def main():
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", endless(200))
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        url = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/v1"
+        model = make_model("server/m", ModelOptions(base_urls=(url,)))
+        said = await asyncio.gather(
+            *(model.complete(ASKED) for _ in range(24)), return_exceptions=True
+        )
+        await model.close()
+        await runner.cleanup()
+        return said
+
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    said = asyncio.run(main())
+    assert {error.kind for error in said} == {"too_large"}
+    assert any("together" in str(error) for error in said)
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 128 * 1024
+    assert body._held == [0]

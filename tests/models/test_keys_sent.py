@@ -69,6 +69,21 @@ def test_no_redirect_is_followed_with_a_key_and_its_target_is_named(status, monk
     assert "--base-url" in str(said[0])
 
 
+@pytest.mark.parametrize("spec", ["anthropic/claude-haiku-4-5", "gemini/gemini-2.0-flash"])
+def test_litellm_takes_no_key_to_where_a_redirect_points(spec):
+    said = []
+
+    async def work(url, other):
+        model = make_model(spec, ModelOptions(base_urls=(url,), api_key=KEY))
+        with pytest.raises(CallError) as caught:
+            await model.complete(ASKED)
+        said.append(caught.value)
+        await model.close()
+
+    assert with_servers(work) == []
+    assert said[0].kind == "http_307" and "/stolen/v1" in str(said[0])
+
+
 def test_no_key_for_a_server_that_nobody_named(monkeypatch):
     monkeypatch.setenv("HEARTLOOP_API_KEY", KEY)
     seen = []
