@@ -55,6 +55,7 @@ async def read_body(response: aiohttp.ClientResponse, limit: int, *, cut: bool =
         return bytes(kept)
     finally:
         _held[0] -= len(kept)
+        kept.clear()  # an error's traceback would hold it
 
 
 class _Unpacker:
