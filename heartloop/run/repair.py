@@ -115,11 +115,31 @@ def _manifest(folder: RunFolder, done: Repaired) -> dict[str, Any]:
         done.did.append(f"{MANIFEST} was put back from its copy")
         return folder.manifest
     try:
-        read_manifest(copy)
+        other = read_manifest(copy)
     except UsageError:
+        other = None
         with swapped(copy) as file:
             file.write(main.read_bytes())
+    verdicts = folder.path / VERDICTS
+    if other and not _fits(manifest, verdicts) and _fits(other, verdicts):
+        shutil.copyfile(main, folder.path / MANIFEST_ASIDE)
+        with swapped(main) as file:
+            file.write(copy.read_bytes())
+        done.did.append(f"{MANIFEST} was put back from its copy: it lacked arms that were run")
+        return folder.manifest
     return manifest
+
+
+def _fits(manifest: dict[str, Any], verdicts: Path) -> bool:
+    """Whether everything that has a verdict is of a manifest's plan."""
+    arms = {arm["name"] for arm in manifest["plan"]["arms"]}
+    tasks = {task["task"] for task in manifest["tasks"]}
+    if "search" in manifest or not verdicts.exists():
+        return True
+    try:
+        return all(t[0]["arm"] in arms and t[0]["task"] in tasks for t in read_traces(verdicts))
+    except UsageError:
+        return True  # damaged verdicts say nothing about the plan
 
 
 # --- The journal -----------------------------------------------------------------------------

@@ -156,6 +156,11 @@ def load_results(folder: RunFolder) -> list[ArmResults]:
     groups: dict[tuple[str, str, str], list[_Trace]] = {}
     for trace in read_traces(folder.path / VERDICTS):
         first = trace[0]
+        if first["task"] not in modes or (first["arm"] not in arms and "search" not in manifest):
+            raise UsageError(
+                f"{folder.path / VERDICTS}: task {first['task']!r}, arm {first['arm']!r} is not "
+                f"of this run's plan; heartloop repair {folder.path}"
+            )
         key = (first["task"], first["model"], first["arm"])
         groups.setdefault(key, []).append(_slim(trace, modes[first["task"]]))
     if not groups:

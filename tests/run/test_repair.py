@@ -80,10 +80,17 @@ def glue(rubbish: bytes) -> Callable[[RunFolder], None]:
     return change
 
 
+def shorten(run: RunFolder) -> None:
+    manifest = json.loads((run.path / "manifest.json").read_text())
+    manifest["plan"]["arms"][0]["name"] = "another"
+    (run.path / "manifest.json").write_text(json.dumps(manifest))
+
+
 HARMLESS = {
     "manifest torn": put("manifest.json", b'{"plan": {'),
     "manifest empty": put("manifest.json", b""),
     "manifest lost": lambda run: (run.path / "manifest.json").unlink(),
+    "manifest without an arm": lambda run: shorten(run),
     "copy torn": put("manifest.copy.json", b"{"),
     "summary torn": put("summary.json", b'{"arms": '),
     "summary a list": put("summary.json", b"[]"),
