@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,7 @@ import click
 )
 @click.option("-o", "--output", metavar="FILE", help="Write the graded lines here.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON and nothing else.")
+@click.option("--explain", is_flag=True, help="Say of each answer what was read where, and why.")
 def grade_command(
     verifier: str | None,
     pairs: str | None,
@@ -32,6 +33,7 @@ def grade_command(
     compat: str | None,
     output: str | None,
     as_json: bool,
+    explain: bool,
 ) -> None:
     """Grade answers that were recorded anywhere.
 
@@ -40,7 +42,8 @@ def grade_command(
     heartloop grade --task olympiad --answers out.jsonl     accuracy and outcome counts
 
     A line of --pairs may carry params (how the gold is to be read) and prediction_kind: answer
-    (the default) or response, a whole text that the answer is extracted from.
+    (the default) or response, a whole text that the answer is extracted from. --explain takes
+    every prediction as a whole text.
     """
     from heartloop.errors import UsageError
 
@@ -48,9 +51,12 @@ def grade_command(
     if pairs is not None and answers is None and task is None:
         if verifier is None:
             raise UsageError("--pairs: needs --verifier; see heartloop verifiers list")
-        _pairs(verifier, pairs, params, output, field)
+        if explain:
+            _explain_pairs(verifier, pairs, params, field)
+        else:
+            _pairs(verifier, pairs, params, output, field)
     elif task is not None and answers is not None and pairs is None:
-        _task(task, answers, data_dir, verifier, params, field, output, as_json)
+        _task(task, answers, data_dir, verifier, params, field, output, as_json, explain)
     else:
         raise UsageError("give --verifier V --pairs FILE, or --task T --answers FILE")
 
@@ -74,6 +80,40 @@ def _pairs(
     _write(graded, output)
 
 
+def _explain_pairs(verifier: str, path: str, params: dict[str, Any], field: str) -> None:
+    from heartloop.grading.grader import open_grader
+    from heartloop.grading.pairs import asked_pairs
+
+    rows = [{**row, "prediction": row.get(field)} for row in _lines(path)]
+    grader = open_grader(verifier, params=params)
+    _explained(grader, lambda: asked_pairs(grader, rows), path)
+
+
+def _explained(grader: Any, asked: Callable[[], Any], path: str) -> None:
+    """Print of every answer how it was read.
+
+    Args:
+        grader: the grader; closed here.
+        asked: gives question, gold and completion of each line.
+        path: the file, for errors.
+    """
+    from heartloop.errors import DataError
+    from heartloop.grading.explain import explain
+    from heartloop.grading.pairs import run_sync
+
+    async def run() -> None:
+        try:
+            for question, gold, completion in asked():
+                click.echo(await explain(grader, question, gold, completion) + "\n")
+        finally:
+            await grader.close()
+
+    try:
+        run_sync(run())
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from error
+
+
 def _task(
     name: str,
     path: str,
@@ -83,10 +123,11 @@ def _task(
     field: str,
     output: str | None,
     as_json: bool,
+    explain: bool,
 ) -> None:
     from heartloop.data import load_data, resolve_tasks
     from heartloop.errors import DataError, UsageError
-    from heartloop.grading.answers_file import grade_answers, summary_of
+    from heartloop.grading.answers_file import asked_answers, grade_answers, summary_of
     from heartloop.grading.grader import open_grader
     from heartloop.grading.pairs import run_sync
 
@@ -96,7 +137,12 @@ def _task(
     data = load_data(cards[0], data_dir=data_dir, shots=0)
     card = data.card
     grader = open_grader(verifier or card.verifier, params={**card.params, **params})
-    rows = _lines(path)
+    rows = list(_lines(path))
+    if explain:
+        _explained(
+            grader, lambda: asked_answers(data.questions, data.golds, rows, field=field), path
+        )
+        return
 
     async def run() -> list[dict[str, Any]]:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from heartloop.errors import DataError
@@ -40,8 +40,6 @@ async def grade_answers(
     Raises:
         DataError: a row names no question of the task, or has no answer.
     """
-    by_index = {question.index: question for question in questions}
-    by_id = {question.id: question for question in questions}
     records: list[dict[str, Any]] = []
     batch: list[tuple[Question, Completion]] = []
 
@@ -53,6 +51,28 @@ async def grade_answers(
             records.append(_record(question, verdicts))
         batch.clear()
 
+    for question, _, completion in asked_answers(questions, golds, rows, field=field):
+        batch.append((question, completion))
+        if len(batch) >= _BATCH:
+            await flush()
+    await flush()
+    return records
+
+
+def asked_answers(
+    questions: Sequence[Question],
+    golds: Mapping[str, Gold],
+    rows: Iterable[Mapping[str, Any]],
+    *,
+    field: str = "prediction",
+) -> Iterator[tuple[Question, Gold, Completion]]:
+    """Question, gold and completion of each row; see ``grade_answers``.
+
+    Raises:
+        DataError: a row names no question of the task, or has no answer.
+    """
+    by_index = {question.index: question for question in questions}
+    by_id = {question.id: question for question in questions}
     for line, row in enumerate(rows, start=1):
         question = _question(row, by_index, by_id, line)
         if field not in row:
@@ -64,11 +84,7 @@ async def grade_answers(
             text = str(text)
         finish = finish_of(row.get("finish_reason") or "stop")
         finish = "length" if finish == FAILED else finish  # an aborted text is a cut one
-        batch.append((question, Completion(text or "", finish_reason=finish)))
-        if len(batch) >= _BATCH:
-            await flush()
-    await flush()
-    return records
+        yield question, golds[question.id], Completion(text or "", finish_reason=finish)
 
 
 def _question(

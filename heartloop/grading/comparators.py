@@ -12,6 +12,7 @@ from typing import Any
 from heartloop.grading.content.reading import shows_letters
 from heartloop.grading.content.text import same_number, same_text
 from heartloop.grading.extract import choice_letter, compiled, find_label
+from heartloop.grading.phrases import DENIAL
 from heartloop.types import Gold, Outcome, Question, UnscoredReason
 
 
@@ -266,10 +267,20 @@ def f1(gold: Gold, params: Mapping[str, Any], answer: str, question: Question | 
     return Judgement(outcome, None, score, f"F1 {score:.3f} with {_golds(gold)}")
 
 
+def denied(text: str, name: str) -> bool:
+    """Whether a text names something only to deny it: “it is not X”, “anything but X”."""
+    statements = re.split(r"(?<=[.!?;])\s+|\n", text)
+    wanted = f" {_fold(name)} "
+    naming = [s for s in statements if wanted in f" {_fold(s)} "]
+    return bool(naming) and all(
+        DENIAL.search(s[: max(s.lower().find(name.lower()), 0)]) for s in naming
+    )
+
+
 def contains(
     gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
 ) -> Judgement:
-    """Any gold stands in the answer as whole words; an echo of the question does not count.
+    """Any gold stands in the answer as whole words; an echo or a denied mention does not count.
 
     ``echo: ignore`` in the params turns the echo guard off. It exists because a scorer of this
     kind gives full marks to an answer that repeats its input.
@@ -280,7 +291,7 @@ def contains(
         if echoed and len(echoed.split()) >= 3:
             text = text.replace(f" {echoed} ", " ")
     for accepted in gold.answers:
-        if _fold(accepted) and f" {_fold(accepted)} " in text:
+        if _fold(accepted) and f" {_fold(accepted)} " in text and not denied(answer, accepted):
             return right(f"contains {shown(accepted)}")
     return wrong(f"contains none of {_golds(gold)}")
 

@@ -113,7 +113,12 @@ def ii_set(
 def ii_contains(
     gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
 ) -> Judgement:
-    """The gold stands in the answer as whole words; repaired: an echoed input does not count."""
+    """The gold stands in the answer as whole words.
+
+    Repaired: neither an echoed input nor a denied mention counts.
+    """
+    from heartloop.grading.comparators import denied
+
     official = params.get("compat") == "official"
     echoed: set[str] = set()
     if not official and question is not None:
@@ -121,6 +126,8 @@ def ii_contains(
 
     def score(text: str, wanted: str) -> float:
         if not wanted or wanted in echoed:
+            return 0.0
+        if not official and denied(answer, wanted):
             return 0.0
         return float(re.search(rf"\b{re.escape(wanted)}\b", text) is not None)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import re
 import threading
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
 from heartloop.errors import DataError
@@ -77,6 +77,19 @@ async def _grade_all(
         return graded
     finally:
         await grader.close()
+
+
+def asked_pairs(
+    grader: Grader, rows: Iterable[Mapping[str, Any]]
+) -> Iterator[tuple[Question, Gold, Completion]]:
+    """Question, gold and completion of each pair, its prediction taken as a whole text.
+
+    Raises:
+        DataError: a pair lacks a field or has one of the wrong type.
+    """
+    for line, row in enumerate(rows, start=1):
+        question, gold, prediction, _ = _fields(row, line)
+        yield question, _short_gold(grader, gold), Completion(prediction or "")
 
 
 async def grade_pair(grader: Grader, row: Mapping[str, Any], line: int = 1) -> dict[str, Any]:

@@ -133,35 +133,25 @@ REFUSAL = re.compile(
 """It declines the task. Being sorry, afraid or apologetic declines nothing."""
 
 
-OWN_WORDS = (
-    "Your answer was checked, and it is not correct.",
-    "An earlier answer to this was checked, and it is not correct.",
-    "This has been answered before; please go over it once more.",
-    "Please go over your answer once more.",
-    "Look back at how you reached it: go through the steps, the assumptions and the form of the "
-    "answer.",
-    "Then work on the task again and give your final answer in the form that was asked for.",
-    "Go through the steps, the assumptions and the form of the answer with care.",
-    "Then give your final answer in the form that was asked for.",
-    "Work through this in small steps, writing each of them down, before you give your final "
-    "answer.",
-    "Do not settle yet: keep thinking about the task from where you stopped, then give your final "
-    "answer in the form that was asked for.",
-    "write an improved answer to the task and end with the final answer in the form that was "
-    "asked for.",
-    "End with the final answer in the form that was asked for.",
+_OWN_WORDS = re.compile(
+    r"[^.!?\n]*\bthe (?:final answer in the )?form that was asked for\b[^.!?\n]*[.]?|"
+    r"\b(?:your answer|an earlier answer to this) was checked, and it is not correct\.?|"
+    r"\bthis has been answered before; please go over it once more\.?|"
+    r"\bplease go over your answer once more\.?|"
+    r"\blook back at how you reached it\b[^.\n]*\.?|"
+    r"\bgo through the steps, the assumptions and the form of the answer\b[^.\n]*\.?|"
+    r"\bwork through this in small steps, writing each of them down\b[^.\n]*\.?|"
+    r"\b(?:your last reply|an earlier reply to this) (?:was cut off|holds no|came to no)\b"
+    r"[^.\n]*\.?",
+    re.I,
 )
 """What heartloop's loops say to a model (``heartloop.methods.wordings``; a test holds the two
 together). A model that echoes it has given no answer."""
 
-_ECHO = re.compile(
-    "|".join(re.escape(text.rstrip(".")).replace(r"\ ", r"\s+") + r"\.?" for text in OWN_WORDS),
-    re.I,
-)
-
 
 def without_own_words(text: str) -> str:
     """A text with heartloop's own sentences blanked out, its length unchanged."""
-    if "answer" not in text and "Answer" not in text:
-        return text
-    return _ECHO.sub(lambda found: re.sub(r"\S", " ", found.group()), text)
+    if "asked for" not in text and "checked" not in text and "once more" not in text:
+        if "the steps" not in text and "reply" not in text:
+            return text
+    return _OWN_WORDS.sub(lambda found: re.sub(r"\S", " ", found.group()), text)

@@ -37,7 +37,8 @@ def read_text(text: str, asked: Asked) -> Reading:
         and ASKS_BACK.search(body)
     ):
         return _unanswered(body)
-    return Reading(tuple(readings(body, (start, end), asked, rule)))
+    found = readings(body, (start, end), asked, rule)
+    return Reading(tuple(found)) if found else _unanswered(body)
 
 
 def _unanswered(body: str) -> Reading:
@@ -254,4 +255,4 @@ def read_list(text: str, asked: Asked) -> Reading:
         stripped = body.strip()
         at = body.find(stripped)
         found.insert(0, Candidate(stripped, (at, at + len(stripped)), "the whole text"))
-    return Reading(tuple(found))
+    return Reading(tuple(found)) if found else _unanswered(body)
