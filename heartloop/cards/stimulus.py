@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -197,18 +197,36 @@ def _tables(table: Table) -> dict[str, dict[str, tuple[float, ...]]]:
     return result
 
 
-def parse_stimuli(spec: str) -> list[tuple[Stimulus, ...]]:
+def own_words(text: str) -> Stimulus:
+    """A stimulus of the user's own, as a plain phrase: set ``own``, its id from its first words."""
+    words = re.findall(r"[^\W_]+", text.casefold())
+    return Stimulus("-".join(words[:4]) or "phrase", "own", text, text_sha256(text))
+
+
+def _is_phrase(spec: str) -> bool:
+    """Whether a spec is words to say and no name: names hold no spaces."""
+    parts = re.split(r"[,+]", spec)
+    return not spec.endswith(SUFFIXES) and any(len(part.split()) > 1 for part in parts)
+
+
+def parse_stimuli(spec: str | Sequence[str]) -> list[tuple[Stimulus, ...]]:
     """Read what ``--stimuli`` says: one tuple an arm, in the order written.
 
     Separated by commas: ``SET`` (an arm for each of its stimuli), ``SET:ID``, a bare ``ID``
     (of the set named just before it, else of the only set that has it), a path to a card file
     (also ``FILE.yaml:ID``), and combinations ``EP02+EP07``, whose parts are joined in one
-    prompt. An arm named twice is kept once.
+    prompt. An arm named twice is kept once. A text with spaces in it is a phrase of the user's
+    own (``"My job depends on it."``); several specs or phrases may come as a list.
 
     Raises:
         UsageError: a set or id that does not exist or is ambiguous; suggests the nearest.
         CardError: a card that does not validate.
     """
+    if not isinstance(spec, str):
+        found_in = [arm for one in spec for arm in parse_stimuli(one)]
+        return list(dict.fromkeys(found_in))
+    if _is_phrase(spec):
+        return [(own_words(spec.strip()),)]
     arms: list[tuple[Stimulus, ...]] = []
     current: StimulusSet | None = None
     for item in (part.strip() for part in spec.split(",")):

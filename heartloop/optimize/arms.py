@@ -23,7 +23,7 @@ def placebo_for(groups: Sequence[Sequence[Stimulus]]) -> Stimulus | None:
 
 
 def search_arms(
-    stimuli: str | None,
+    stimuli: str | Sequence[str] | None,
     *,
     method: str = "single",
     placements: Sequence[str] = (),

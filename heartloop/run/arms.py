@@ -19,7 +19,7 @@ TRIED = ("stimulus", "paraphrase")  # kinds of stimuli; the others are controls 
 def build_arms(
     method: str,
     *,
-    stimuli: str | None = None,
+    stimuli: str | Sequence[str] | None = None,
     controls: str = "matched",
     mode: Mode = "oracle",
     placement: Placement | None = None,
