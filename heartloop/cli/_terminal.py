@@ -39,14 +39,23 @@ def _escape(found: re.Match[str]) -> str:
 
 
 class Shown:
-    """A text stream that shows control characters as escapes."""
+    """A text stream that shows control characters as escapes.
 
-    def __init__(self, stream: Any) -> None:
+    Messages (standard error) are cleaned of secrets here once more, whatever printed them; results
+    are not, since answers are what was measured.
+    """
+
+    def __init__(self, stream: Any, *, messages: bool = False) -> None:
         """Wrap a stream; ``plain`` is the stream itself, for what draws on the screen."""
         self.plain = stream
+        self.messages = messages
 
     def write(self, text: str) -> int:
         """Write a text."""
+        if self.messages and len(text) > 1:
+            from heartloop.secrets import clean
+
+            text = clean(text)
         return int(self.plain.write(visible(text)) or 0)
 
     def writelines(self, lines: Any) -> None:
@@ -67,7 +76,7 @@ def plain(stream: Any) -> Any:
 def shown_streams() -> Iterator[None]:
     """Standard output and error with control characters shown, while the block lasts."""
     before = sys.stdout, sys.stderr
-    out, err = Shown(before[0]), Shown(before[1])
+    out, err = Shown(before[0]), Shown(before[1], messages=True)
     sys.stdout, sys.stderr = out, err  # type: ignore[assignment]
     try:
         yield

@@ -143,7 +143,9 @@ def optimize_command(**flags: Any) -> int:
     confirm_cost(cost, flags["yes"], "this search")
     plan = prepared.plan
     label = f"search_{plan.tasks[0] if len(plan.tasks) == 1 else 'tasks'}_{plan.models[0]}"
-    folder = resumed or new_folder(runs_folder(flags["runs"]), flags["name"], label)
+    folder = resumed or new_folder(
+        runs_folder(flags["runs"]), flags["name"], label, private=prepared.private
+    )
     found, arms = asyncio.run(
         search(
             prepared,

@@ -96,7 +96,7 @@ def run_command(**flags: Any) -> int:
             plan.models[0],
         ]
     )
-    folder = new_folder(runs_folder(flags["runs"]), flags["name"], label)
+    folder = new_folder(runs_folder(flags["runs"]), flags["name"], label, private=prepared.private)
     return _go(prepared, folder, flags)
 
 

@@ -45,6 +45,11 @@ class Prepared:
         return sum(len(task.data.questions) for task in self.tasks)
 
     @property
+    def private(self) -> bool:
+        """Whether a task's texts are private: then the run folder is closed to others."""
+        return any(task.card.options.get("private") for task in self.tasks)
+
+    @property
     def units(self) -> int:
         """Questions × arms × models × seeds."""
         plan = self.plan

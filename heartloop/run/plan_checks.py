@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heartloop.errors import UsageError
+from heartloop.secrets import secret_fields
 from heartloop.types import Sampling, Stimulus
 
 
@@ -35,6 +36,15 @@ def is_number(value: Any) -> bool:
 def check_sampling(value: Mapping[str, Any], where: str) -> None:
     """Raise UsageError for a sampling parameter that does not exist or cannot be."""
     no_unknown(value, {f.name for f in dataclasses.fields(Sampling)}, f"{where}: sampling")
+    for name in ("extra", "response_format"):
+        inner = value.get(name) or {}
+        if not isinstance(inner, Mapping):
+            raise UsageError(f"{where}: sampling.{name}: expected a mapping")
+        if held := secret_fields(inner):
+            raise UsageError(
+                f"{where}: sampling.{name}: {held[0]} would stand in every record; leave it out "
+                "and set HEARTLOOP_API_KEY"
+            )
     for name, least, most in (
         ("temperature", 0, None),
         ("top_p", 0, 1),

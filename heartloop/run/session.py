@@ -28,6 +28,7 @@ from heartloop.run.summary import summarize
 from heartloop.run.totals import journal_totals
 from heartloop.run.verdicts import VerdictLog, read_traces
 from heartloop.run.warnings import warnings_for
+from heartloop.secrets import clean
 from heartloop.types import RunState
 
 GRACE_SECONDS = 10.0
@@ -120,9 +121,10 @@ async def open_session(
                     with _stop_on_signals(client, signals):
                         yield session
                 except Stopped as error:
-                    session.stopped = str(error)
+                    session.stopped = clean(str(error))
                 except BaseException as error:
-                    session.stopped, failure = str(error) or type(error).__name__, error
+                    session.stopped = clean(str(error)) or type(error).__name__
+                    failure = error
                 finally:
                     log.close()
                     calls_made = len(journal) + journal.errors
@@ -156,7 +158,7 @@ def _open_manifest(
     command: str,
 ) -> dict[str, Any]:
     """The manifest with a new session in it; that of a new folder is on disk at once."""
-    session = {"started": now(), "ended": None, "wall_s": 0.0, "command": command}
+    session = {"started": now(), "ended": None, "wall_s": 0.0, "command": clean(command)}
     file = folder.path / MANIFEST
     if file.exists():
         manifest = folder.manifest
