@@ -31,6 +31,7 @@ _API = frozenset(__all__) - {"Arm", "Stimulus"}
 def __getattr__(name: str) -> Any:
     """Find a public name when it is first used: `import heartloop` itself loads nothing."""
     if name in _API:
+        # The rooms `run` and `optimize` answer to a call as the functions of these names do.
         from heartloop import api
 
         return getattr(api, name)
