@@ -130,6 +130,7 @@ def _clause(text: str, start: int) -> tuple[str, bool]:
         end, closed = stop.start(), stop.end() < len(tail) or stop.group() in ".!?\n。"
         break
     clause = tail[:end].strip().strip("*_`").strip()
+    clause = re.sub(r"(?<=[\d$}])(?:입니다|이다|です|だ)$", "", clause)
     hope = clause.find("I hope it is correct")
     if hope > 0:
         clause = clause[:hope].strip().rstrip(".").strip()

@@ -25,6 +25,7 @@ _CJK = (
 _COPULA = (
     r"is|are|was|would be|must be|should be|will be|has to be|equals?|ist|lautet|sind|wäre|est|"
     r"es|é|è|são|sono|son|är|er|jest|je|это|является|adalah|là|είναι|este|है|هي|هو"
+    r"(?:\s+(?:donc|also|dus|quindi|entonces|portanto|somit|nun|então|dunque))?"
 )
 _CJK_COPULA = r"[应應]?[该該]?[是为為选選]|は|が|은|는"
 _FILL = (

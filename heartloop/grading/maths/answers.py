@@ -79,7 +79,9 @@ def readings(text: str, several: bool = False) -> list[Reading]:
     if joined != cleaned and not _inside_brackets(cleaned):
         found.append(read(joined))
     elif _SPACED.search(cleaned):
-        found.append(read(_SPACED.sub(lambda m: m.group().replace(" ", ""), cleaned)))
+        spaced = _SPACED.sub(lambda m: m.group().replace(" ", ""), cleaned)
+        found.append(read(spaced))
+        found += _decimal_comma(spaced)
     groups = grouped(cleaned)
     if groups != cleaned and not several:
         found.append(read(groups))
@@ -135,6 +137,9 @@ def read(text: str, depth: int = 0) -> Reading:
     spoken = spoken_number(text)
     if spoken is not None:
         return ("expr", ("num", spoken, None))
+    worded = reals_in_words(text) if "real" in text.lower() or "\\R" in text else None
+    if worded is not None and worded != text:
+        return read(worded, depth + 1)
     remark = _REMARK.search(text)
     if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
         text = text[: remark.start()].strip(" ,")
@@ -219,9 +224,6 @@ def single(text: str, depth: int) -> Reading:
         r"(?:the )?empty set|no (?:real )?solutions?|none", text, re.I
     ):
         return ("empty",)
-    worded = reals_in_words(text) if "real" in text.lower() else None
-    if worded is not None:
-        return read(worded, depth + 1)
     seconds = clock(text) if text[:1].isdigit() else None
     if seconds is not None:
         return ("time", seconds)

@@ -46,9 +46,15 @@ _REMARK = re.compile(
 )
 
 
+_NOT = re.compile(
+    r"(?<=[\w$}\])%])\s*\(\s*(?:and |so )?(?:not|instead of|"
+    r"rather than)\b[^()]*\)\s*\.?\s*$"
+)
+
+
 def without_remark(text: str) -> str:
     """Without a remark in brackets at the end: “42 (see above, where we found 17)”."""
-    return _REMARK.sub("", text)
+    return _NOT.sub("", _REMARK.sub("", text))
 
 
 def reductions(text: str, match_types: Any = None) -> list[str]:

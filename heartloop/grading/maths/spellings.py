@@ -19,7 +19,7 @@ _COLOUR = re.compile(
     r"\\color\s+[a-z]+\s"
 )
 _NICE = re.compile(r"\\(?:nicefrac|sfrac|xfrac|flatfrac|rfrac)(?![a-zA-Z])")
-_OVER = re.compile(r"\{([^{}]*)\\over(?![a-zA-Z])([^{}]*)\}|^([^{}]*)\\over(?![a-zA-Z])([^{}]*)$")
+_OVER = re.compile(r"\\over(?![a-zA-Z])")
 _ALIGNED = re.compile(
     r"\\begin\{(?P<env>aligned|align\*?|gathered|gather\*?|split|equation\*?|eqnarray\*?|"
     r"multline\*?)\}"
@@ -27,6 +27,21 @@ _ALIGNED = re.compile(
     re.S,
 )
 _SYSTEM = re.compile(r"\\begin\{cases\}(?P<body>[^&]*?)\\end\{cases\}", re.S)
+_ARRAY_SYSTEM = re.compile(
+    r"\\left\s*\\\{\s*\\begin\{array\}\s*\{[^{}]*\}(.*?)\\end\{array\}\s*\\right\s*\.", re.S
+)
+_TEXT_MOD = re.compile(r"\\(?:text|mathrm|textrm)\s*\{\s*\(?\s*mod(?:ulo)?\s*\}")
+_TEXT_LABEL = re.compile(
+    r"^\s*\$*\\(?:text|textbf|mathrm)\s*\{\s*(?:(?:the|final|correct)\s+)*(?:answer|result|"
+    r"solution)\s*"
+    r"(?:is|:|=)?\s*:?\s*\}\s*[:=]?",
+    re.I,
+)
+_MICRO_SIGN = re.compile(r"(?<=[\d\s])[\u03bc\u00b5](?=[mgsAVFLHNJWCTK](?![A-Za-z]))")
+_TEMPERATURE = re.compile(
+    r"(?:\^\s*\{?\s*\\circ\s*\}?|\u00b0|\u00ba)\s*(?:\\(?:text|"
+    r"mathrm)\s*\{\s*)?([CF])(?![A-Za-z])\s*\}?"
+)
 _TH = re.compile(
     r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?"
 )
@@ -52,17 +67,24 @@ def spelled(text: str) -> str:
         text = _ENTITY.sub(lambda m: html.unescape(m.group()), text)
     if "<" in text:
         text = _TAG.sub("", text)
+    text = _MICRO_SIGN.sub("u", text)
+    text = _TEMPERATURE.sub(
+        lambda m: r" \text{ celsius}" if m[1] == "C" else r" \text{ fahrenheit}", text
+    )
     text = _TIMES.sub(r" \\times ", text)
     text = _STRAY_POINT.sub("", text)
     if "\\" not in text:
         return _cycles(text)
     text = _COLOUR.sub("", text)
     text = _NICE.sub(r"\\frac", text)
-    for _ in range(6):
-        above = _OVER.sub(_as_fraction, text)
-        if above == text:
+    for _ in range(8):
+        match = _OVER.search(text)
+        if match is None:
             break
-        text = above
+        text = _divided(text, match.start(), match.end())
+    text = _ARRAY_SYSTEM.sub(r"\\begin{cases}\1\\end{cases}", text)
+    text = _TEXT_MOD.sub(r"(\\mod ", text)
+    text = _TEXT_LABEL.sub("", text)
     text = _ALIGNED.sub(_lines, text)
     text = _SYSTEM.sub(_system, text)
     text = _TH.sub("", text)
@@ -75,9 +97,19 @@ def spelled(text: str) -> str:
     return _cycles(text)
 
 
-def _as_fraction(match: re.Match[str]) -> str:
-    top, bottom = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
-    return rf"\frac{{{top}}}{{{bottom}}}"
+def _divided(text: str, start: int, end: int) -> str:
+    r"""``{a \\over b}`` as a fraction: from the brace that is open to where it closes."""
+    depth, left = 0, start
+    while left > 0 and not (text[left - 1] == "{" and depth == 0):
+        left -= 1
+        depth += (text[left] == "}") - (text[left] == "{")
+    depth, right = 0, end
+    while right < len(text) and not (text[right] == "}" and depth == 0):
+        depth += (text[right] == "{") - (text[right] == "}")
+        right += 1
+    fraction = rf"\frac{{{text[left:start]}}}{{{text[end:right]}}}"
+    braced = left > 0 and right < len(text)
+    return text[: left - braced] + fraction + text[right + braced :]
 
 
 def _lines(match: re.Match[str]) -> str:
@@ -159,7 +191,8 @@ def variants(text: str) -> list[str]:
         found.append(_RUN.sub(lambda m: " ".join(m.group()), text))  # "5ms" as a product
     found.append(re.sub(r"^[^\W\d_][^\W\d_ ]{1,20}\s?:\s?(?=[-+.\d])", "", text))
     if "to" in text:
-        found.append(re.sub(r"^(\d+(?:\.\d+)?)\s+to\s+(\d+(?:\.\d+)?)$", r"\1:\2", text))
+        if re.fullmatch(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+", text):
+            found.append(re.sub(r"\s+to\s+", ":", text))
     return [item for item in dict.fromkeys(found) if item.strip() and item != text]
 
 
