@@ -168,6 +168,8 @@ class Grader:
             )  # the maths reader would read the same
             if self.verifier.kind not in ("judge", "choice_loglik") and (published or not settled):
                 content = await self._content(text, cut, gold, params, question)
+                if not published and (own.score or 0.0) > (content.score or 0.0):
+                    content = own  # partial credit that the whole text earns is not lost
         if content.outcome != "correct" or self.verifier.kind in ("judge", "choice_loglik"):
             return Graded(own, content)
         if not self.verifier.form:

@@ -533,9 +533,17 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if not options.choices:
         return read_letter(text, asked)
     plain = bare(_without_prefix(even(text), asked))
+    whole = options.exactly(plain)
+    if whole is not None and not (options.letters and _lone_letter(plain)):
+        span = (len(plain) - len(plain.lstrip()), len(plain.rstrip()))
+        return Reading((Candidate(asked.choices[whole], span, "the whole text"),))
     settled = decide(places(plain, text, options), plain)
     if settled is None or settled.kind == "empty":
         settled = _mentioned(plain, options)
+    if settled is None and options.polar:
+        settled = _restated(plain, asked, options)
+    if settled is None:
+        settled = _another_question(plain, asked)
     if settled is None or settled.index is None and settled.rule == "in the text":
         settled = _said(plain, text, asked, options) or settled
     if settled is None:
@@ -550,6 +558,44 @@ def read_choice(text: str, asked: Asked) -> Reading:
         return Reading((), "unparsed", f"{said!r} names no choice", clause, settled.span)
     why = {"hedge": "more than one choice is named", "denied": "a choice is only denied"}
     return nothing(f"{why.get(settled.kind, 'no shown choice is named')} ({said!r})")
+
+
+_NEGATION = re.compile(r"\b(?:not|never|cannot|no longer)\b|n't\b", re.I)
+_CLAUSE = re.compile(r",?\s+\b(?:because|since|as|when|if|although|even though|so that)\b", re.I)
+
+
+def _restated(text: str, asked: Asked, options: Options) -> Settled | None:
+    """A yes-or-no question answered by saying it again as a statement, denied or not.
+
+    "Did Joe intentionally pay one dollar more?" is answered by "Joe intentionally paid one dollar
+    more." The question is the last one of the item; its main clause must come back in a text of
+    one sentence.
+    """
+    questions = re.findall(r"[^.?!\n]+\?", asked.input)
+    spans = statements(text)
+    if not questions or len(spans) != 1 or options.polar is None:
+        return None
+    wanted, said = (
+        _CLAUSE.split(t, maxsplit=1)[0] for t in (questions[-1], text[slice(*spans[0])])
+    )
+    mine, theirs = _stems(said), _stems(wanted)
+    if len(theirs) < 3 or len(mine & theirs) < 0.7 * len(theirs):
+        return None
+    agrees = bool(_NEGATION.search(said)) == bool(_NEGATION.search(wanted))
+    return Settled("words", options.polar[agrees], spans[0], "the question said again")
+
+
+def _stems(text: str) -> set[str]:
+    """The first four letters of the words that carry a sentence."""
+    return {word[:4] for word in fold(text).split() if len(word) > 3} - {"caus"}
+
+
+def _another_question(text: str, asked: Asked) -> Settled | None:
+    """One question, where the choices are questions: an answer outside of them."""
+    asks = all(choice.rstrip().endswith("?") for choice in asked.choices)
+    if not asks or not re.fullmatch(r"[^?\n]{8,200}\?", text.strip()):
+        return None
+    return Settled("outside", None, (0, len(text)), "the whole text")
 
 
 def _without_prefix(text: str, asked: Asked) -> str:

@@ -105,10 +105,18 @@ def asked_of(
         choices=labels or choices,
         letters=letters,
         aliases=aliases,
-        numeric=bool(gold.answers) and all(map(is_number, gold.answers)),
+        numeric=_numeric(gold.answers),
         numbered=any(answer[:1].isdigit() or _SPOKEN.match(answer) for answer in gold.answers),
         prefix=prefix[0].strip() if prefix and len(prefix[0]) < 60 else "",
     )
+
+
+def _numeric(answers: tuple[str, ...]) -> bool:
+    """Whether the accepted answers are numbers, one of them at least in digits ("five", "5")."""
+    from heartloop.grading.content.text import value_of
+
+    rest = [answer for answer in answers if not is_number(answer)]
+    return len(rest) < len(answers) and all(value_of(answer) is not None for answer in rest)
 
 
 def shows_letters(shown: str, choices: tuple[str, ...]) -> bool:

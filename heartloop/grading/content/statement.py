@@ -326,12 +326,18 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
         a += saying.end()
         trims(a, b, f"{rule}, as it is said")
     _framed(text, a, b, asked, rule, trims)
+    last = _ENDS_QUOTED.search(text, a, b)
+    if last and fold(last[1]) not in fold(asked.input):
+        add(*last.span(1), f"{rule}, quoted at its end")
     for candidate in list(found):
         referred = _referred(candidate.answer, asked.input)
         if referred and fold(referred) not in seen:
             seen.add(fold(referred))
             found.append(Candidate(referred, candidate.span, f"{candidate.rule}, by its number"))
     return found
+
+
+_ENDS_QUOTED = re.compile(r"\b(?:is|as|be|to|into|becomes|would be)\s*:?\s*\"([^\"\n]+)\"?\W*\Z")
 
 
 def _denied_label(name: str) -> bool:
