@@ -20,6 +20,7 @@ from heartloop.run.plan import Plan, recorded_plan
 from heartloop.run.reserve import Reserve, begun_questions
 from heartloop.run.runner import Runner
 from heartloop.run.session import Session, open_session
+from heartloop.run.tables import with_tables
 from heartloop.run.unit import Unit, opening_order, units_of
 from heartloop.types import Arm
 
@@ -164,7 +165,9 @@ class Changes:
 
 def plan_of(folder: RunFolder, changes: Changes | None = None) -> Plan:
     """The plan of a run, with changes laid over its own."""
-    plan = recorded_plan(folder.manifest, str(folder.path / MANIFEST))
+    manifest = folder.manifest
+    plan = recorded_plan(manifest, str(folder.path / MANIFEST))
+    plan = with_tables(plan, folder.path, manifest, changes.data_dir if changes else None)
     return (changes or Changes()).of(plan)
 
 

@@ -14,6 +14,7 @@ from heartloop.errors import UsageError
 from heartloop.run.claim import claim_dict, planned_claim
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, task_facts
+from heartloop.run.tables import tables_of
 from heartloop.run.trust import signature
 
 SCHEMA = 1
@@ -27,6 +28,8 @@ FIELDS: dict[str, str] = {
     "and the hash of its question ids in order",
     "data": "for each task: source, sha256, expected sha256, revision, licence, practice or not, "
     "notes",
+    "tables": "the user's own small tables: as the plan names them, their copy in the run folder, "
+    "and its sha256",
     "claim": "what the run may say, fixed before its first call: treatments, controls, metric, "
     "margin, level, contrasts, and the sha256 of all of it; absent in older folders",
     "pilot": "the token-only pilot that fixed the draws of `resample`; absent where none was made",
@@ -57,6 +60,7 @@ def new_manifest(
         "plan": plan,
         "tasks": [task_facts(task) for task in prepared.tasks],
         "data": [data_facts(task) for task in prepared.tasks],
+        "tables": tables_of(prepared.plan),
         "claim": claim_dict(planned_claim(prepared)),
         "shard": list(shard) if shard else None,
         "versions": versions(),

@@ -18,6 +18,7 @@ from heartloop.run.manifest import data_facts, task_facts
 from heartloop.run.plan import recorded_plan
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, summary_of
+from heartloop.run.tables import with_tables
 from heartloop.run.unit import opening_order, units_of
 from heartloop.run.verdicts import VerdictLog, count_traces
 
@@ -60,6 +61,7 @@ async def rescore(
             f"it: heartloop optimize --resume {folder.path}"
         )
     plan = recorded_plan(manifest, str(folder.path / MANIFEST))
+    plan = with_tables(plan, folder.path, manifest, data_dir)
     changes: dict[str, Any] = {}
     if verifier:
         changes["verifier"] = verifier

@@ -25,6 +25,7 @@ from heartloop.run.load import Prepared, attach_judges, close_tasks, make_client
 from heartloop.run.manifest import check_unchanged, new_manifest
 from heartloop.run.reuse import adopt
 from heartloop.run.summary import summarize
+from heartloop.run.tables import keep_tables
 from heartloop.run.totals import journal_totals
 from heartloop.run.verdicts import VerdictLog, read_traces
 from heartloop.run.warnings import warnings_for
@@ -165,6 +166,7 @@ def _open_manifest(
     else:
         manifest = {**new_manifest(prepared, folder, shard), "reused": None, **(facts or {})}
         folder.write_manifest({**manifest, "sessions": [session]})
+        keep_tables(folder.path, manifest["tables"])
     manifest["sessions"].append(session)
     reuse = prepared.plan.reuse
     if reuse and manifest.get("reused") is None:

@@ -50,10 +50,11 @@ def verdicts(run: RunFolder) -> list[dict[str, object]]:
 
 
 def test_a_whole_run_is_left_as_it_is(run: RunFolder) -> None:
-    before = {p.name: p.read_bytes() for p in run.path.iterdir()}
+    before = {p.name: p.read_bytes() for p in run.path.iterdir() if p.is_file()}
     assert run_state(run).state == "whole"
     assert repair(run).did == []
-    assert {p.name: p.read_bytes() for p in run.path.iterdir()} == before
+    after = {p.name: p.read_bytes() for p in run.path.iterdir() if p.is_file()}
+    assert after == before
 
 
 def put(name: str, content: bytes) -> Callable[[RunFolder], None]:
@@ -198,3 +199,30 @@ def test_a_run_in_use_is_not_repaired(run: RunFolder) -> None:
     finally:
         lock.release()
     assert (run.path / "calls.jsonl").read_bytes() == before
+
+
+def test_a_run_from_a_table_goes_on_from_anywhere(
+    run: RunFolder, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    (run.path / "verdicts.jsonl").unlink()
+    for name in ("manifest.json", "manifest.copy.json"):  # the recordings, by their whole path
+        file = run.path / name
+        file.write_text(file.read_text().replace("replay/draws", f"replay/{tmp_path}/draws"))
+    lines = (run.path / "calls.jsonl").read_text()
+    (run.path / "calls.jsonl").write_text(
+        lines.replace('"model":"replay/draws', f'"model":"replay/{tmp_path}/draws')
+    )
+    monkeypatch.chdir(elsewhere)
+    (tmp_path / "sums.csv").rename(tmp_path / "moved.csv")
+    assert (run.path / "data/sums.csv").read_bytes() == (tmp_path / "moved.csv").read_bytes()
+    assert call("resume", str(run.path)) == 0
+    assert run_state(run).state == "whole"
+    assert call("score", str(run.path)) == 0
+    (run.path / "data/sums.csv").write_text("question,answer\nanother,1\n")
+    assert call("score", str(run.path)) == 2  # its hash is not that of the run's table
+    given = tmp_path / "given"
+    given.mkdir()
+    (tmp_path / "moved.csv").rename(given / "sums.csv")
+    assert call("score", str(run.path), "--data", str(given)) == 0
