@@ -29,7 +29,7 @@ $(STAMP): $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-dev: $(STAMP) pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[text,dev]'
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[text,api,hub,evaluate,parquet,dev]'
 	@touch $@
 
 run: $(STAMP)

@@ -80,3 +80,8 @@ class CallError(HeartloopError):
         self.kind = kind
         self.retryable = retryable
         self.retry_after = retry_after
+
+
+def absent_part(what: str, package: str, extra: str) -> str:
+    """What to say where an optional package is not installed: who needs it, and how to get it."""
+    return f"{what} needs {package}, which is not installed: pip install 'heartloop[{extra}]'"

@@ -17,7 +17,7 @@ from typing import Any
 
 from heartloop.cards.task import Hub, TaskCard
 from heartloop.data.sources import HUB_META, HUB_ROWS, absent, cache_folder, hub_folder, inside
-from heartloop.errors import DataError
+from heartloop.errors import DataError, absent_part
 from heartloop.network import refused
 
 TIMEOUT_S = 20.0
@@ -173,7 +173,10 @@ def _reachable(path: str) -> None:
 
 def _resolve(path: str) -> str:
     """The commit that the hub's default branch stands at now."""
-    from huggingface_hub import HfApi
+    try:
+        from huggingface_hub import HfApi
+    except ImportError as error:
+        raise DataError(absent_part(f"{path} from the hub", "datasets", "hub")) from error
 
     sha = HfApi().dataset_info(path, timeout=TIMEOUT_S).sha
     if not sha:
@@ -182,7 +185,10 @@ def _resolve(path: str) -> str:
 
 
 def _load(hub: Hub, revision: str | None) -> Iterable[dict[str, Any]]:
-    import datasets
+    try:
+        import datasets
+    except ImportError as error:
+        raise DataError(absent_part(f"{hub.path} from the hub", "datasets", "hub")) from error
 
     options: dict[str, Any] = {"split": hub.split}
     if revision is not None:

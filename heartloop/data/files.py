@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from heartloop.errors import DataError
+from heartloop.errors import DataError, absent_part
 
 SUFFIXES = {
     ".csv": "csv",
@@ -288,7 +288,7 @@ def _parquet(path: Path) -> Table:
         import pyarrow.parquet as parquet
     except ImportError as error:
         raise DataError(
-            f"{path}: needs pyarrow (pip install pyarrow), or save it as CSV"
+            f"{absent_part(str(path), 'pyarrow', 'parquet')}; or save it as CSV"
         ) from error
     try:
         rows = parquet.read_table(path).to_pylist()

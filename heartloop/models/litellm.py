@@ -16,7 +16,7 @@ from typing import Any
 
 import orjson
 
-from heartloop.errors import UsageError
+from heartloop.errors import UsageError, absent_part
 from heartloop.models import ModelOptions
 from heartloop.models.asking import MOST_LESSONS, Asking
 from heartloop.models.chat import chat_messages, sampling_body
@@ -84,7 +84,14 @@ class LitellmModel:
         """
         if self._litellm is not None:
             return
-        litellm = await asyncio.to_thread(_import_litellm)
+        try:
+            litellm = await asyncio.to_thread(_import_litellm)
+        except ImportError as error:
+            what = f"--model {self.name}"
+            raise UsageError(
+                f"{absent_part(what, 'litellm', 'api')}; a server of your own is server/NAME with "
+                "--base-url"
+            ) from error
         try:
             _, self._provider, _, _ = litellm.get_llm_provider(self.name, api_base=self._base_url())
             known = litellm.get_supported_openai_params(self.name) or ()

@@ -11,7 +11,7 @@ from typing import Any, BinaryIO
 import orjson
 
 from heartloop.calls import Journal
-from heartloop.errors import UsageError
+from heartloop.errors import UsageError, absent_part
 from heartloop.run.files import swapped
 from heartloop.run.folder import VERDICTS, RunFolder, check_target
 from heartloop.run.state import run_state
@@ -184,8 +184,12 @@ def plain_cell(value: Any) -> Any:
 
 
 def _parquet(found: Iterator[dict[str, Any]], names: list[str], file: BinaryIO) -> int:
-    import pyarrow
-    from pyarrow import parquet
+    try:
+        import pyarrow
+        from pyarrow import parquet
+    except ImportError as error:
+        words = absent_part("--to parquet", "pyarrow", "parquet")
+        raise UsageError(f"{words}; or use --to jsonl") from error
 
     kinds = {TEXT: pyarrow.string(), WHOLE: pyarrow.int64(), REAL: pyarrow.float64(),
              FLAG: pyarrow.bool_()}  # fmt: skip

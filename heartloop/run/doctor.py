@@ -20,9 +20,18 @@ from heartloop.models import ModelOptions, make_model
 from heartloop.run.folder import runs_dir
 from heartloop.types import Address, Message, Request, Sampling
 
-CORE = ("numpy", "click", "rich", "tenacity", "aiohttp", "orjson", "PyYAML", "math-verify",
-        "litellm", "datasets", "evaluate")  # fmt: skip
-EXTRAS = {"dspy": "dspy", "transformers": "hf", "torch": "hf", "vllm": "vllm", "ray": "ray"}
+CORE = ("numpy", "click", "rich", "tenacity", "aiohttp", "orjson", "PyYAML", "math-verify")
+EXTRAS = {
+    "litellm": "api",
+    "datasets": "hub",
+    "evaluate": "evaluate",
+    "pyarrow": "parquet",
+    "dspy": "dspy",
+    "transformers": "hf",
+    "torch": "hf",
+    "vllm": "vllm",
+    "ray": "ray",
+}
 LEAST_FREE_GB = 2.0
 
 
