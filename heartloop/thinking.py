@@ -29,7 +29,10 @@ def _form(opening: str, closing: str, *, needs_close: bool = False) -> Form:
     return Form(re.compile(opening, re.IGNORECASE), re.compile(closing, re.IGNORECASE), needs_close)
 
 
-_TAG = "think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|scratchpad|cot_budget_reflect"
+_TAG = (
+    "think(?:ing)?|thoughts?|reason(?:ing)?|reflect(?:ion)?|scratchpad|cot_budget_reflect|analysis"
+    "|(?:inner_|internal_)?monologue|chain_of_thought|cot"
+)
 _TOKEN = "(?:begin_of_|start_of_|begin_|start_)?(?:think(?:ing)?|thought|reasoning)|inner_prefix"
 _TOKEN_END = "(?:end_of_|end_|/)(?:think(?:ing)?|thought|reasoning)|inner_suffix"
 
@@ -73,7 +76,10 @@ _WRAPPERS = re.compile(
     r"<\|(?:START_RESPONSE|END_RESPONSE|begin_of_solution|end_of_solution|return|end)\|>"
 )
 _QUOTES = "`'\"\u201c\u2018\u00ab"
-_MARK = re.compile(r"[<\[\u25c1]|\s*(?:analysis|commentary|assistantfinal|here|thinking)", re.I)
+# Without any of these there is no mark: what most answers are asked first.
+_TELLTALES = ("think", "thought", "reason", "reflect", "scratch", "cot", "monologue", "analysis",
+              "<|", "unused9", "|>")  # fmt: skip
+_AT_HEAD = re.compile(r"\s*(?:analysis|commentary|assistantfinal|here|thinking)", re.IGNORECASE)
 
 MOST_BLOCKS = 50
 
@@ -89,7 +95,8 @@ def split_thinking(text: str) -> tuple[str, str | None, bool]:
         thinking or None, and False where the thinking was cut: then the answer is what was said
         before it, as a rule nothing.
     """
-    if not any(mark in text for mark in "<[\u25c1") and not _MARK.match(text):
+    lower = text.lower()
+    if not any(word in lower for word in _TELLTALES) and not _AT_HEAD.match(text):
         return text, None, True
     if _HARMONY.match(text) or "<|start|>assistant<|channel|>" in text:
         return _harmony(text)

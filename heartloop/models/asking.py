@@ -25,7 +25,7 @@ FIELDS: dict[str, re.Pattern[str]] = {
     # how servers speak of each field; None of them is ever dropped where the user spelt it out
     name: re.compile(pattern, re.IGNORECASE)
     for name, pattern in {
-        "max_tokens": r"\bmax_tokens\b",
+        "max_tokens": r"\bmax_?tokens\b",
         "temperature": r"\btemperature\b",
         "top_p": r"\btop_?p\b",
         "response_format": r"response_format|json_schema|json_object|structured[ _]outputs?"

@@ -255,7 +255,7 @@ class HttpModel:
                     response, LARGEST if good else LARGEST_ERROR, cut=not good
                 )
                 if good and (content.strip() or status == 200):
-                    reply = read_json(content)
+                    reply = read_json(content, response.charset)
                     if status == 200 or (isinstance(reply, dict) and reply.get("choices")):
                         well = True
                         self._note_latency(time.time() - started)

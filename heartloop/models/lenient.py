@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import json
 import re
 from collections.abc import Iterator
@@ -17,13 +18,18 @@ class NotJson(ValueError):
     """The body is no JSON, however leniently it is read; the message says what it seems to be."""
 
 
-def read_json(body: bytes) -> Any:
+def read_json(body: bytes, charset: str | None = None) -> Any:
     """The value in a body.
 
     Strict JSON first. Then: a byte order mark, bytes that are no UTF-8 (U+FFFD), raw control
     characters in strings, halves of surrogate pairs (U+FFFD), NaN and infinities (None), numbers
     of any length (float), comments and blank lines before the value, text after it, and a body of
-    server-sent events or JSON lines (joined to one reply).
+    server-sent events or JSON lines (joined to one reply), and at last commas and backslashes too
+    many.
+
+    Args:
+        body: as it came.
+        charset: that the server says it is in; looked at only where it is no UTF-8.
 
     Raises:
         NotJson: there is no value to be had.
@@ -34,7 +40,7 @@ def read_json(body: bytes) -> Any:
         complaint = str(error)
     if not body.strip():
         raise NotJson("the reply is empty")
-    text = body.decode(json.detect_encoding(body), "replace").lstrip("\ufeff").strip("\x00 \t\r\n")
+    text = _decoded(body, charset).lstrip("\ufeff").strip("\x00 \t\r\n")
     if text.startswith("<"):
         raise NotJson("this is a web page, not an API: a wrong address, or a login is wanted")
     if _EVENT.match(text):
@@ -45,7 +51,11 @@ def read_json(body: bytes) -> Any:
     try:
         value, end = _decode(text)
     except (ValueError, RecursionError):
-        raise NotJson(f"the reply is not valid JSON ({complaint})") from None
+        try:
+            value, end = _decode(mended := _mended(text))
+        except (ValueError, RecursionError):
+            raise NotJson(f"the reply is not valid JSON ({complaint})") from None
+        text = mended
     rest = text[end:].strip()
     if rest.startswith("{") and isinstance(value, dict) and _is_chunk(value):
         lines = [value, *_lines(rest)]
@@ -53,8 +63,33 @@ def read_json(body: bytes) -> Any:
     return _unwrapped(value)
 
 
+def _decoded(body: bytes, charset: str | None) -> str:
+    encoding = json.detect_encoding(body)
+    try:
+        return body.decode(encoding)
+    except UnicodeDecodeError:
+        try:
+            if charset and codecs.lookup(charset).name != "utf-8":
+                return body.decode(charset, "replace")
+        except LookupError:
+            pass
+        return body.decode(encoding, "replace")
+
+
+def _mended(text: str) -> str:
+    """The text without commas before a closing bracket and with bare backslashes doubled."""
+    text = re.sub(r'\\(["\\/bfnrtu])|\\', lambda m: m[0] if m[1] else "\\\\", text)
+    return re.sub(r",(\s*[}\]])", r"\1", text)
+
+
 def _unwrapped(value: Any) -> Any:
-    """The value in a text of JSON, as gateways that encode twice send it."""
+    """The value in a text of JSON, or of a list of chunks, as some gateways send it."""
+    if (
+        isinstance(value, list)
+        and value
+        and all(isinstance(v, dict) and _is_chunk(v) for v in value)
+    ):
+        return join_events(value, done=True)
     if isinstance(value, str) and value.lstrip().startswith("{"):
         try:
             return _decode(value.strip())[0]

@@ -38,7 +38,10 @@ CONTEXT_WORDS = re.compile(
     r"|too many (?:input |total )?tokens"  # Cohere
     r"|longer than the (?:maximum|model)|exceeds the (?:maximum|model'?s?|limit of) .{0,20}tokens"
     r"|reduce (?:the )?length of (?:the |your )?(?:messages|prompt|input)"  # Groq, OpenAI
-    r"|prompt too long|token count .{0,40}exceeds|range of input length",  # Ollama, Gemini, Qwen
+    r"|prompt too long|token count .{0,40}exceeds|range of input length"  # Ollama, Gemini, Qwen
+    r"|maximum prompt length|prompt length .{0,40}exceeds|model token limit"  # xAI, NIM, Moonshot
+    r"|context (?:shift|overflow|is full|the overflow)"  # llama.cpp, LM Studio
+    r"|prompt.{0,20}\u8d85\u957f",  # Zhipu
     re.IGNORECASE,
 )
 FILTER_NAMES = re.compile(
@@ -81,7 +84,8 @@ REFUSED_WORDS = re.compile(
     r"|not allowed|extra (?:inputs|fields)|extra_forbidden|deprecated|only the default"
     r"|cannot (?:both )?be (?:used|set|specified)|not available|no longer|must be 1\b|not accept"
     r"|is not (?:a )?valid|invalid|incompatible|not implemented|please remove|must not be"
-    r"|don't take|does not take",
+    r"|don't take|does not take|may only be|only \S{1,5} is (?:allowed|supported)|only supports?"
+    r"|not configurable|is fixed",
     re.IGNORECASE,
 )
 REFUSED_STATUS = frozenset({400, 404, 405, 422, 500, 501})

@@ -159,7 +159,7 @@ def _raise_carried(reply: Mapping[str, Any], *, has_choices: bool) -> None:
         if isinstance(base, Mapping) and base.get("status_code"):
             error = base.get("status_msg") or "an error without words"
         elif isinstance(words, str) and words:
-            error = words
+            error = {"message": words, "code": reply.get("code"), "type": reply.get("type")}
         else:
             return
     raise error_of(_code_of(error), orjson.dumps({"error": _plain(error)}))
@@ -222,8 +222,8 @@ def _read_choice(choice: Any) -> _Choice:
         shown = next((w for f in REASONING_FIELDS if (w := _words(message.get(f))).strip()), "")
         if shown:
             thoughts.insert(0, shown)
-        if not text.strip() and isinstance(message.get("refusal"), str) and message["refusal"]:
-            text, finish = message["refusal"], "content_filter"
+        if not text.strip() and (refusal := _refusal_in(message)):
+            text, finish = refusal, "content_filter"
     elif isinstance(message, str):
         text = message
     elif "text" in choice or "content" in choice:
@@ -244,6 +244,16 @@ def _read_choice(choice: Any) -> _Choice:
     )
 
 
+def _refusal_in(message: Mapping[str, Any]) -> str:
+    """The words in which a model refuses, in a field or a part of their own."""
+    content = message.get("content")
+    for part in (message, *(content if isinstance(content, list) else ())):
+        refusal = part.get("refusal") if isinstance(part, Mapping) else None
+        if isinstance(refusal, str) and refusal:
+            return refusal
+    return ""
+
+
 def text_of(content: Any, thoughts: list[str]) -> str:
     """The text of a message's content, in whatever shape; parts of thinking go to ``thoughts``.
 
@@ -262,7 +272,7 @@ def text_of(content: Any, thoughts: list[str]) -> str:
         if thinks or (not kind and ("thinking" in content or "reasoning" in content)):
             thoughts.append(_words(content))
             return ""
-        for field in ("text", "content", "parts", "value", "output_text", "refusal"):
+        for field in ("text", "content", "parts", "value", "output_text"):
             if content.get(field) is not None:
                 return text_of(content[field], thoughts)
         return ""

@@ -50,8 +50,8 @@ _KINDS_OF_FINISH: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
     for ours, pattern in (
         # Members of these kinds that nobody has listed yet.
         ("content_filter", r"filter|safety|sensitiv|prohibit|block|blacklist|refus|guardrail"
-                           r"|moderat|toxic|violat|policy|recitation|harm|unsafe"),
-        ("length", r"max|limit|length|truncat|context|too_long|budget|cut_?off|incomplete"),
+                           r"|moderat|toxic|violat|policy|recitation|harm|unsafe|flag|censor"),
+        ("length", r"max|limit|length|truncat|context|too_long|budget|cut_?off|capped|incomplete"),
         (FAILED, r"error|abort|fail|cancel|interrupt|time_?out|timed|insufficient|unavailable"
                  r"|overload|malformed|disconnect|network|preempt|evict|exception|crash|killed"
                  r"|shut_?down|terminated|resource|invalid|died"),

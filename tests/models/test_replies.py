@@ -274,6 +274,30 @@ def test_loose_json_is_read(body):
     assert read(read_json(body)).text == GOOD
 
 
+def test_a_declared_charset_is_used_where_the_body_is_no_utf_8():
+    said = json.dumps(reply("é " + GOOD), ensure_ascii=False)
+    assert read(read_json(said.encode("latin-1"), "iso-8859-1")).text == "é " + GOOD
+    assert read(read_json(said.encode(), "iso-8859-1")).text == "é " + GOOD
+    assert read(read_json(said.encode("latin-1"), "no-such-thing")).text == "\ufffd " + GOOD
+
+
+def test_commas_and_backslashes_too_many_are_mended_at_last():
+    assert read(read_json(LOOSE[:-1].encode() + b",}")).text == GOOD
+    bare = LOOSE.replace("The", "\\(x\\) The").encode()
+    assert read(read_json(bare)).text == "\\(x\\) " + GOOD
+
+
+def test_a_list_of_chunks_is_joined():
+    parts = [{"content": GOOD[:4]}, {"content": GOOD[4:]}]
+    chunks = [{"choices": [{"index": 0, "delta": part}]} for part in parts]
+    assert read(read_json(json.dumps(chunks).encode())).text == GOOD
+
+
+def test_a_refusal_in_a_part_of_its_own_is_filtered():
+    said = read(reply([{"type": "refusal", "refusal": "I cannot."}]))
+    assert (said.text, said.finish_reason) == ("I cannot.", "content_filter")
+
+
 @pytest.mark.parametrize(
     ("old", "new", "right"),
     [
