@@ -181,7 +181,7 @@ def point_g(tables: int) -> None:
 
     for in_flight in (64, 512):
         kept, silent = [], 0
-        rng = np.random.default_rng(in_flight)
+        rng = np.random.default_rng(10 + in_flight)
         questions, arms = (2000, 4) if in_flight == 64 else (8000, 4)
         for _ in range(max(100, tables // 5)):
             chance = 0.5 + 0.45 * (2 * rng.random(questions) - 1)

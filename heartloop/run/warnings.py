@@ -88,18 +88,23 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
 
 
 def _unscored(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    found = []
+    apart = []
     for group in _groups(rows):
         high, low = max(group, key=_lost), min(group, key=_lost)
         n = high["trials"] + low["trials"]
         pooled = (_lost(high) * high["trials"] + _lost(low) * low["trials"]) / n
         error = (pooled * (1 - pooled) * (1 / high["trials"] + 1 / low["trials"])) ** 0.5
         if _lost(high) - _lost(low) > max(UNSCORED_GAP, 2 * error):
-            where = f"{high['task']}: " if len(_groups(rows)) > 1 else ""
-            found.append(
-                f"{where}arms differ in unscored answers: {high['arm']} {_lost(high):.1%}, "
-                f"{low['arm']} {_lost(low):.1%}; read 'of scored' beside 'of all'"
-            )
+            apart.append((_lost(high) - _lost(low), high, low))
+    found = []
+    if apart:
+        _, high, low = max(apart, key=lambda one: one[0])
+        where = f"{high['task']}: " if len(_groups(rows)) > 1 else ""
+        more = f" (and {len(apart) - 1} more tasks)" if len(apart) > 1 else ""
+        found.append(
+            f"{where}arms differ in unscored answers: {high['arm']} {_lost(high):.1%}, "
+            f"{low['arm']} {_lost(low):.1%}{more}; read 'of scored' beside 'of all'"
+        )
     heavy = [row for row in rows if _lost(row) > 0.1]
     if heavy:
         found.append(
@@ -160,21 +165,41 @@ def _asked(rows: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _readings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
-    """Treatments whose difference to a control changes its sign between strict and content."""
-    found = []
-    for group in _groups(rows):
-        controls = [row for row in group if row["role"] != "treatment"]
-        for arm in (row for row in group if row["role"] == "treatment"):
-            for control in controls:
-                strict = arm["accuracy"] - control["accuracy"]
-                content = arm["accuracy_content"] - control["accuracy_content"]
-                if strict * content < 0 and abs(strict - content) > READING_GAP:
-                    found.append(
-                        f"the conclusion flips with the grading: {arm['arm']} against "
-                        f"{control['arm']} is {100 * strict:+.1f} points strict, "
-                        f"{100 * content:+.1f} content"
+    """Treatments whose difference to their first control changes its sign with the reading.
+
+    Over all tasks of a model at once, nothing within its own noise, and one line for all of them.
+    """
+    found: list[tuple[float, str]] = []
+    for model in dict.fromkeys(row["model"] for row in rows):
+        mine = [row for row in rows if row["model"] == model]
+        controls = [row["arm"] for row in mine if row["role"] != "treatment"]
+        plain = [row["arm"] for row in mine if row["role"] == "none"]
+        for arm in dict.fromkeys(row["arm"] for row in mine if row["role"] == "treatment"):
+            for control in (plain or controls)[:1]:
+                (strict, content, n), (strict_0, content_0, n_0) = (
+                    _pooled(mine, name) for name in (arm, control)
+                )
+                gaps = strict - strict_0, content - content_0
+                noise = 2 * (0.5 / min(n, n_0)) ** 0.5 * (strict * (1 - strict) * 4) ** 0.5
+                if gaps[0] * gaps[1] < 0 and abs(gaps[0] - gaps[1]) > max(READING_GAP, noise):
+                    text = (
+                        f"{arm} against {control} is {100 * gaps[0]:+.1f} points by the task's own "
+                        f"metric, {100 * gaps[1]:+.1f} by content"
                     )
-    return found
+                    found.append((abs(gaps[0] - gaps[1]), text))
+    if not found:
+        return []
+    more = f" (and {len(found) - 1} more arms)" if len(found) > 1 else ""
+    return [f"the sign changes with the reading: {max(found)[1]}{more}"]
+
+
+def _pooled(rows: Sequence[Mapping[str, Any]], arm: str) -> tuple[float, float, int]:
+    """Accuracy by own metric and by content of one arm over its tasks, and its trials."""
+    mine = [row for row in rows if row["arm"] == arm]
+    n = sum(row["trials"] for row in mine)
+    own = sum(row["accuracy"] * row["trials"] for row in mine) / n
+    content = sum(row["accuracy_content"] * row["trials"] for row in mine) / n
+    return own, content, n
 
 
 def _greedy(manifest: Mapping[str, Any], results: Sequence[ArmResults]) -> list[str]:

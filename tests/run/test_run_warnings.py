@@ -56,9 +56,24 @@ def test_conclusions_that_flip_with_the_grading() -> None:
     found = warn(arm("heart", accuracy=0.65, accuracy_content=0.66),
                  arm("resample", "resample", accuracy_content=0.72))  # fmt: skip
     assert found == [
-        "the conclusion flips with the grading: heart against resample is +5.0 points strict, "
-        "-6.0 content"
+        "the sign changes with the reading: heart against resample is +5.0 points by the task's "
+        "own metric, -6.0 by content"
     ]
+
+
+def test_one_line_a_kind_with_a_count_and_nothing_within_its_noise() -> None:
+    rows = [
+        arm(f"EP{i:02}", accuracy=0.65, accuracy_content=0.55 - 0.01 * i, task=f"t{task}")
+        for i in range(20)
+        for task in range(3)
+    ]
+    rows += [arm("none", "none", accuracy_content=0.72, task=f"t{task}") for task in range(3)]
+    (line,) = [w for w in warn(*rows) if "the sign changes with the reading" in w]
+    assert line.startswith("the sign changes with the reading: EP19 against none")
+    assert line.endswith("(and 19 more arms)")
+    small = [arm("EP01", accuracy=0.61, accuracy_content=0.59, trials=60, n=60),
+             arm("none", "none", accuracy_content=0.60, trials=60, n=60)]  # fmt: skip
+    assert not [w for w in warn(*small) if "the sign changes" in w]
 
 
 def test_no_control_and_no_matched_control() -> None:
