@@ -14,6 +14,7 @@ from typing import Any
 
 from heartloop.errors import UsageError
 from heartloop.methods.prompt import phrase
+from heartloop.optimize.claim import claim_of_winner
 from heartloop.optimize.field import Field, Progress
 from heartloop.optimize.propose import Parent, propose
 from heartloop.optimize.racing import question_order, race
@@ -66,7 +67,8 @@ async def search(
     Returns:
         What ``search.json`` holds: ``arms``, ``options``, ``searches`` (task or ``all`` to
         `RaceResult.to_dict`), ``generations`` (their rankings, and what was proposed, from whom,
-        and refused), ``stopped`` (why it ended early, or None); and all arms by name.
+        and refused), ``claims`` (the winner against none and its own placebos), ``stopped`` (why
+        it ended early, or None); and all arms by name.
 
     Raises:
         UsageError: the plan cannot be searched.
@@ -86,6 +88,7 @@ async def search(
     found: dict[str, RaceResult] = {}
     arms = {arm.name: arm for arm in plan.arms}
     lineage: dict[str, list[dict[str, Any]]] = {}
+    claims: dict[str, dict[str, Any]] = {}
     session: Session | None = None
     outcome: dict[str, Any] = {}
     try:
@@ -99,6 +102,8 @@ async def search(
                     found[name] = await one.run(items, plan.arms, proposals, generations)
                     arms.update({arm.name: arm for arm in one.arms})
                     lineage[name] = one.lineage
+                    if one.claim is not None:
+                        claims[name] = one.claim
             except ValueError as error:
                 raise UsageError(f"search: {error}") from error
     finally:
@@ -110,6 +115,7 @@ async def search(
                 options=session.manifest["search"],
                 searches={name: result.to_dict() for name, result in found.items()},
                 generations={name: made for name, made in lineage.items() if made},
+                claims=claims,
                 stopped=session.stopped,
             )
             write_json(folder.path / RESULT, outcome)
@@ -131,6 +137,7 @@ class _Search:
         self.path, self.states, self.name = session.folder.path / STATE, states, name
         self.arms: list[Arm] = []
         self.lineage: list[dict[str, Any]] = []
+        self.claim: dict[str, Any] | None = None
 
     async def run(
         self,
@@ -143,6 +150,7 @@ class _Search:
         self.arms, now = list(arms), list(arms)
         if not proposals:
             result, _ = await self.race(items, now, self.name, estimate=True)
+            await self.ask_placebos(items, result)
             return result
         order = question_order([task.card.name for task, _ in items], self.options.seed + 1)
         share = len(items) // (generations + 2)
@@ -152,7 +160,16 @@ class _Search:
             now = await self.next_generation(result, field, now, proposals, number)
         rest = [items[q] for q in order[generations * share :]]
         result, _ = await self.race(rest, now, self.name, estimate=True)
+        await self.ask_placebos(rest, result)
         return result
+
+    async def ask_placebos(
+        self, items: Sequence[tuple[LoadedTask, Question]], result: RaceResult
+    ) -> None:
+        """The claim about the winner: against none and its own placebos, held-out questions."""
+        leader = next(arm for arm in self.arms if arm.name == result.leader)
+        state = self.states[self.name]
+        self.claim = await claim_of_winner(self.session, items, leader, result, state, self.options)
 
     async def race(
         self,

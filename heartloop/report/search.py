@@ -7,8 +7,8 @@ biased towards the winner; this module says so wherever they would be shown.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from heartloop.report import svg
 from heartloop.report.html import e, facts, figure, note, table
@@ -84,11 +84,26 @@ def _answer(one: Found, search: Search, *, naive: bool) -> str:
             f"{arms - 1} on the {one.picked_on:,} questions it was picked on"
         )
     if one.chosen is not None:
-        return f"worth using{where}: {_arm(one.chosen, search)}, {measured}"
+        claimed = _claimed(search.claims.get(one.name))
+        return f"worth using{where}: {_arm(one.chosen, search)}, {measured}{claimed}"
     return (
         f"worth using{where}: none of them; the leader of {arms}, {_arm(one.leader, search)}, "
         f"showed {measured}; {_reach(one)}, so smaller ones may exist"
     )
+
+
+def _claimed(claim: Mapping[str, Any] | None) -> str:
+    """Whether it is the feeling: the winner against its own placebos on the held-out questions."""
+    if claim is None:
+        return "; its own placebo was not asked, so feeling cannot be told from any added sentence"
+    d = claim["placebo"]
+    text = (
+        f"; against its own placebo {points(d['estimate'])} {span(d['low'], d['high'])} on the "
+        "same held-out questions: "
+    )
+    if claim["word"] in ("works", "hurts"):
+        return text + f"it {claim['word']}"
+    return text + "not told from adding any sentence"
 
 
 def _level(error: float) -> str:
@@ -200,7 +215,9 @@ def _held_out(one: Found, search: Search) -> str:
     if placebo is not None and search.roles.get(one.chosen or "") == "treatment":
         rows.append(
             ("is it feeling?",
-             f"not tested here: the test is against none. The placebo stood at "
+             _claimed(search.claims.get(one.name))[2:]
+             if one.name in search.claims
+             else f"not tested here: the test is against none. The placebo stood at "
              f"{points(placebo.difference)} {span(placebo.low, placebo.high)} on "
              f"{placebo.questions} questions; heartloop run with its matched controls asks "
              "this, best on questions the search has not seen")

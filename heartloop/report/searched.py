@@ -88,6 +88,8 @@ class Search:
         found: searches that ended.
         generations: by the name of their search.
         stopped: why it ended early, or None.
+        claims: by the name of their search: the winner against none and its own placebos, held-out
+            questions only; absent where nothing was chosen, under a budget, and in older folders.
     """
 
     model: str
@@ -96,6 +98,7 @@ class Search:
     found: tuple[Found, ...]
     generations: Mapping[str, tuple[Generation, ...]]
     stopped: str | None
+    claims: Mapping[str, Mapping[str, Any]]
 
 
 def is_search(run: Loaded) -> bool:
@@ -124,6 +127,7 @@ def read_search(run: Loaded) -> Search | None:
             tuple(_found(name, one) for name, one in raw["searches"].items()),
             {n: tuple(map(_generation, made)) for n, made in raw["generations"].items()},
             raw["stopped"],
+            raw.get("claims") or {},
         )  # fmt: skip
     except (KeyError, TypeError, AttributeError, StopIteration) as error:
         raise UsageError(

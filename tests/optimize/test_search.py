@@ -74,12 +74,16 @@ def test_a_stimulus_that_helps_is_chosen_and_its_card_can_be_run(place, server, 
     result = found["searches"]["all"]
     assert result["chosen"] == "emotionprompt:EP08"
     assert 0.1 < result["held_out"]["difference"] < 0.3
-    assert result["paid_calls"] == result["calls"] == calls(place / "runs/s")
+    claim = found["claims"]["all"]
+    assert claim["word"] == "works"  # and its own placebos do nothing on the same questions
+    assert len(claim["placebos"]) == 2
+    assert claim["questions"] == result["held_out"]["questions"]
+    assert result["paid_calls"] + claim["calls"] == calls(place / "runs/s")
     card = load_stimuli("chosen-s")
     assert EP08 in card.stimuli[0].text and "held-out" in card.notes
     assert json.loads((place / "runs/s/search.json").read_text())["searches"] == found["searches"]
     lines = [json.loads(x) for x in (place / "runs/s/verdicts.jsonl").read_text().splitlines()]
-    assert len(lines) == result["calls"]
+    assert len(lines) == result["calls"] + claim["calls"]
 
 
 def test_when_nothing_helps_the_answer_is_none_and_no_card_is_written(place, server, capsys):
