@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -16,20 +17,30 @@ from heartloop.run.folder import RunFolder
 from heartloop.run.plan import Plan, load_plan
 from heartloop.run.plan_checks import check_selector
 
-LOCAL_SERVER = "http://localhost:8000/v1"
 
+def default_model(
+    base_urls: tuple[str, ...], *, ask: bool = False
+) -> tuple[str, tuple[str, ...], str]:
+    """The model to use without ``--model``: name, base URLs, and why, for the screen.
 
-def default_model(base_urls: tuple[str, ...]) -> tuple[str, tuple[str, ...], str]:
-    """The model to use without ``--model``: name, base URLs, and why, for the screen."""
+    A server that merely answers on this machine was named by nobody: it is used only where the
+    user agrees to it.
+
+    Args:
+        base_urls: of servers that the user named.
+        ask: offer a server that was found, on a terminal.
+
+    Raises:
+        UsageError: no server answers at a URL that was named.
+    """
     config = read_config()
     if config.get("model"):
         urls = base_urls or _urls(config)
         return str(config["model"]), urls, "from the config file"
     if os.environ.get("HEARTLOOP_MODEL"):
         return os.environ["HEARTLOOP_MODEL"], base_urls, "from HEARTLOOP_MODEL"
-    for url in base_urls or (LOCAL_SERVER,):
-        # A server that merely answers at the usual place was named by nobody: no key for it.
-        served = served_models(url, key=bool(base_urls))
+    for url in base_urls:
+        served = served_models(url)
         if served:
             return f"server/{served[0]}", base_urls, f"the server at {url} answered"
     if base_urls:
@@ -37,11 +48,24 @@ def default_model(base_urls: tuple[str, ...]) -> tuple[str, tuple[str, ...], str
             f"--base-url {normal_url(base_urls[0])}: no model list at its /models; "
             "is the server up? Name the model with --model server/NAME"
         )
-    return (
-        "pocket",
-        (),
-        "nothing else is configured; a real LLM: --model server/NAME --base-url URL",
-    )
+    from heartloop.models.local import find_local
+
+    found = find_local()
+    if not found:
+        why = "nothing else is configured; a real LLM: --model server/NAME --base-url URL"
+        return "pocket", (), why
+    first = found[0]
+    named = f"--model server/{first.name} --base-url {first.url}"
+    if ask and sys.stdin.isatty():
+        import click
+
+        keyed = (
+            " (with the key in HEARTLOOP_API_KEY)" if os.environ.get("HEARTLOOP_API_KEY") else ""
+        )
+        question = f"{first.server} answers at {first.url}. Use server/{first.name}{keyed}?"
+        if click.confirm(question, err=True):
+            return f"server/{first.name}", (first.url,), "agreed to"
+    return "pocket", (), f"a server was found and not named; use it with {named}"
 
 
 def _urls(config: Mapping[str, Any]) -> tuple[str, ...]:
@@ -108,7 +132,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         if not urls and any(m.startswith("server/") for m in models):
             urls = _urls(config)
     else:
-        name, urls, why = default_model(tuple(flags["base_url"]))
+        name, urls, why = default_model(tuple(flags["base_url"]), ask=not flags["as_json"])
         models = (name,)
     if flags["selector"]:
         check_selector(flags["selector"], "--selector")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from typing import Any
 
 import click
 
@@ -30,28 +29,43 @@ def models_group(ctx: click.Context) -> None:
 @click.option("--base-url", multiple=True, metavar="URL", help="Servers to ask.")
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def list_command(base_url: tuple[str, ...] = (), as_json: bool = False) -> None:
-    """Ask the servers which models they serve."""
-    from heartloop.cli._options import LOCAL_SERVER, default_model, normal_url, served_models
+    """List what servers serve: those named, else those at the usual ports of this machine.
+
+    vLLM (8000), llama.cpp (8080), Ollama (11434), LM Studio (1234) and SGLang (30000) are looked
+    for, without any key.
+    """
+    import dataclasses
+
+    from heartloop.cli._options import default_model, normal_url, served_models
     from heartloop.cli._show import table
     from heartloop.errors import UsageError
+    from heartloop.models.local import LocalModel, find_local
 
-    urls = [normal_url(url) for url in base_url] or [LOCAL_SERVER]
-    served: dict[str, list[str]] = {
-        url: served_models(url, timeout=3, key=bool(base_url)) for url in urls
-    }
+    if base_url:
+        urls = [normal_url(url) for url in base_url]
+        found = [LocalModel(m, u, "", None) for u in urls for m in served_models(u, timeout=3)]
+    else:
+        urls, found = [], find_local(timeout=3)
     try:
         name, _, why = default_model(tuple(base_url))
     except UsageError:
         name, why = "", "no server answered"
     if as_json:
-        found: dict[str, Any] = {"servers": served, "default": name, "why": why}
-        click.echo(json.dumps(found, indent=2))
+        listed = [dataclasses.asdict(model) for model in found]
+        click.echo(json.dumps({"found": listed, "default": name, "why": why}, indent=2))
         return
-    for url, models in served.items():
-        if not models:
+    for url in urls:
+        if all(model.url != url for model in found):
             click.echo(f"{url}: no answer")
-        for model in models:
-            click.echo(f"server/{model}    --base-url {url}")
+    if found:
+        rows = [
+            [m.server, f"{m.context:,}" if m.context else "", f"--model server/{m.name}",
+             f"--base-url {m.url}"]
+            for m in found
+        ]  # fmt: skip
+        click.echo(table(["found", "context", "use it with", ""], rows, right={1}))
+    elif not base_url:
+        click.echo("no server answers at the usual ports (8000, 8080, 11434, 1234, 30000)")
     click.echo()
     click.echo(table(["--model", "what it is"], [list(kind) for kind in KINDS]))
     if name:

@@ -89,7 +89,9 @@ def test_no_key_for_a_server_that_nobody_named(monkeypatch):
     seen = []
 
     async def work(url, other):
-        monkeypatch.setattr("heartloop.cli._options.LOCAL_SERVER", other)
+        monkeypatch.setattr(
+            "heartloop.models.local.USUAL", (("vLLM", int(other.split(":")[2].split("/")[0])),)
+        )
         monkeypatch.setattr("heartloop.models.http.LOCAL_SERVER", other)
         name, urls, _ = await asyncio.to_thread(default_model, ())
         if name != "pocket":
