@@ -53,8 +53,9 @@ WHAT = option_group(
     ),
     click.option(
         "--placement",
-        type=click.Choice(PLACEMENTS),
-        help="Where a stimulus goes. Default: as its card says.",
+        metavar="P[,P]",
+        help=f"Where a stimulus goes, an arm each: {', '.join(PLACEMENTS)}. Default: as its card "
+        "says.",
     ),
 )
 ARMS = option_group(

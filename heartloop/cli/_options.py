@@ -16,6 +16,7 @@ from heartloop.run.execute import Changes
 from heartloop.run.folder import RunFolder
 from heartloop.run.plan import Plan, load_plan
 from heartloop.run.plan_checks import check_selector
+from heartloop.types import Placement
 
 
 def default_model(
@@ -115,6 +116,19 @@ def whole_numbers(value: str, option: str) -> tuple[int, ...]:
         raise UsageError(f"{option} {value!r}: expected whole numbers such as 0,1,2") from None
 
 
+def places_of(text: str | None) -> tuple[Placement, ...]:
+    """``before,system`` as placements; raises UsageError for anything that is none."""
+    from heartloop.types import PLACEMENTS
+
+    places = []
+    for name in dict.fromkeys(filter(None, (text or "").split(","))):
+        place = next((known for known in PLACEMENTS if known == name), None)
+        if place is None:
+            raise UsageError(f"--placement {name!r} is none of {', '.join(PLACEMENTS)}")
+        places.append(place)
+    return tuple(places)
+
+
 def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     """The plan that the flags of ``run`` ask for, and a line that says which model and why.
 
@@ -149,7 +163,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
             stimuli=flags["stimuli"],
             controls=flags["controls"],
             mode=mode or "oracle",
-            placement=flags["placement"],
+            placements=places_of(flags["placement"]),
             params=_method_params(flags, method),
         ),
         seeds=whole_numbers(flags["seeds"], "--seeds"),

@@ -196,7 +196,7 @@ def _resumed(folder: Any, flags: dict[str, Any]) -> tuple[Any, Any, dict[str, An
 
 def _fresh(flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], str]:
     """A new search: its plan, its options, what it proposes, and a line about the model."""
-    from heartloop.cli._options import make_plan, scalar
+    from heartloop.cli._options import make_plan, places_of, scalar
     from heartloop.errors import UsageError
     from heartloop.methods import settings
     from heartloop.optimize.arms import search_arms
@@ -228,7 +228,7 @@ def _fresh(flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], str]:
     arms = search_arms(
         flags["stimuli"],
         method=method,
-        placements=tuple(place for place in (flags["placement"] or "").split(",") if place),
+        placements=places_of(flags["placement"]),
         pairs=flags["pairs"],
         schedules=flags["schedule"],
         params=params,

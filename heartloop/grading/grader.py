@@ -115,8 +115,12 @@ class Grader:
         text, unclosed = ex.visible_text(completion.text)
         if _unanswered(text, unclosed, completion.finish_reason) is not None:
             return False
+        cut = completion.finish_reason == "length"
+        if self.reads_content:
+            candidates = self._read(text, Gold("", ()), self.params, question).candidates
+            return any(not cut or _complete(text, one) for one in candidates)
         found = ex.run_chain(self.strict, text, ex.context_for(question, self.params))
-        return found is not None and (found.closed or completion.finish_reason != "length")
+        return found is not None and (found.closed or not cut)
 
     async def same(self, first: str, second: str, question: Question | None = None) -> bool:
         """Whether two extracted answers are equivalent. Sees no gold."""

@@ -22,12 +22,14 @@ def build_arms(
     stimuli: str | Sequence[str] | None = None,
     controls: str = "matched",
     mode: Mode = "oracle",
-    placement: Placement | None = None,
+    placements: Sequence[Placement] = (),
     params: Mapping[str, Any] | None = None,
 ) -> tuple[Arm, ...]:
     """The arms that flags stand for: an arm for each stimulus, or the method; and its controls.
 
-    A twin or placebo that is named beside stimuli is a control, not one more treatment.
+    With several placements every stimulus is an arm at each of them, ``EP02@before``, beside
+    controls that stand where it does. A twin or placebo that is named beside stimuli is a control,
+    not one more treatment.
 
     Raises:
         UsageError: an unknown method, level, stimulus or parameter.
@@ -41,8 +43,18 @@ def build_arms(
     validate_arm(with_cues(Arm(method, method, params=params)), mode)
     groups = parse_stimuli(stimuli)
     tried = [g for g in groups if len(g) > 1 or g[0].kind in TRIED] or groups
-    treatments = [_stimulus_arm(method, group, placement, params) for group in tried]
-    named = [_stimulus_arm(method, g, placement, params) for g in groups if g not in tried]
+    where: Sequence[Placement | None] = placements or (None,)
+    several = len(where) > 1
+
+    def arms_of(chosen: Sequence[tuple[Stimulus, ...]]) -> list[Arm]:
+        return [
+            _stimulus_arm(method, group, place, params, f"@{place}" if several else "")
+            for place in where
+            for group in chosen
+        ]
+
+    treatments = arms_of(tried)
+    named = arms_of([group for group in groups if group not in tried])
     return with_controls(treatments, controls, mode, named)
 
 
@@ -124,9 +136,13 @@ def _as_control(arm: Arm, treatments: Sequence[Arm]) -> Arm:
 
 
 def _stimulus_arm(
-    method: str, group: tuple[Stimulus, ...], placement: Placement | None, params: dict[str, Any]
+    method: str,
+    group: tuple[Stimulus, ...],
+    placement: Placement | None,
+    params: dict[str, Any],
+    suffix: str = "",
 ) -> Arm:
-    name = "+".join(s.id for s in group)
+    name = "+".join(s.id for s in group) + suffix
     if method != "single":
         name = f"{method}/{name}"
     place = placement or group[0].placement

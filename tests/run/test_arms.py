@@ -70,7 +70,7 @@ def test_placebos_are_within_half_of_the_words_of_every_published_stimulus() -> 
 
 def test_placebos_are_joined_and_placed_as_their_stimulus() -> None:
     for place in (None, "before"):
-        arms = build_arms("single", stimuli="EP01,EP02", placement=place)
+        arms = build_arms("single", stimuli="EP01,EP02", placements=(place,) if place else ())
         for arm in arms:
             if arm.role != "treatment":
                 continue

@@ -1,0 +1,165 @@
+"""An arm in a search gets the verdicts that it gets in a run: every method, mode and verifier."""
+
+import hashlib
+import json
+
+import pytest
+
+from heartloop.cli import main
+from heartloop.methods import METHODS, SPECS
+
+QUESTIONS = 6
+KINDS = ("exact", "math", "choice", "f1", "judge")
+SAME = (
+    "outcome", "reason", "answer", "score", "detail", "content", "form", "selected", "last",
+    "finish_reason", "error", "checked", "cue", "key", "tokens",
+)  # fmt: skip
+TIMED = {"adaptive"}  # what it had cancelled depends on timing; everything else must be equal
+
+
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "tasks").mkdir()
+    for kind in KINDS:
+        rows = [
+            {"question": f"{kind} {n}: which?", "answer": "A" if kind == "choice" else str(n),
+             **({"choices": ["yes", "no", "maybe"]} if kind == "choice" else {})}
+            for n in range(QUESTIONS)
+        ]  # fmt: skip
+        (tmp_path / f"tasks/{kind}.jsonl").write_text("\n".join(map(json.dumps, rows)))
+        (tmp_path / f"tasks/t_{kind}.yaml").write_text(
+            f"title: {kind}\nsource: {{local: {kind}.jsonl}}\nverifier: {kind}\n"
+        )
+    return tmp_path
+
+
+def reply(body: dict) -> tuple[int, dict]:
+    """What a bad day's server says: the same to the same request, whoever asks."""
+    told = json.dumps(body["messages"], sort_keys=True)
+    dice = hashlib.sha256(f"{told}{body.get('seed')}".encode()).digest()
+    number = next((w.rstrip(":") for w in told.split() if w.rstrip(":").isdigit()), "0")
+    reason = "stop"
+    if "SUBMISSION" in told:
+        text = json.dumps({"reason": "so", "verdict": ["CORRECT", "INCORRECT"][dice[0] % 2]})
+    elif dice[1] % 8 == 0:
+        return 400, {"error": {"message": "this one is refused"}}
+    elif dice[1] % 8 == 1:
+        text, reason = f"The answer is {number}", "length"
+    elif dice[1] % 8 == 2:
+        text = "I'm sorry, but I can't help with that."
+    elif dice[1] % 8 == 3:
+        text, reason = "", "content_filter"
+    else:
+        right = dice[2] % 2
+        said = ("A" if "maybe" in told else number) if right else "B" if "maybe" in told else "999"
+        text = f"It is so.\nThe final answer is \\boxed{{{said}}}."
+    return 200, {
+        "choices": [{"message": {"role": "assistant", "content": text}, "finish_reason": reason}],
+        "usage": {"prompt_tokens": len(told) // 4, "completion_tokens": 10 + dice[3] % 9},
+    }
+
+
+def command(*arguments):
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    assert ended.value.code in (0, None), arguments
+
+
+def lines(folder):
+    found = {}
+    for raw in (folder / "verdicts.jsonl").read_text().splitlines():
+        line = json.loads(raw)
+        for usage in (line["tokens"], line["usage"]):
+            usage.pop("cached")  # what a model in this process still had at hand
+        name = tuple(line[k] for k in ("task", "question", "arm", "round", "draw", "purpose"))
+        found[name] = line
+    return found
+
+
+def compare(place, method):
+    """The search's lines are those that `heartloop run` gives for the search's own plan."""
+    searched = lines(place / "runs/s")
+    ran = lines(place / "runs/r")
+    assert searched and set(searched) <= set(ran)
+    for name, line in searched.items():
+        totals = ("calls", "usage", "notes") if line["last"] and method not in TIMED else ()
+        for field in (*SAME, *totals):
+            assert line[field] == ran[name][field], (name, field)
+
+
+def both(*model, flags=()):
+    command("optimize", *flags, *model, "--name", "s", "--json")
+    command("run", "--plan", "runs/s/manifest.json", "--name", "r", "--json")
+
+
+EXTRA = {
+    "knowledge": ["--param", "knowledge=Be brief."],
+    "critique": ["--helper", "server/second"],
+}
+
+
+MODES = {
+    name: "oracle" if "rounds" in spec.params else "verifier-free" for name, spec in SPECS.items()
+}
+
+
+@pytest.mark.parametrize(
+    "method, mode", [*MODES.items(), ("heart", "verifier-free"), ("single", "oracle")]
+)
+def test_a_search_gives_the_verdicts_of_a_run(place, loopback, method, mode):
+    tasks = ",".join(f"tasks/t_{kind}.yaml" for kind in KINDS)
+    flags = ["--task", tasks, "--stimuli", "emotionprompt:EP02", "--method", method]
+    flags += ["--mode", mode, "--delta", "0.3", "--error", "0.3", *EXTRA.get(method, [])]
+    flags += ["--rounds", "2"] if "rounds" in SPECS[method].params else []
+    both("--model", "server/m", "--base-url", loopback(reply).url, flags=flags)
+    compare(place, method)
+    outcomes = {line["outcome"] for line in lines(place / "runs/s").values()}
+    assert outcomes == {"correct", "incorrect", "unscored", "error"}
+
+
+def test_log_likelihoods_in_a_search_are_those_of_a_run(place):
+    flags = ["--task", "esconv_loglik", "--practice", "--limit", "24", "--stimuli"]
+    both("--model", "pocket", flags=[*flags, "emotionprompt:EP02", "--delta", "0.3"])
+    compare(place, "single")
+
+
+def test_pocket_says_in_a_search_what_it_says_in_a_run(place):
+    flags = ["--task", "olympiad", "--practice", "--limit", "12", "--schedule", "alternate"]
+    both("--model", "pocket", flags=[*flags, "--rounds", "1", "--delta", "0.3"])
+    compare(place, "heart")
+
+
+def test_a_missing_key_is_one_line_and_leaves_no_folder(place, monkeypatch, capsys):
+    monkeypatch.delenv("OPENAI_API_KEY", raising=False)
+    for name in ("run", "optimize"):
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--task", "tasks/t_exact.yaml", "--stimuli", "emotionprompt:EP02",
+                  "--model", "openai/gpt-4o-mini", "--name", "x", "--yes"])  # fmt: skip
+        assert ended.value.code == 2
+        assert capsys.readouterr().err.splitlines()[-1].startswith("heartloop: ")
+        assert not (place / "runs/x").exists()
+
+
+def test_a_bug_in_a_method_is_told_in_one_line(place, loopback, monkeypatch, capsys):
+    async def broken(question, arm, ask, check=None):
+        return 1 / 0
+
+    monkeypatch.setitem(METHODS, "single", broken)
+    for name in ("run", "optimize"):
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--task", "tasks/t_exact.yaml", "--stimuli", "emotionprompt:EP02",
+                  "--model", "server/m", "--base-url", loopback(reply).url])  # fmt: skip
+        assert ended.value.code == 1
+        said = capsys.readouterr().err
+        assert "internal error at t_exact" in said and "ZeroDivisionError" in said
+        assert "Traceback" not in said
+
+
+def test_schedule_bandit_is_refused_before_a_folder_is_made(place, loopback, capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["optimize", "--task", "tasks/t_exact.yaml", "--stimuli", "emotionprompt:EP02",
+              "--method", "heart", "--param", "schedule=bandit",
+              "--model", "server/m", "--base-url", loopback(reply).url])  # fmt: skip
+    assert ended.value.code == 2 and not (place / "runs").exists()
+    assert "bandit" in capsys.readouterr().err
