@@ -391,4 +391,4 @@ def changes_of(flags: Mapping[str, Any]) -> Changes:
     limits = _limits(flags)
     if limits["concurrency"] == "auto":
         limits.pop("concurrency")
-    return Changes(limits, server, flags.get("data"))
+    return Changes(limits, server, flags.get("data"), bool(flags.get("as_begun")))

@@ -88,6 +88,11 @@ SEARCH = option_group(
     ),
     click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Pay at most N calls."),
     click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted search."),
+    click.option(
+        "--as-begun",
+        is_flag=True,
+        help="With --resume, after an upgrade: the words and parameters that the manifest holds.",
+    ),
     ALLOW_CODE,
 )
 

@@ -199,6 +199,11 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
 @click.option(
     "--judge-base-url", multiple=True, metavar="URL", help="The judge's server has moved."
 )
+@click.option(
+    "--as-begun",
+    is_flag=True,
+    help="After an upgrade: go on with the words and parameters that the manifest holds.",
+)
 @click.option("--ray", metavar="ADDRESS", help="Go on with a sharded run on a Ray cluster.")
 @ALLOW_CODE
 @click.option(

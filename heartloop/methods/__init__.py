@@ -39,7 +39,6 @@ from heartloop.methods.registry import (
     validate_arm,
 )
 from heartloop.methods.selectors import SELECTORS, Selector, select
-from heartloop.methods.wordings import wordings_sha256
 
 __all__ = [
     "AVERAGED",
@@ -77,5 +76,4 @@ __all__ = [
     "settings",
     "twin_arms",
     "validate_arm",
-    "wordings_sha256",
 ]

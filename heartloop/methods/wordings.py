@@ -1,13 +1,11 @@
 """Every sentence that a method says to a model, beside the stimuli: heartloop's own words.
 
-They stand in one place so that a reader can judge them and a manifest can pin them
-(`wordings_sha256`). None is taken from a paper: HEART did not publish its prompts, and the
+They stand in one place so that a reader can judge them; the manifest of a run holds each of them
+(`heartloop.run.pins`). None is taken from a paper: HEART did not publish its prompts, and the
 other methods are written anew so that no loop profits from a better worded instruction.
 """
 
 from __future__ import annotations
-
-import hashlib
 
 VERDICT_WRONG = "Your answer was checked, and it is not correct."
 """Oracle mode only: the one bit that a verifier gives."""
@@ -113,12 +111,3 @@ COMPARE_TASK = (
     "Which of them is more likely to have the right final result? Reply with one digit, written "
     "as: Better: 1 or Better: 2"
 )
-
-
-def wordings_sha256() -> str:
-    """Identity of all wordings above: hex SHA-256 over names and texts."""
-    digest = hashlib.sha256()
-    for name, text in sorted(globals().items()):
-        if name.isupper() and isinstance(text, str):
-            digest.update(f"{name}\0{text}\0".encode())
-    return digest.hexdigest()

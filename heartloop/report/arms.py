@@ -218,7 +218,9 @@ def _match_models(base: Sequence[Entry], other: Sequence[Entry]) -> list[Pair]:
 
 
 def differences(first: Loaded, second: Loaded) -> list[str]:
-    """What makes two runs not comparable: data, cards, sampling, mode, demonstrations."""
+    """What makes two runs not comparable: data, cards, sampling, mode, words, defaults."""
+    from heartloop.run.pins import changes
+
     found: list[str] = []
     a, b = ({t["task"]: t for t in run.manifest["tasks"]} for run in (first, second))
     data = [{d["task"]: d for d in run.manifest["data"]} for run in (first, second)]
@@ -247,6 +249,9 @@ def differences(first: Loaded, second: Loaded) -> list[str]:
         left, right = (run.manifest["plan"].get(name) or 0 for run in (first, second))
         if left != right:
             found.append(f"{name.replace('_', ' ')}: {left} and {right}")
+    arms = [arm for run in (first, second) for arm in run.manifest["plan"]["arms"]]
+    meanings = [run.manifest.get("meaning") or {} for run in (first, second)]
+    found += changes(meanings[0], meanings[1], arms, typed=False)
     free = all(any(t["mode"] == "verifier-free" for t in x.values()) for x in (a, b))
     selectors = [run.manifest["plan"].get("selector") for run in (first, second)]
     if free and selectors[0] != selectors[1]:

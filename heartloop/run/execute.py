@@ -16,6 +16,7 @@ from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.gate import Standing, decide_gate, first_arms
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.pilot import fix_draws, needs_pilot
+from heartloop.run.pins import as_begun, meaning_of
 from heartloop.run.plan import Plan, recorded_plan
 from heartloop.run.reserve import Reserve, begun_questions
 from heartloop.run.runner import Runner
@@ -73,7 +74,7 @@ async def execute(
         with watch(runner, client) if watch else contextlib.nullcontext():
             if needs_pilot(plan):
                 plan, session.manifest["pilot"] = await fix_draws(prepared, client)
-                session.manifest["plan"] = plan.to_dict()
+                session.manifest.update(plan=plan.to_dict(), meaning=meaning_of(plan))
                 session.save()
             runner.decider = _decider(plan, prepared, session.manifest, shard)
             runner.reserve = _reserve(prepared, client, session.asked)
@@ -147,11 +148,13 @@ class Changes:
     Attributes:
         limits, server: laid over the plan's own.
         data_dir: where the data are now.
+        as_begun: go on with the words and parameters that the manifest holds.
     """
 
     limits: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     server: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     data_dir: str | None = None
+    as_begun: bool = False
 
     def of(self, plan: Plan) -> Plan:
         """The plan with these changes."""
@@ -168,6 +171,8 @@ def plan_of(folder: RunFolder, changes: Changes | None = None) -> Plan:
     manifest = folder.manifest
     plan = recorded_plan(manifest, str(folder.path / MANIFEST))
     plan = with_tables(plan, folder.path, manifest, changes.data_dir if changes else None)
+    if changes is not None and changes.as_begun:
+        plan = as_begun(plan, manifest.get("meaning") or {})
     return (changes or Changes()).of(plan)
 
 

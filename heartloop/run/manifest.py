@@ -14,6 +14,7 @@ from heartloop.errors import UsageError
 from heartloop.run.claim import claim_dict, planned_claim
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, task_facts
+from heartloop.run.pins import check_meaning, meaning_of
 from heartloop.run.tables import tables_of
 from heartloop.run.trust import signature
 
@@ -32,6 +33,9 @@ FIELDS: dict[str, str] = {
     "and its sha256",
     "claim": "what the run may say, fixed before its first call: treatments, controls, metric, "
     "margin, level, contrasts, and the sha256 of all of it; absent in older folders",
+    "meaning": "what the arms mean, with its sha256: every sentence that methods, selectors and "
+    "judges say, every parameter of every arm, the selector, and hashes of sample prompts; absent "
+    "in older folders",
     "pilot": "the token-only pilot that fixed the draws of `resample`; absent where none was made",
     "gate": "treatments whose claim stood, twins that were asked for them, and twins left out of "
     "the plan; absent where none waits for a claim",
@@ -62,6 +66,7 @@ def new_manifest(
         "data": [data_facts(task) for task in prepared.tasks],
         "tables": tables_of(prepared.plan),
         "claim": claim_dict(planned_claim(prepared)),
+        "meaning": meaning_of(prepared.plan),
         "shard": list(shard) if shard else None,
         "versions": versions(),
         "git": git_revision(),
@@ -119,7 +124,7 @@ def _git(root: Path, *arguments: str) -> str:
 
 
 def check_unchanged(manifest: Mapping[str, Any], prepared: Prepared) -> None:
-    """Refuse to go on with a run whose cards or data have changed since it began.
+    """Refuse to go on with a run whose words, parameters, cards or data have changed.
 
     Raises:
         UsageError: names the first thing that differs.
@@ -127,6 +132,7 @@ def check_unchanged(manifest: Mapping[str, Any], prepared: Prepared) -> None:
     where = f"{manifest['run']}/{MANIFEST}"
     if manifest.get("schema") != SCHEMA:
         raise UsageError(f"{where}: schema {manifest.get('schema')!r}; this version reads {SCHEMA}")
+    check_meaning(manifest, prepared.plan, where)
     before = {t["task"]: t for t in manifest["tasks"]}
     for task in prepared.tasks:
         now = task_facts(task)

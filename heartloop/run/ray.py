@@ -23,6 +23,7 @@ from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder, read_json
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import new_manifest
 from heartloop.run.pilot import fix_draws, needs_pilot
+from heartloop.run.pins import meaning_of
 from heartloop.run.plan import Plan, plan_from_dict
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, write_summary
@@ -88,7 +89,7 @@ def execute_on_ray(
     try:
         if needs_pilot(plan):
             plan, manifest["pilot"] = _pilot(ray, plan, gpus, folder.path / SHARDS / PILOT)
-            manifest["plan"] = plan.to_dict()
+            manifest.update(plan=plan.to_dict(), meaning=meaning_of(plan))
             folder.write_manifest(manifest)
             for path in paths:
                 shutil.copyfile(folder.path / SHARDS / PILOT / CALLS, path / CALLS)

@@ -15,6 +15,7 @@ from heartloop.run.files import temporary, write_json
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import data_facts, task_facts
+from heartloop.run.pins import as_begun, say, words
 from heartloop.run.plan import recorded_plan
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, summary_of
@@ -60,7 +61,11 @@ async def rescore(
             f"{folder.name} is a search, whose arms were asked on different questions; rebuild "
             f"it: heartloop optimize --resume {folder.path}"
         )
-    plan = recorded_plan(manifest, str(folder.path / MANIFEST))
+    # What was asked is found again by its words, whatever this version would say.
+    today = words()
+    plan = as_begun(
+        recorded_plan(manifest, str(folder.path / MANIFEST)), manifest.get("meaning") or {}
+    )
     plan = with_tables(plan, folder.path, manifest, data_dir)
     changes: dict[str, Any] = {}
     if verifier:
@@ -82,13 +87,16 @@ async def rescore(
     alone = _locked(folder) if label is None and not allow_calls else contextlib.nullcontext()
     with alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
         async with open_client(prepared, journal, replay_only=not allow_calls) as client:
-            incomplete = await _replay(
-                client,
-                prepared,
-                verdicts,
-                manifest.get("shard"),
-                replace=force or label is not None,
-            )
+            try:
+                incomplete = await _replay(
+                    client,
+                    prepared,
+                    verdicts,
+                    manifest.get("shard"),
+                    replace=force or label is not None,
+                )
+            finally:
+                say(today)
     facts = {
         **manifest,
         "tasks": [task_facts(task) for task in prepared.tasks],

@@ -11,7 +11,7 @@ from method_fakes import CUES, BoxReader, FakeAsk, boxed, question
 from scipy.stats import beta
 
 from heartloop.errors import CallError, UsageError
-from heartloop.methods import METHODS, SELECTORS, expected_calls, select, wordings
+from heartloop.methods import METHODS, SELECTORS, expected_calls, select
 from heartloop.methods.selectors import read_better, read_score
 from heartloop.methods.voting import classify, decided, leader_stays, pick
 from heartloop.types import Arm, Attempt, Completion, Trace, Usage
@@ -279,4 +279,3 @@ def test_an_unknown_selector_is_refused_with_a_remedy():
 def test_pick_and_reader_agree_on_nothing_but_the_highest():
     assert pick([1, 3, 2], question(), "x") == (1, 1)
     assert BoxReader().extract("nothing") is None
-    assert wordings.wordings_sha256() == wordings.wordings_sha256()

@@ -70,6 +70,7 @@ def lines(folder):
     found = {}
     for raw in (folder / "verdicts.jsonl").read_text().splitlines():
         line = json.loads(raw)
+        (line["notes"] or {}).pop("log_likelihoods", None)  # batches round differently
         for usage in (line["tokens"], line["usage"]):
             usage.pop("cached")  # what a model in this process still had at hand
         name = tuple(line[k] for k in ("task", "question", "arm", "round", "draw", "purpose"))
