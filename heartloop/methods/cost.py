@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from heartloop.methods import wordings
 from heartloop.methods.loop import Turn, feedback
 from heartloop.methods.registry import SPECS, settings
 from heartloop.methods.selectors import SELECTORS
@@ -22,12 +23,14 @@ class TokenAverages:
         completion: of an answer, reasoning included.
         visible: of an answer as it is sent back in a history; None says all of it.
         chars_per_token: of the texts that are sent.
+        form: characters of the task's answer format, which ends every turn of a loop.
     """
 
     prompt: float
     completion: float
     visible: float | None = None
     chars_per_token: float = CHARS_PER_TOKEN
+    form: float = 0.0
 
     @classmethod
     def of(
@@ -96,7 +99,7 @@ def expected_tokens(arm: Arm, mode: Mode, tokens: TokenAverages) -> tuple[Usage,
     """
     values = settings(arm)
     spec = SPECS[arm.method]
-    words = _feedback_chars(arm) / tokens.chars_per_token
+    words = (_feedback_chars(arm) + _form_chars(arm, tokens)) / tokens.chars_per_token
     shown = tokens.completion if tokens.visible is None else tokens.visible
     rounds = []
     for steps in spec.shape(values):
@@ -119,18 +122,71 @@ def _least_rounds(arm: Arm, mode: Mode) -> int | None:
     return values.get("lost") or None
 
 
-def draws_for_equal_tokens(arm: Arm, mode: Mode, tokens: TokenAverages) -> float:
+VOTE = 8.0  # tokens of a selector's short reply: a score, or which of two
+
+
+def selector_tokens(selector: str, candidates: float, tokens: TokenAverages) -> float:
+    """Tokens that a selector uses to choose among so many candidates; 0 where it asks nothing.
+
+    Synthesis reads all of them in one call and writes an answer; self_score reads each in a call of
+    its own; a tournament reads two in each of its (at most) 2 (candidates - 1) calls.
+    """
+    if candidates <= 1:
+        return 0.0
+    shown = tokens.completion if tokens.visible is None else tokens.visible
+
+    def chars(*texts: str) -> float:
+        return sum(map(len, texts)) / tokens.chars_per_token
+
+    each = shown + chars(wordings.CANDIDATE)
+    base = tokens.prompt + chars(wordings.CANDIDATES_END)
+    if selector == "synthesis":
+        said = chars(wordings.SYNTHESIS_HEAD, wordings.SYNTHESIS_TASK)
+        return base + said + candidates * each + tokens.completion
+    if selector == "self_score":
+        said = chars(wordings.SCORE_HEAD, wordings.SCORE_TASK)
+        return candidates * (base + said + each + VOTE)
+    if selector == "tournament":
+        said = chars(wordings.COMPARE_HEAD, wordings.COMPARE_TASK)
+        return 2 * (candidates - 1) * (base + said + 2 * each + VOTE)
+    return 0.0
+
+
+def draws_for_equal_tokens(
+    arm: Arm, mode: Mode, tokens: TokenAverages, selector: str | None = None
+) -> float:
     """The number of independent draws that costs what this arm costs at most.
 
-    Fixed before the run from token averages alone: ``k = T / (p + c)`` with T the tokens of the
-    arm where nothing stops it early, p and c those of a first prompt and its answer. The fraction
-    is kept: `resample` gives that share of the questions one draw more.
+    Fixed before the run from token averages alone: the k with ``k (p + c) + S(k) = T + S(n)``, T
+    the tokens of the arm where nothing stops it early, p and c those of a first prompt and its
+    answer, n the arm's candidates and S the selector's own tokens (0 in oracle mode: then
+    k = T / (p + c)). The fraction is kept: `resample` gives that share of the questions one more.
+
+    Args:
+        arm: the loop.
+        mode: in verifier-free mode the selector's calls are counted on both sides.
+        tokens: averages of one model on one task.
+        selector: its name, in verifier-free mode.
 
     Raises:
         UsageError: the arm does not validate.
     """
-    most = expected_tokens(arm, mode, tokens)[1]
-    return max(1.0, round(most.total / (tokens.prompt + tokens.completion), 3))
+    most = float(expected_tokens(arm, mode, tokens)[1].total)
+    one = tokens.prompt + tokens.completion
+    if selector is None or mode == "oracle":
+        return max(1.0, round(most / one, 3))
+    values = settings(arm)
+    candidates = (values.get("rounds", 0) + 1) * values.get("candidates", 1)
+    most += selector_tokens(selector, candidates, tokens)
+    low, high = 1.0, max(1.0, most / one)
+    for _ in range(60):
+        middle = (low + high) / 2
+        # Draws are whole: a fraction is a mixture of questions with one draw more and one less.
+        whole, rest = int(middle), middle % 1
+        chosen = (1 - rest) * selector_tokens(selector, whole, tokens)
+        chosen += rest * selector_tokens(selector, whole + 1, tokens)
+        low, high = (middle, high) if middle * one + chosen < most else (low, middle)
+    return max(1.0, round(low, 3))
 
 
 async def never_right(text: str) -> bool:
@@ -164,6 +220,11 @@ def draws_from_pilot(pilot: Iterable[Trace]) -> float:
     if not firsts:
         raise ValueError("a pilot needs at least one trace")
     return max(1.0, round(loops / firsts, 3))
+
+
+def _form_chars(arm: Arm, tokens: TokenAverages) -> float:
+    last = settings(arm).get("layout") == "form-last"
+    return tokens.form + len("\n\n") if tokens.form and last else 0.0
 
 
 def _feedback_chars(arm: Arm) -> float:

@@ -405,12 +405,12 @@ def _matched(
     loop = loop_of(arm, prepared.plan.arms) if arm.role == "resample" else None
     if loop is None or not needs_pilot(prepared.plan):
         return arm, arm
-    mode = prepared.tasks[0].mode
+    mode, selector = prepared.tasks[0].mode, prepared.plan.selector
     sizes = [(lengths[t.card.name].chars, len(t.data.questions)) for t in prepared.tasks]
     chars = sum(size * n for size, n in sizes) / sum(n for _, n in sizes)
     ends = [TokenAverages(chars, answer, chars_per_token=1.0) for answer in (1.0, 1e9)]
-    most = max(draws_for_equal_tokens(loop, mode, end) for end in ends)
-    usual = min(most, draws_for_equal_tokens(loop, mode, typical))
+    most = max(draws_for_equal_tokens(loop, mode, end, selector) for end in ends)
+    usual = min(most, draws_for_equal_tokens(loop, mode, typical, selector))
     return tuple(  # type: ignore[return-value]
         replace(arm, params={**arm.params, "draws": draws}) for draws in (usual, math.ceil(most))
     )

@@ -82,7 +82,13 @@ async def execute(
             async def run(arms: Sequence[Arm], done: int) -> int:
                 def units() -> Iterator[Unit]:
                     return units_of(
-                        prepared.tasks, plan.models, plan.seeds, arms, shard, plan.order
+                        prepared.tasks,
+                        plan.models,
+                        plan.seeds,
+                        arms,
+                        shard,
+                        plan.order,
+                        plan.draws,
                     )
 
                 total = done + sum(1 for _ in units())

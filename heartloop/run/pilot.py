@@ -16,9 +16,11 @@ from heartloop.errors import CallError
 from heartloop.methods import SPECS, TokenAverages, draws_for_equal_tokens, render
 from heartloop.run.load import Prepared, make_client
 from heartloop.run.plan import Plan
+from heartloop.run.unit import LoadedTask, opening_order
 from heartloop.types import Address, Arm, Completion, Message, Request
 
 PILOT_QUESTIONS = 16
+FEW_QUESTIONS = 100
 PROBE_QUESTIONS = 4
 
 Answered = tuple[tuple[Message, ...], Completion]
@@ -60,23 +62,27 @@ async def fix_draws(prepared: Prepared, client: Client) -> tuple[Plan, dict[str,
     """
     plan = prepared.plan
     answered = await _ask_first(prepared, client, PILOT_QUESTIONS)
-    facts: dict[str, Any] = {"questions": len(answered), "draws": {}}
-    arms = list(plan.arms)
-    if answered:
-        tokens = TokenAverages.of(answered, prompts=list(_first_prompts(prepared)))
-        facts["tokens"] = dataclasses.asdict(tokens)
-        for i, arm in enumerate(arms):
-            loop = loop_of(arm, arms) if arm.role == "resample" else None
-            if loop is not None:
-                draws = draws_for_equal_tokens(loop, _mode(prepared), tokens)
-                arms[i] = dataclasses.replace(arm, params={**arm.params, "draws": draws})
-                facts["draws"][arm.name] = draws
-    # Without any answer the draws stay at equal calls; the errors will end the run anyway.
-    return dataclasses.replace(plan, arms=tuple(arms), match="fixed"), facts
-
-
-def _mode(prepared: Prepared) -> Any:
-    return prepared.tasks[0].mode
+    facts: dict[str, Any] = {"questions": sum(map(len, answered.values())), "tokens": {}}
+    draws: dict[str, dict[str, dict[str, float]]] = {}
+    for task in prepared.tasks:
+        for model in plan.models:
+            found = answered.get((model, task.card.name))
+            if not found:
+                continue  # the draws stay at equal calls; the errors will end the run anyway
+            forms = [len(question.answer_format) for question in task.data.questions]
+            tokens = dataclasses.replace(
+                TokenAverages.of(found, prompts=list(_first_prompts(plan, task))),
+                form=sum(forms) / len(forms),
+            )
+            facts["tokens"].setdefault(model, {})[task.card.name] = dataclasses.asdict(tokens)
+            for arm in plan.arms:
+                loop = loop_of(arm, plan.arms) if arm.role == "resample" else None
+                if loop is not None:
+                    draws.setdefault(arm.name, {}).setdefault(model, {})[task.card.name] = (
+                        draws_for_equal_tokens(loop, task.mode, tokens, plan.selector)
+                    )
+    facts["draws"] = draws
+    return dataclasses.replace(plan, draws=draws, match="fixed"), facts
 
 
 def loop_of(control: Arm, arms: Sequence[Arm]) -> Arm | None:
@@ -91,34 +97,45 @@ def loop_of(control: Arm, arms: Sequence[Arm]) -> Arm | None:
     return next((arm for arm in loops if arm.name == name), loops[0] if loops else None)
 
 
-def _first_prompts(prepared: Prepared) -> Iterator[tuple[Message, ...]]:
-    loop = next((a for a in prepared.plan.arms if a.role == "treatment"), prepared.plan.arms[0])
-    for task in prepared.tasks:
-        for question in task.data.questions:
-            yield render(question, loop.stimuli, loop.placement)
+def _first_prompts(plan: Plan, task: LoadedTask) -> Iterator[tuple[Message, ...]]:
+    loop = next((a for a in plan.arms if a.role == "treatment"), plan.arms[0])
+    for question in task.data.questions:
+        yield render(question, loop.stimuli, loop.placement)
 
 
-async def _ask_first(prepared: Prepared, client: Client, count: int) -> list[Answered]:
+async def _ask_first(
+    prepared: Prepared, client: Client, count: int
+) -> dict[tuple[str, str], list[Answered]]:
+    """First answers to a task's first questions in the order of opening, by model and task.
+
+    A task of fewer than 100 questions is asked all of them, since few answers would miss its mean
+    by several per cent; the run asks these calls anyway. Under a cap ``count`` has to do.
+    """
     plan = prepared.plan
-    jobs = []
+    caps = client.ledger.caps
+    capped = caps.total_tokens is not None or caps.usd is not None
+    loop = next((arm for arm in plan.arms if arm.role == "treatment"), plan.arms[0])
+    places, jobs = [], []
     for task in prepared.tasks:
-        share = max(1, count // len(prepared.tasks))
-        questions = task.data.questions
-        step = max(1, len(questions) // share)
-        loop = next((arm for arm in plan.arms if arm.role == "treatment"), plan.arms[0])
-        for question in questions[::step][:share]:
-            messages = render(question, loop.stimuli, loop.placement)
-            for model in plan.models:
-                address = Address(task.card.name, question.id, model, 0, 0, plan.seeds[0])
+        name = task.card.name
+        few = len(task.data.questions) < FEW_QUESTIONS and count == PILOT_QUESTIONS
+        share = len(task.data.questions) if few and not capped else count
+        known = {question.id: question for question in task.data.questions}
+        for model in plan.models:
+            opened = opening_order([task], model, plan.seeds, plan.order)
+            for _, id in opened[:share]:
+                messages = render(known[id], loop.stimuli, loop.placement)
+                address = Address(name, id, model, 0, 0, plan.seeds[0])
+                places.append((model, name))
                 jobs.append(_one(client, Request(address, messages, task.sampling, arm=loop.name)))
     # Calls under way are waited for even when one is refused, so that none is paid for in vain.
+    answered: dict[tuple[str, str], list[Answered]] = {}
     found = await asyncio.gather(*jobs, return_exceptions=True)
-    answered = []
-    for pair in found:
+    for place, pair in zip(places, found, strict=True):
         if isinstance(pair, BaseException):
             raise pair
         if pair is not None:
-            answered.append(pair)
+            answered.setdefault(place, []).append(pair)
     return answered
 
 
@@ -140,7 +157,8 @@ async def probe(prepared: Prepared) -> Probe | None:
             client, _ = make_client(prepared.plan, journal, prepared.tasks)
             try:
                 started = time.monotonic()
-                answered = await _ask_first(prepared, client, PROBE_QUESTIONS)
+                by_task = await _ask_first(prepared, client, PROBE_QUESTIONS)
+                answered = [pair for pairs in by_task.values() for pair in pairs]
                 seconds = time.monotonic() - started
             finally:
                 await client.close()

@@ -53,6 +53,7 @@ class Plan:
         primary: the one treatment whose contrast ``stop_when`` watches.
         order: ``permuted`` opens questions at random, tasks in proportion; ``listed`` as the data
             have them.
+        draws: draws of each `resample` control as the pilot fixed them: arm → model → task.
         stop_when: ``decided`` ends the run when a sequential test is decided; else None.
         margin: half-width of the region of equivalence, a share.
         reuse: run folders whose journals are read before anything is asked.
@@ -80,6 +81,7 @@ class Plan:
     server: Mapping[str, Any] = field(default_factory=dict)
     limits: Mapping[str, Any] = field(default_factory=dict)
     match: str = "tokens"
+    draws: Mapping[str, Mapping[str, Mapping[str, float]]] = field(default_factory=dict)
     stop_when: str | None = None
     primary: str | None = None
     order: str = "permuted"

@@ -121,7 +121,7 @@ def _pilot(ray: Any, plan: Plan, gpus: int, path: Path) -> tuple[Plan, dict[str,
     except ray.exceptions.RayTaskError as error:
         raise HeartloopError(f"pilot: {str(error).strip().splitlines()[-1]}") from error
     draws = plan_from_dict(plain, "pilot")
-    return dataclasses.replace(plan, arms=draws.arms, match=draws.match), facts
+    return dataclasses.replace(plan, draws=draws.draws, match=draws.match), facts
 
 
 def pilot_in(plain: Mapping[str, Any], path: str) -> tuple[dict[str, Any], dict[str, Any]]:

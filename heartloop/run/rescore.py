@@ -161,7 +161,9 @@ async def _replay(
         return opening_order(prepared.tasks, model, plan.seeds, plan.order, part)
 
     runner.opening = opening
-    units = units_of(prepared.tasks, plan.models, plan.seeds, plan.arms, part, plan.order)
+    units = units_of(
+        prepared.tasks, plan.models, plan.seeds, plan.arms, part, plan.order, plan.draws
+    )
     try:
         try:
             await runner.run(units, prepared.units)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from heartloop.cards import TaskCard
@@ -53,6 +54,7 @@ def units_of(
     arms: Sequence[Arm],
     shard: tuple[int, int] | None = None,
     order: str = "permuted",
+    draws: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
 ) -> Iterator[Unit]:
     """All units: questions in the order of opening, all arms and seeds of one side by side.
 
@@ -65,6 +67,7 @@ def units_of(
         arms: of the plan.
         shard: (index, count): the questions of one shard only.
         order: see `heartloop.run.order.question_order`.
+        draws: draws that were fixed for arm → model → task, in place of the arm's own.
     """
     loaded = {task.card.name: task for task in tasks}
     questions = {name: {q.id: q for q in task.data.questions} for name, task in loaded.items()}
@@ -75,6 +78,9 @@ def units_of(
             task = loaded[name]
             for seed in seeds:
                 for arm in arms:
+                    fixed = (draws or {}).get(arm.name, {}).get(model, {}).get(name)
+                    if fixed is not None:
+                        arm = dataclasses.replace(arm, params={**arm.params, "draws": fixed})
                     gold = task.data.golds[id]
                     yield Unit(task, questions[name][id], gold, arm, model, seed, turn)
 
