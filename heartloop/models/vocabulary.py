@@ -55,6 +55,7 @@ _KINDS_OF_FINISH: tuple[tuple[str, re.Pattern[str]], ...] = tuple(
         (FAILED, r"error|abort|fail|cancel|interrupt|time_?out|timed|insufficient|unavailable"
                  r"|overload|malformed|disconnect|network|preempt|evict|exception|crash|killed"
                  r"|shut_?down|terminated|resource|invalid|died"),
+        ("stop", r"^(?:natural_)?(?:stop|eo[st]|end|complete|done|finish|success)"),
     )
 )  # fmt: skip
 

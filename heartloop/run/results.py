@@ -15,6 +15,8 @@ from heartloop.run.summary import content_line, final_line, planned_rounds
 from heartloop.run.verdicts import read_traces
 from heartloop.types import CAP_HITS
 
+MOST_TOKENS = 2**53
+
 INT8 = np.dtype(np.int8)
 INT64 = np.dtype(np.int64)
 
@@ -327,4 +329,5 @@ def _steps(traces: Sequence[_Trace], row: Mapping[str, int], seeds: Mapping[int,
 
 
 def _total(usage: Mapping[str, int]) -> int:
-    return int(usage["prompt"] + usage["completion"])
+    # Folders written before counts were checked may hold absurd ones, beyond what arrays hold.
+    return max(0, min(int(usage["prompt"] + usage["completion"]), MOST_TOKENS))

@@ -108,6 +108,34 @@ def test_no_key_for_a_server_that_nobody_named(monkeypatch):
     assert len(asked_with_key) == 1  # the last one alone, which named the server
 
 
+def test_azure_gets_its_key_in_its_own_header_and_its_query_at_the_end():
+    async def main():
+        seen = []
+
+        async def handle(http):
+            seen.append(
+                (http.path_qs, http.headers.get("api-key"), "Authorization" in http.headers)
+            )
+            return web.json_response({"choices": [{"message": {"content": "hi"}}]})
+
+        app = web.Application()
+        app.router.add_route("*", "/{path:.*}", handle)
+        runner = web.AppRunner(app, shutdown_timeout=0.1)
+        await runner.setup()
+        site = web.TCPSite(runner, "127.0.0.1", 0)
+        await site.start()
+        root = f"http://127.0.0.1:{site._server.sockets[0].getsockname()[1]}/openai/deployments/d"
+        url = f"{root}/chat/completions?api-version=2024-10-21"
+        model = make_model("server/d", ModelOptions(base_urls=(url,), api_key=KEY))
+        await model.complete(ASKED)
+        await model.close()
+        await runner.cleanup()
+        return seen
+
+    path = "/openai/deployments/d/chat/completions?api-version=2024-10-21"
+    assert asyncio.run(main()) == [(path, KEY, False)]
+
+
 @pytest.mark.parametrize("key", [f"{KEY}\r", f" {KEY}\n"])
 def test_line_ends_around_a_key_are_taken_off(key, monkeypatch):
     monkeypatch.setenv("HEARTLOOP_API_KEY", key)

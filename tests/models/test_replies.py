@@ -44,7 +44,7 @@ def test_every_word_of_the_table_is_understood_in_every_spelling(ours, words):
     [
         ("max_new_tokens", "length"), ("hit_token_limit", "length"), ("content_blocked", "content_filter"),
         ("policy_violation", "content_filter"), ("upstream_error", "failed"), ("engine_crashed", "failed"),
-        ("tool_calls", "tool_calls"), ("OTHER", "OTHER"), (None, "unknown"), ("", "unknown"),
+        ("end_of_turn", "stop"), ("EOT_ID", "stop"), ("tool_calls", "tool_calls"), ("OTHER", "OTHER"), (None, "unknown"), ("", "unknown"),
         (7, "unknown"), ("null", "null"),
     ],
 )  # fmt: skip

@@ -228,3 +228,17 @@ def test_a_secret_where_it_would_be_written_is_refused_before_anything_is(
     assert not Path("runs").exists() or SECRET not in "".join(
         file.read_text() for file in Path("runs").rglob("*") if file.is_file()
     )
+
+
+def test_an_older_folder_with_absurd_counts_still_opens(
+    run: Callable[..., Any], loopback: Any, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(loopback(lambda body: reply()).url)[0] == 0
+    for name in ("calls.jsonl", "verdicts.jsonl"):
+        file = Path("runs/r", name)
+        file.write_text(file.read_text().replace('"completion":5', f'"completion":{2**63}'))
+    for command in (["status", "r"], ["report", "r"], ["score", "r"]):
+        with pytest.raises(SystemExit) as ended:
+            main(command)
+        said = capsys.readouterr()
+        assert not ended.value.code and "Traceback" not in said.err, (command, said.err)
