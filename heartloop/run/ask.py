@@ -29,7 +29,6 @@ class BoundAsk:
         calls, usage, cost: everything that was answered, helpers apart.
         paid_calls, paid_tokens: what of it was paid now: neither from the journal nor shared with
             another arm.
-        spent: key → calls and usage when that answer came.
     """
 
     def __init__(
@@ -49,7 +48,8 @@ class BoundAsk:
         self.calls = self.paid_calls = self.paid_tokens = 0
         self.usage = Usage()
         self.cost: float | None = None
-        self.spent: dict[str, tuple[int, Usage]] = {}
+        self._asked = 0
+        self._answered: list[tuple[int, str, Usage]] = []  # order of asking, key, own usage
         self._client = client
         self._unit = unit
 
@@ -65,6 +65,8 @@ class BoundAsk:
     ) -> Completion:
         """Ask for one completion; see `heartloop.types.Ask`."""
         self._client.raise_if_stopped()  # also where the journal could answer
+        self._asked += 1
+        order = self._asked
         unit = self._unit
         request = Request(
             self._address(round, draw),
@@ -76,8 +78,22 @@ class BoundAsk:
         )
         completion = await self._client.ask(request)
         self._book(completion)
-        self.spent[completion.key] = (self.calls, self.usage)
+        self._answered.append((order, completion.key, completion.usage))
         return completion
+
+    @property
+    def spent(self) -> dict[str, tuple[int, Usage]]:
+        """Key → calls and usage up to and including that call, in the order of asking.
+
+        Not that of the answers: which of several draws comes back first is chance, and the verdicts
+        of a run must be those of its journal scored again.
+        """
+        found: dict[str, tuple[int, Usage]] = {}
+        total = Usage()
+        for count, (_, key, usage) in enumerate(sorted(self._answered, key=lambda a: a[0]), 1):
+            total += usage
+            found[key] = (count, total)
+        return found
 
     async def score(
         self, prompt: str, continuations: Sequence[str], *, draw: int = 0
