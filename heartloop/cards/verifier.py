@@ -27,6 +27,7 @@ VERIFIER_KINDS = (
     "ii_f1",
     "ii_set",
     "ii_contains",
+    "ii_negativeprompt",
     "judge",
 )
 

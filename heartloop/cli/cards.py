@@ -27,6 +27,7 @@ def tasks_group() -> None:
     heartloop tasks list bbh         the members of a suite
     heartloop tasks show olympiad    every field, and the trivial baselines
     heartloop tasks check my.yaml    what is wrong with a card, by line and field
+    heartloop tasks check my.csv     three prompts as they will be sent, with gold and verifier
     """
 
 
@@ -132,9 +133,12 @@ def _check_command(kind: Kind) -> Callable[..., int]:
     def command(files: tuple[str, ...], as_json: bool) -> int:
         from heartloop.cards import list_cards
         from heartloop.cards.check import check_card
+        from heartloop.data.files import SUFFIXES
 
         names = files or tuple(ref.name for ref in list_cards(kind) if not ref.member)
-        results = [check_card(kind, name, steps=_check_steps) for name in names]
+        tables = [n for n in names if kind == "tasks" and Path(n).suffix.lower() in SUFFIXES]
+        cards = [name for name in names if name not in tables]
+        results = [check_card(kind, name, steps=_check_steps) for name in cards]
         if as_json:
             _print_json(
                 [
@@ -156,6 +160,11 @@ def _check_command(kind: Kind) -> Callable[..., int]:
                     click.echo(f"warning: {found.file}: {line}", err=True)
                 if found.ok:
                     click.echo(f"ok: {found.name} ({found.file})")
+            if kind == "tasks" and files:
+                from heartloop.cli._prompts import show_prompts
+
+                for name in (*tables, *(found.file for found in results if found.ok)):
+                    show_prompts(str(name))
         return 0 if all(found.ok for found in results) else 2
 
     return command

@@ -374,6 +374,7 @@ def numeric_range(
 
 
 from heartloop.grading.induction import INDUCTION  # noqa: E402  (uses the helpers above)
+from heartloop.grading.negativeprompt import ii_negativeprompt  # noqa: E402
 
 COMPARATORS: dict[str, Comparator] = {
     "exact": exact,
@@ -387,4 +388,5 @@ COMPARATORS: dict[str, Comparator] = {
     "regex": regex,
     "numeric_range": numeric_range,
     **INDUCTION,
+    "ii_negativeprompt": ii_negativeprompt,
 }

@@ -31,7 +31,7 @@ def warnings_for(
     rows = [row for row in summary["arms"] if row["trials"]]
     found = [
         *_chance(rows, manifest),
-        *_unscored(rows),
+        *_unscored(rows, manifest),
         *_errors(rows),
         *_cap_hits(rows),
         *_asked(rows),
@@ -87,7 +87,7 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     return list(groups.values())
 
 
-def _unscored(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+def _unscored(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> list[str]:
     apart = []
     for group in _groups(rows):
         high, low = max(group, key=_lost), min(group, key=_lost)
@@ -107,9 +107,15 @@ def _unscored(rows: Sequence[Mapping[str, Any]]) -> list[str]:
         )
     heavy = [row for row in rows if _lost(row) > 0.1]
     if heavy:
+        verifiers = {t["task"]: t.get("verifier") for t in manifest["tasks"]}
+        choices = any(verifiers[row["task"]] in ("choice", "choice_text") for row in heavy)
+        loglik = (
+            "; where the server gives log-probabilities, --verifier choice_loglik leaves none "
+            "unscored"
+        )
         found.append(
             f"more than 10% of the answers have no verdict: {_where(heavy, rows)}; "
-            "heartloop report shows the reasons"
+            "heartloop report shows the reasons" + (loglik if choices else "")
         )
     return found
 

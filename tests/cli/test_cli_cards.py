@@ -172,3 +172,16 @@ def test_init_overwrites_nothing(run: Run, home: Path) -> None:
     (home / "file").write_text("")
     code, _, err = run("init", "file/below")
     assert code == 2 and err.count("\n") == 1
+
+
+def test_check_shows_three_prompts_of_a_table_with_gold_and_verifier(run: Run, home: Path) -> None:
+    rows = "".join(f"Which city is number {i}?,City{i},1\n" for i in range(5))
+    (home / "faq.csv").write_text("question,answer,level\n" + rows)
+    code, out, err = run("tasks", "check", "faq.csv")
+    assert code == 0, err
+    assert "5 questions, verifier text (the answers are short texts, such as 'City0')" in out
+    assert "note: column level is not used" in out
+    assert out.count("[user]") == 3 and "--- 3 of 3, id 2, gold: City2" in out
+    (home / "bad.csv").write_text("question,picture,answer\nQ?,a.png,x\n")
+    code, out, err = run("tasks", "check", "bad.csv")
+    assert code == 2 and "picture: holds a picture" in err
