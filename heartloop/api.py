@@ -361,8 +361,10 @@ def _questions(folder: Any) -> dict[tuple[str, str], tuple[str, tuple[str, ...]]
     """Question text and golds by (task, question id); empty where the data have moved."""
     from heartloop.errors import HeartloopError
     from heartloop.run.execute import plan_of, prepare
+    from heartloop.run.trust import check_received
 
     try:
+        check_received(folder.path, folder.manifest, asks=False)  # reading executes nothing foreign
         prepared = prepare(plan_of(folder), download=False)
     except HeartloopError:
         return {}

@@ -32,7 +32,8 @@ WHAT = option_group(
         metavar="NAME",
         help="Loops: heart (default), reflect, neutral, neutral-varied, self_refine, "
         "direct_refine, critique, budget_force. One turn: single (default with --stimuli), cot, "
-        "emotional_cot, planner, knowledge. Draws: resample, adaptive. Or dspy:FILE.py:program.",
+        "emotional_cot, planner, knowledge. Draws: resample, adaptive. Of your own: "
+        "FILE.py:NAME, or dspy:FILE.py:program.",
     ),
     click.option(
         "--mode",
@@ -111,7 +112,7 @@ LOOP = option_group(
         "--selector",
         metavar="S",
         help="Verifier-free: synthesis (default), last, first, majority, self_score, tournament, "
-        "confidence, weighted, adaptive.",
+        "confidence, weighted, adaptive; or your own, FILE.py:NAME.",
     ),
     click.option(
         "--param",
@@ -159,7 +160,11 @@ DATA = option_group(
         help="Demonstrations as turns of a chat (the default) or in the one message "
         "(the default of published protocols).",
     ),
-    click.option("--verifier", metavar="V", help="A verifier card instead of the task's own."),
+    click.option(
+        "--verifier",
+        metavar="V",
+        help="A verifier card instead of the task's own, or FILE.py:NAME.",
+    ),
     click.option(
         "--helper",
         metavar="M",

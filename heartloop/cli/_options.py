@@ -12,6 +12,7 @@ from heartloop.cli._config import read_config
 from heartloop.cli._judges import judges_from
 from heartloop.errors import UsageError
 from heartloop.run.arms import build_arms
+from heartloop.run.doors import open_doors, open_selector, open_verifier
 from heartloop.run.execute import Changes
 from heartloop.run.folder import RunFolder
 from heartloop.run.plan import Plan, load_plan
@@ -148,8 +149,12 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     else:
         name, urls, why = default_model(tuple(flags["base_url"]), ask=not flags["as_json"])
         models = (name,)
-    if flags["selector"]:
-        check_selector(flags["selector"], "--selector")
+    selector, verifier = flags["selector"], flags["verifier"]
+    if selector:
+        selector = open_selector(selector)
+        check_selector(selector, "--selector")
+    if verifier:
+        verifier = open_verifier(verifier)
     if flags["sample"] is not None and flags["limit"] is None:
         raise UsageError("--sample draws the questions of --limit N; give --limit, too")
     method = flags["method"] or ("single" if flags["stimuli"] else "heart")
@@ -168,12 +173,12 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         ),
         seeds=whole_numbers(flags["seeds"], "--seeds"),
         mode=mode,
-        selector=flags["selector"] or "synthesis",
+        selector=selector or "synthesis",
         limit=flags["limit"],
         sample=flags["sample"],
         shots=flags["shots"],
         shots_as=flags["shots_as"],
-        verifier=flags["verifier"],
+        verifier=verifier,
         helper=flags["helper"],
         judge=judges_from(flags),
         sampling=_sampling(flags),
@@ -363,6 +368,7 @@ def register_methods(
     check_received(
         folder.path, manifest, asks=asks, named_server=named_server, allow_code=allow_code
     )
+    open_doors(manifest["plan"])
     for arm in manifest["plan"]["arms"]:
         if str(arm["method"]).startswith("dspy:"):
             from heartloop.integrations.dspy import register_program

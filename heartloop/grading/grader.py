@@ -6,6 +6,7 @@ import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from importlib import metadata
 from typing import Any
 
 from heartloop.cards.verifier import Step, VerifierCard, load_verifier
@@ -75,6 +76,9 @@ class Grader:
         self.reads_content = any(step.name == "content" for step in self.strict)
         ex.check_steps((*self.strict, *verifier.form), verifier.name)
         reader = verifier.content or BY_KIND.get(kind, "text")
+        if reader not in READERS:
+            for point in metadata.entry_points(group="heartloop.readers", name=reader):
+                READERS[reader] = point.load()
         if reader not in READERS:
             raise CardError(
                 f'{verifier.name}: content: unknown reader "{reader}"; '

@@ -110,6 +110,11 @@ def make_model(spec: str, options: ModelOptions | None = None) -> Model:
         return VllmModel(spec, rest, options)
     if not spec.strip() or (not slash and kind in ("server", "replay", "hf", "vllm")):
         raise UsageError("--model: a model needs a name, such as pocket or server/NAME")
+    from importlib import metadata
+
+    for point in metadata.entry_points(group="heartloop.models", name=kind):
+        model: Model = point.load()(spec, rest, options)  # a provider of an installed package
+        return model
     from heartloop.models.litellm import LitellmModel
 
     return LitellmModel(spec, options)

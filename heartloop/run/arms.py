@@ -36,7 +36,9 @@ def build_arms(
     """
     from heartloop.cards import parse_stimuli
     from heartloop.methods import validate_arm
+    from heartloop.run.doors import open_method
 
+    method = open_method(method)
     params = dict(params or {})
     if not stimuli:
         return with_controls([with_cues(Arm(method, method, params=params))], controls, mode)

@@ -19,6 +19,7 @@ from heartloop.models import ModelOptions, make_model
 from heartloop.models.urls import base_url
 from heartloop.run.ask import judge_ask
 from heartloop.run.claim import asked_questions
+from heartloop.run.doors import verifier_card
 from heartloop.run.judges import (
     JudgeModel,
     judge_options,
@@ -114,7 +115,7 @@ def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:
         verifier = plan.verifier or _own_verifier(card, data)
         # Params of the card are for the card's own verifier.
         params = dict(card.params) if verifier == card.verifier else {}
-        grader = open_grader(verifier, params=params, pool=pool)
+        grader = open_grader(verifier_card(verifier), params=params, pool=pool)
         _check_loglik(plan, grader)
         sampling = dataclasses.replace(card.sampling, **_sampling(plan))
         loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader, card)))

@@ -288,7 +288,9 @@ def load_plan(path: Path) -> Plan:
         value = {"shots_as": "text", **value["plan"]}  # the only way of manifests that do not say
     else:
         value = _own_draws(value, str(path))
-    return plan_from_dict(value, str(path))
+    from heartloop.run.doors import open_doors
+
+    return plan_from_dict(open_doors(value), str(path))
 
 
 def _own_draws(value: dict[str, Any], where: str) -> dict[str, Any]:

@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.errors import UsageError
+from heartloop.run.doors import is_code
 
 
 def signature(plan: Mapping[str, Any]) -> str | None:
@@ -58,8 +59,8 @@ def check_received(
         return
     if programs and not allow_code:
         raise UsageError(
-            f"{folder}: was not made here, and would execute {programs[0]}; read it first, then "
-            "add --allow-code"
+            f"{folder}: was not made here, or its code has changed, and would execute "
+            f"{programs[0]}; read it first, then add --allow-code"
         )
     of_judges = [x for x in addresses if x not in _servers(plan)]
     if asks and addresses and (of_judges or not named_server):
@@ -73,14 +74,19 @@ def check_received(
 
 def _programs(plan: Mapping[str, Any]) -> list[str]:
     """What would be executed, as it is shown: files with their digests, arguments of servers."""
-    methods = [str(arm["method"]) for arm in plan["arms"]]
-    found = [shown_program(m) for m in dict.fromkeys(methods) if m.startswith("dspy:")]
+    named = [str(arm["method"]) for arm in plan["arms"]]
+    named += [str(plan.get(field) or "") for field in ("selector", "verifier")]
+    found = [
+        shown_program(name)
+        for name in dict.fromkeys(named)
+        if name.startswith("dspy:") or is_code(name)
+    ]
     arguments = (plan.get("server") or {}).get("vllm_args") or ()
     return found + ([f"a server with {' '.join(map(str, arguments))}"] if arguments else [])
 
 
 def shown_program(method: str) -> str:
-    """A DSPy method with the sha256 of its file as it is now."""
+    """A name that stands for a file's code, with the sha256 of the file as it is now."""
     name = method.removeprefix("dspy:").partition("@")[0]
     path = Path(name if name.endswith(".py") else name.rpartition(":")[0])
     try:
