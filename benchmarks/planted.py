@@ -191,6 +191,7 @@ class ServerAsk:
     seed: int = 0
     reader: BoxReader = field(default_factory=BoxReader)
     learner: object = None
+    helper: object = None
 
     async def __call__(
         self, messages, *, round=0, draw=0, purpose="answer", extends=None, **sampling

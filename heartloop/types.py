@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
@@ -505,11 +506,37 @@ class Reader(Protocol):
         ...
 
 
+class Learns(Protocol):
+    """What an arm learns over the questions of a task."""
+
+    async def before(self, question: str) -> tuple[Counter[str], Counter[str]]:
+        """Rounds and successes by cue, of the questions that this one may learn from."""
+        ...
+
+    def close(self, trace: Trace) -> None:
+        """Take over what came of a question."""
+        ...
+
+    def abandon(self, question: str) -> None:
+        """A question ends without a trace."""
+        ...
+
+
 class Ask(Protocol):
     """How a method asks: bound by the runner to one question, one model and one run seed."""
 
     reader: Reader
     seed: int  # the run seed: what a schedule's or selector's own dice are thrown with
+
+    @property
+    def helper(self) -> Ask | None:
+        """The second model (``--helper``), or None."""
+        ...
+
+    @property
+    def learner(self) -> Learns | None:
+        """What the arm's `bandit` schedule has learnt on the task; None for other schedules."""
+        ...
 
     async def __call__(
         self,

@@ -17,6 +17,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "run": ("run", "run_command", "Run an experiment: tasks × models × arms × seeds."),
     "resume": ("run", "resume_command", "Go on with an interrupted run; nothing is asked twice."),
     "repair": ("repair", "repair_command", "Set damage in a run aside, rebuild from its journal."),
+    "merge": ("merge", "merge_command", "Make one run of the shards that --shard worked on."),
     "status": ("status", "status_command", "Show runs and how far they are."),
     "score": ("score", "score_command", "Grade a run again from its journal, without new calls."),
     "compare": ("compare", "compare_command", "Paired tests between arms or runs."),

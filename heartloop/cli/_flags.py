@@ -243,6 +243,11 @@ LAUNCH = option_group(
 SHARDS = option_group(
     "Shards",
     click.option(
+        "--shard",
+        metavar="I/N",
+        help="One of N shards of the questions, for a scheduler; heartloop merge joins them.",
+    ),
+    click.option(
         "--ray", metavar="ADDRESS", help="Run shards on a Ray cluster: an address, or auto."
     ),
     click.option(

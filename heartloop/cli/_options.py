@@ -117,6 +117,16 @@ def whole_numbers(value: str, option: str) -> tuple[int, ...]:
         raise UsageError(f"{option} {value!r}: expected whole numbers such as 0,1,2") from None
 
 
+def shard_of_flag(text: str | None) -> tuple[int, int] | None:
+    """``2/8`` as (index from 0, count); raises UsageError for anything that is none."""
+    if text is None:
+        return None
+    index, slash, count = text.partition("/")
+    if not (slash and index.isdecimal() and count.isdecimal() and 1 <= int(index) <= int(count)):
+        raise UsageError(f"--shard {text!r}: expected I/N, from 1/N to N/N")
+    return int(index) - 1, int(count)
+
+
 def places_of(text: str | None) -> tuple[Placement, ...]:
     """``before,system`` as placements; raises UsageError for anything that is none."""
     from heartloop.types import PLACEMENTS

@@ -56,11 +56,15 @@ def run_command(**flags: Any) -> int:
     """
     from heartloop.cli._config import runs_folder
     from heartloop.cli._money import confirm_cost
+    from heartloop.cli._options import shard_of_flag
     from heartloop.cli._show import show_plan
     from heartloop.errors import UsageError
     from heartloop.run.execute import prepare
     from heartloop.run.folder import new_folder
 
+    flags["shard"] = shard_of_flag(flags["shard"])
+    if flags["shard"] and flags["ray"]:
+        raise UsageError("--shard and --ray exclude one another: Ray makes shards of its own")
     if flags["method"] and flags["method"].startswith("dspy:"):
         from heartloop.integrations.dspy import register_program
 
@@ -185,7 +189,14 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
         from heartloop.report.findings import standing
 
         shown = watch(quiet=flags["as_json"])
-        work = execute(prepared, folder, command=command, watch=shown, standing=standing)
+        work = execute(
+            prepared,
+            folder,
+            command=command,
+            watch=shown,
+            shard=flags["shard"],
+            standing=standing,
+        )
         summary = asyncio.run(work)
     return finish(summary, folder, as_json=flags["as_json"])
 

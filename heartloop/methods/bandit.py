@@ -124,7 +124,7 @@ class BanditSchedule:
     def __init__(
         self, question: Question, arm: Arm, ask: Ask, key: tuple[Any, ...], *, oracle: bool
     ) -> None:
-        learner = getattr(ask, "learner", None)
+        learner = ask.learner
         if not oracle:
             raise UsageError(
                 f"arm {arm.name!r}: schedule: bandit learns from a verifier; use --mode oracle"
@@ -135,7 +135,7 @@ class BanditSchedule:
                 "(heartloop.methods.open_learner)"
             )
         self.notes: dict[str, Any] = {}
-        self._learner: Learner = learner
+        self._learner = learner
         self._question, self._cues, self._key = question.id, arm.cues, key
         self._state: tuple[Counter[str], Counter[str]] | None = None
         self._round = 0

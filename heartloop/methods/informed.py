@@ -40,7 +40,7 @@ async def planner(question: Question, arm: Arm, ask: Ask, check: Check | None = 
     plan = _text_for(given, question)
     if plan is None and given is None:
         base = render(question, arm.stimuli, arm.placement)
-        helper: Ask = getattr(ask, "helper", None) or ask
+        helper = ask.helper or ask
         try:
             said = await helper(append_to_last(base, wordings.ASK_PLAN), purpose="feedback")
         except CallError as error:

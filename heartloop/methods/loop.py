@@ -71,7 +71,7 @@ def stops_early(values: Mapping[str, Any], oracle: bool) -> bool:
 async def heart(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:
     """The HEART-style loop (reconstructed after Pinto et al. 2025, arXiv 2509.22876)."""
     values = settings(arm)
-    learner = getattr(ask, "learner", None) if values["schedule"] == "bandit" else None
+    learner = ask.learner if values["schedule"] == "bandit" else None
     if learner is None:
         return await feedback_loop(question, arm, ask, check, values)
     try:

@@ -153,4 +153,4 @@ def dice(*parts: object) -> random.Random:
 
 def run_seed(ask: Ask) -> int:
     """The run seed an `Ask` is bound to; 0 where it does not say."""
-    return int(getattr(ask, "seed", 0))
+    return ask.seed

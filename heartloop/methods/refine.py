@@ -166,7 +166,6 @@ def _told(values: Mapping[str, Any], now: Turn, words: str) -> str:
 
 
 def _helper(arm: Arm, ask: Ask) -> Ask:
-    helper: Ask | None = getattr(ask, "helper", None)
-    if helper is None:
+    if ask.helper is None:
         raise UsageError(f"arm {arm.name!r}: {arm.method} needs a second model; name one (helper)")
-    return helper
+    return ask.helper

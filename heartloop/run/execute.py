@@ -59,6 +59,9 @@ async def execute(
         CircuitOpen: every request fails the same way; the summary is written before.
         HeartloopError: the run cannot go on; what was paid for is in the journal.
     """
+    if shard is None and (folder.path / MANIFEST).exists():
+        kept = folder.manifest.get("shard")  # a shard that is gone on with
+        shard = (int(kept[0]), int(kept[1])) if kept else None
     async with open_session(
         prepared, folder, command=command, shard=shard, signals=handle_signals
     ) as session:

@@ -60,6 +60,8 @@ class FakeAsk:
     die_after: int | None = None
     delay: Callable[[Call], float] = lambda call: 0.0
     reader: BoxReader = field(default_factory=BoxReader)
+    helper: Any = None
+    learner: Any = None
 
     def __post_init__(self) -> None:
         self.calls: list[Call] = []

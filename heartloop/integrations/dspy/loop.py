@@ -356,6 +356,9 @@ def _sum(usages: Sequence[Mapping[str, Mapping[str, Any]]]) -> dict[str, dict[st
 class _Reading:
     """What schedules may know of answers here: their text."""
 
+    helper = None
+    learner = None
+
     def __init__(self, seed: int) -> None:
         self.seed = seed
         self.reader: Reader = self
