@@ -256,6 +256,37 @@ def finish(summary: dict[str, Any], folder: Any, *, as_json: bool) -> int:
     return 0 if answered else 1
 
 
+JUDGED = {
+    "correct_given_attempted": "correct given attempted",
+    "f": "F",
+    "true": "true",
+    "informative": "informative",
+    "true_and_informative": "true and informative",
+}
+
+
+def judged_lines(summary: Mapping[str, Any]) -> list[str]:
+    """The headline figures of judged tasks, an arm a line, and how far a panel's judges agree."""
+    lines = []
+    for row in summary["arms"]:
+        judged = row.get("judged") or {}
+        shown = [
+            f"{words} {100 * judged[name]:.1f} %"
+            for name, words in JUDGED.items()
+            if judged.get(name) is not None
+        ]
+        shown += [f"{axis} {mean:.2f}" for axis, mean in judged.get("ratings", {}).items()]
+        if shown:
+            lines.append(f"judged: {row['task']} {row['arm']}: {', '.join(shown)}")
+    for pair in summary.get("panel", []):
+        kappa = "none" if pair["kappa"] is None else f"{pair['kappa']:.2f}"
+        lines.append(
+            f"judges: {' and '.join(pair['judges'])}: {pair['axis']} equal in "
+            f"{100 * pair['equal']:.0f} % of {pair['n']}, Cohen's κ {kappa}"
+        )
+    return lines
+
+
 def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> None:
     """Accuracy by round beside the controls, one sentence, and what to type next.
 
@@ -297,6 +328,8 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
             f"suite {suite['suite']}, {suite['arm']}: normalised mean {suite['normalised']:.2f}, "
             f"accuracy {100 * suite['accuracy']:.2f} % over {suite['tasks']} tasks"
         )
+    for line in judged_lines(summary):
+        click.echo(line)
     paid = summary["paid"]
     tokens = paid["tokens"]
     click.echo(

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--seed", type=int, default=0, show_default=True, help="Of the resampling.")
 @click.option("--quality", is_flag=True, help="Score utterances: BLEU, ROUGE-L, Distinct.")
 @judge_options
+@click.option("--yes", is_flag=True, help="Do not ask before spending money.")
 @click.option("--matrix", is_flag=True, help="Print the confusion matrix of every arm.")
 @click.option("--write-plan", type=click.Path(dir_okay=False), metavar="FILE.json",
               help="Write one arm's strategies as a plan for --method planner.")  # fmt: skip
@@ -168,10 +169,16 @@ def _quality(found: list[Predictions], options: dict[str, Any]) -> list[Response
 def _ratings(found: list[Predictions], options: dict[str, Any]) -> list[Ratings]:
     import asyncio
 
+    from heartloop.cli._money import confirm_cost
     from heartloop.run.esc_quality import rate
 
     rated: list[Ratings] = []
     judges = judges_from(options)
+    unpriced = [j.model for j in judges if not j.model.startswith(("pocket", "server/", "hf/"))]
+    unpriced += [j.model for j in judges if j.base_url and "://127." not in j.base_url]
+    cost = {"costs_money": bool(unpriced), "unpriced": unpriced}
+    calls = sum(len(one.keys) for one in found) * len(judges)
+    confirm_cost(cost, options["yes"], f"rating by judges, at most {calls:,} calls,")
     for name, folder in _folders(found, options).items():
         arms = [one for one in found if one.run == name]
         rated += asyncio.run(rate(folder, arms, judges, data_dir=options["data"]))

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import json
+from typing import Any
 
 import click
 
 from heartloop.cli._flags import ALLOW_CODE
+from heartloop.cli._judges import judge_options, judges_from
 
 
 @click.command("score", short_help="Grade a run again from its journal.")
@@ -26,6 +28,8 @@ from heartloop.cli._flags import ALLOW_CODE
     default=None,
     help="Whether selectors that ask the model may do so. Default: only with --selectors.",
 )
+@judge_options
+@click.option("--yes", is_flag=True, help="Do not ask before spending money.")
 @ALLOW_CODE
 @click.option("--force", is_flag=True, help="Replace the run's own verdicts even by fewer.")
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
@@ -38,37 +42,53 @@ def score_command(
     allow_calls: bool | None,
     allow_code: bool,
     force: bool,
+    yes: bool,
     as_json: bool,
+    **flags: Any,
 ) -> None:
     """Grade a run again from its journal; nothing that was answered is asked again.
 
     \b
     heartloop score RUN                      rebuild verdicts.jsonl and summary.json
     heartloop score RUN --verifier choice    another reading of the same answers
+    heartloop score RUN --judge M2           judged anew by another model or panel
     heartloop score RUN --selectors all      every way to pick an answer, side by side
 
     With --verifier or --selectors the run's own results stay as they are; the new ones are
     written beside them (summary.LABEL.json).
     """
     from heartloop.cli._config import runs_folder
+    from heartloop.cli._money import confirm_cost
     from heartloop.cli._options import register_methods
     from heartloop.cli._show import show_result, table
     from heartloop.errors import UsageError
     from heartloop.methods import SELECTORS
+    from heartloop.run.estimate import estimate
     from heartloop.run.folder import find_folder
     from heartloop.run.rescore import has_logprobs, rescore
 
     folder = find_folder(run, runs_folder(runs))
+    panel = judges_from(flags)
+    if panel and allow_calls is None:
+        allow_calls = True
     asks = bool(allow_calls) or (bool(selectors) and allow_calls is not False)
     register_methods(folder, folder.manifest, asks=asks, allow_code=allow_code)
+
+    def agree(prepared: Any) -> None:
+        confirm_cost(estimate(prepared).to_dict(), yes, "scoring with calls, the whole plan,")
+
     if not selectors:
-        label = f"verifier-{verifier.replace('/', '-')}" if verifier else None
+        parts = [f"verifier-{verifier}"] if verifier else []
+        parts += ["judge-" + "+".join(j.model for j in panel)] if panel else []
+        label = "-".join(parts).replace("/", "-").replace(":", "-") or None
         summary = asyncio.run(
             rescore(
                 folder,
                 verifier=verifier,
+                judge=panel,
                 data_dir=data,
                 allow_calls=bool(allow_calls),
+                before=agree if allow_calls else None,
                 label=label,
                 force=force,
             )
@@ -105,7 +125,9 @@ def score_command(
             rescore(
                 folder,
                 verifier=verifier,
+                judge=panel,
                 selector=name,
+                before=agree if asks else None,
                 data_dir=data,
                 allow_calls=allow_calls is not False,
                 label=f"selector-{name}",

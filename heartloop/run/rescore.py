@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,8 @@ from heartloop.calls.lock import FolderLock
 from heartloop.errors import UsageError
 from heartloop.run.files import temporary, write_json
 from heartloop.run.folder import MANIFEST, RunFolder
-from heartloop.run.load import Prepared, prepare
+from heartloop.run.judges import JudgeModel
+from heartloop.run.load import Prepared, automatic, prepare
 from heartloop.run.manifest import data_facts, task_facts
 from heartloop.run.pins import as_begun, say, words
 from heartloop.run.plan import recorded_plan
@@ -28,23 +29,27 @@ async def rescore(
     folder: RunFolder,
     *,
     verifier: str | None = None,
+    judge: tuple[JudgeModel, ...] = (),
     selector: str | None = None,
     data_dir: str | None = None,
     allow_calls: bool = False,
     label: str | None = None,
     force: bool = False,
+    before: Callable[[Prepared], None] | None = None,
 ) -> dict[str, Any]:
     """Run the plan again on the journal alone and write what comes of it.
 
     Args:
         folder: a run folder, finished or not.
         verifier: a verifier card instead of the run's own.
+        judge: a panel instead of the run's own; it asks what the journal does not hold.
         selector: a selector instead of the run's own (verifier-free runs).
         data_dir: where the data are now, if they moved.
         allow_calls: let selectors and judges ask what the journal does not hold.
         label: write ``verdicts.LABEL.jsonl`` and ``summary.LABEL.json`` beside the run's own
             instead of replacing them.
         force: replace the run's own verdicts even by fewer.
+        before: told of the plan before anything is asked; may raise.
 
     Returns:
         The summary; ``incomplete`` counts traces that the journal cannot complete (another
@@ -70,6 +75,8 @@ async def rescore(
     changes: dict[str, Any] = {}
     if verifier:
         changes["verifier"] = verifier
+    if judge:
+        changes["judge"] = judge
     if selector:
         changes["selector"] = selector
     if data_dir:
@@ -80,6 +87,10 @@ async def rescore(
         changes["mode"] = modes.pop()
     prepared = prepare(dataclasses.replace(plan, **changes))
     same_questions(manifest, prepared, folder)
+    if judge and all(automatic(task.grader) for task in prepared.tasks):
+        raise UsageError("--judge: no task of this run is judged; add --verifier judge")
+    if before is not None:
+        before(prepared)
     suffix = f".{label}" if label else ""
     verdicts = folder.path / f"verdicts{suffix}.jsonl"
     # A live run would go on writing to the verdicts that are replaced here. Journals that are
@@ -108,6 +119,7 @@ async def rescore(
     summary = summary_of(folder, facts, verdicts, stopped=stopped)
     summary["scored_with"] = {
         "verifier": verifier,
+        "judge": [j.model for j in judge] or None,
         "selector": prepared.plan.selector if "verifier-free" in modes_of(prepared) else None,
         "incomplete": incomplete,
     }

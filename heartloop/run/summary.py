@@ -9,6 +9,7 @@ from typing import Any
 
 from heartloop.grading.judge import label_of
 from heartloop.run.doubtful import Doubtful
+from heartloop.run.panel import Pairs, count_pairs, panel_rows
 from heartloop.types import CAP_HITS, Mode
 
 # What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
@@ -54,6 +55,8 @@ FIELDS: dict[str, str] = {
     "arms[].left_out": "answers asked without a field that the server does not take, by field",
     "arms[].judged": "what a judge's labels add up to (SimpleQA: correct given attempted and F; "
     "TruthfulQA: true, informative, both), else null",
+    "panel": "for each pair of judges of a panel: task, axis, judges, n, share of equal labels, "
+    "Cohen's kappa",
     "suites": "for suites of two or more tasks: mean of normalised scores and accuracies, and the "
     "accuracy pooled over items",
     "paid": "calls, tokens and dollars of the journal, each call once",
@@ -189,8 +192,11 @@ def summarize(
     rounds = {name: planned_rounds(arm) for name, arm in methods.items()}
     cells: dict[tuple[str, str, str], Cell] = {}
     doubtful = Doubtful()
+    pairs: Pairs = {}
     for trace in traces:
-        doubtful.add(final_line(trace, modes[trace[0]["task"]]))
+        final = final_line(trace, modes[trace[0]["task"]])
+        doubtful.add(final)
+        count_pairs(pairs, final["task"], final["detail"])
         first = trace[0]
         key = (first["task"], first["model"], first["arm"])
         cell = cells.setdefault(key, Cell())
@@ -215,6 +221,7 @@ def summarize(
         "models": list(plan["models"]),
         "data": manifest["data"],
         "arms": rows,
+        "panel": panel_rows(pairs),
         "suites": suite_rows(rows, manifest),
         "paid": dict(paid),
         "wall_s": round(wall_s, 3),
@@ -312,6 +319,16 @@ def judged_figures(labels: Mapping[str, int]) -> dict[str, Any] | None:
         found["true"] = labels.get("truthful:yes", 0) / judged
         found["informative"] = labels.get("informative:yes", 0) / judged
         found["true_and_informative"] = labels.get("both", 0) / judged
+    ratings: dict[str, list[tuple[float, int]]] = {}
+    for name, count in labels.items():
+        axis, _, mark = name.partition(":")
+        if mark.replace(".", "", 1).isdigit():
+            ratings.setdefault(axis, []).append((float(mark), count))
+    if ratings:
+        found["ratings"] = {
+            axis: sum(m * c for m, c in marks) / sum(c for _, c in marks)
+            for axis, marks in sorted(ratings.items())
+        }
     return found
 
 

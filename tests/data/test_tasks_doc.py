@@ -43,6 +43,8 @@ def origin(card: TaskCard) -> str:
         pin = f"at `{hub.revision[:12]}`" if hub.revision else "revision not pinned"
         gate = ", gated" if hub.gated else ""
         places.append(f"hub `{hub.path}` {pin}{gate}")
+    if any((card.path.parent / name).is_file() for name in card.source.local):
+        places.append("ships with heartloop")
     return "; ".join(places) or "not fetched: the user's copy"
 
 

@@ -159,3 +159,69 @@ def test_what_a_plan_may_say_of_judges():
         with pytest.raises(UsageError, match=says):
             judges_of(wrong, "p")
     assert names_of(found, ("server/j",)) == ["server/j (judge)", "openai/x"]
+
+
+def test_score_judges_an_old_run_anew_beside_its_own_verdicts(loopback, tmp_path, capsys):
+    model, judge = loopback(lambda body: "Rome"), loopback(lambda body: INCORRECT)
+    other = loopback(lambda body: CORRECT)
+    place = run(tmp_path, model, "--judge", "server/j", "--judge-base-url", judge.url)
+    own, asked = (place / "verdicts.jsonl").read_text(), len(model.asked)
+    score = ("score", "r", "--runs", str(tmp_path / "runs"), "--judge", "server/k",
+             "--judge-base-url", other.url)  # fmt: skip
+    heartloop(*score)
+    found = json.loads((place / "summary.judge-server-k.json").read_text())
+    assert found["arms"][0]["correct"] == 3 and found["scored_with"]["judge"] == ["server/k"]
+    assert (place / "verdicts.jsonl").read_text() == own and len(model.asked) == asked
+    assert "correct given attempted 100.0 %, F 100.0 %" in capsys.readouterr().out
+    heartloop("score", "r", "--runs", str(tmp_path / "runs"), "--judge", "openai/x", code=2)
+    assert "add --yes" in capsys.readouterr().err
+
+
+def test_the_panels_agreement_is_in_summary_and_terminal(loopback, tmp_path, capsys):
+    model = loopback(lambda body: "Rome")
+    kind = loopback(lambda body: CORRECT)
+    wavering = loopback(lambda body: CORRECT if "number 1" in str(body["messages"]) else INCORRECT)
+    third = loopback(lambda body: INCORRECT)
+    place = run(
+        tmp_path, model, "--judge", "server/a,server/b,server/c",
+        *(x for u in (kind, wavering, third) for x in ("--judge-base-url", u.url)),
+    )  # fmt: skip
+    panel = json.loads((place / "summary.json").read_text())["panel"]
+    assert [pair["judges"] for pair in panel] == [
+        ["server/a", "server/b"], ["server/a", "server/c"], ["server/b", "server/c"]
+    ]  # fmt: skip
+    assert [pair["equal"] for pair in panel] == pytest.approx([1 / 3, 0, 2 / 3])
+    assert "Cohen's κ" in capsys.readouterr().out
+
+
+def test_cohens_kappa_of_a_known_table():
+    from heartloop.run.panel import cohen_kappa
+
+    # Cohen 1960's way: 20 yes/yes, 5 yes/no, 10 no/yes, 15 no/no: (0.7 - 0.5) / (1 - 0.5).
+    counts = {("y", "y"): 20, ("y", "n"): 5, ("n", "y"): 10, ("n", "n"): 15}
+    assert cohen_kappa(counts) == pytest.approx(0.4)
+    assert cohen_kappa({("y", "y"): 5}) is None and cohen_kappa({}) is None
+
+
+def test_open_prompts_are_rated_by_a_panel_that_knows_no_arm(loopback, tmp_path, capsys):
+    def rating(mark):
+        marks = {"performance": mark, "truthfulness": str(mark), "responsibility": 5}
+        return lambda body: json.dumps({"reason": "r", **marks})
+
+    model, kind, harsh = loopback(lambda body: "Well."), loopback(rating(4)), loopback(rating(2))
+    heartloop(
+        "run", "--task", "open_prompts", "--stimuli", "emotionprompt:EP02", "--limit", "4",
+        "--model", "server/m", "--base-url", model.url, "--judge", "server/a,server/b",
+        "--judge-base-url", kind.url, "--judge-base-url", harsh.url, "--yes",
+        "--runs", str(tmp_path), "--name", "r",
+    )  # fmt: skip
+    rows = json.loads((tmp_path / "r" / "summary.json").read_text())["arms"]
+    for row in rows:
+        assert row["judged"]["ratings"] == {
+            "performance": 3.0, "truthfulness": 3.0, "responsibility": 5.0
+        }  # fmt: skip
+        assert row["score"] == pytest.approx((0.5 + 0.5 + 1.0) / 3)
+    assert len(kind.asked) == 4  # the same answer is rated once, whatever the arm
+    for _, _, body in kind.asked:
+        assert "career" not in str(body["messages"])  # the stimulus is not shown
+    assert "performance 3.00" in capsys.readouterr().out
