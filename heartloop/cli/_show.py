@@ -330,6 +330,7 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
         )
     for line in judged_lines(summary):
         click.echo(line)
+    _show_repeats(summary)
     paid = summary["paid"]
     tokens = paid["tokens"]
     click.echo(
@@ -354,6 +355,15 @@ def show_result(summary: dict[str, Any], folder: Any, *, own: bool = True) -> No
         sessions = folder.manifest.get("sessions") or [{}]
         click.echo(f"next:   {on_a_real_model(sessions[0].get('command') or '')}")
         click.echo("        a real model without a server: heartloop models get smollm2 (98 MB)")
+
+
+def _show_repeats(summary: Mapping[str, Any]) -> None:
+    """pass@k and its family, one line a number of draws, for one task and a few arms."""
+    from heartloop.run.repeats import NAMES, repeat_lines
+
+    lines = repeat_lines(summary["arms"])
+    if 0 < len(lines) <= 10:
+        click.echo(table(["several draws", "k", *NAMES.values()], lines, right={1, 2, 3, 4, 5}))
 
 
 def _answered(rounds: Sequence[Mapping[str, Any]]) -> str:

@@ -14,6 +14,7 @@ from heartloop.report.arms import Entry, is_treatment
 from heartloop.report.html import figure, note, table
 from heartloop.report.study import label_of
 from heartloop.report.tables import points
+from heartloop.run.repeats import NAMES, repeat_lines
 
 MANY = svg.SERIES
 
@@ -325,6 +326,17 @@ def outcomes_section(found: Sequence[Entry]) -> str:
         + figure(plot, "Outcomes of the answers handed in.")
         + body
     )
+
+
+def repeats_table(summary: Any) -> str:
+    """pass@k, pass^k, maj@k and best@k of the arms whose questions have several draws."""
+    rows = repeat_lines((summary or {}).get("arms", ()))
+    if not rows:
+        return ""
+    return table(
+        ["arm", "k", *(f"{name} %" for name in NAMES.values())], rows,
+        caption="Several independent answers: right at least once, each time, by vote (95 % CI)",
+    )  # fmt: skip
 
 
 def cost_section(found: Sequence[Entry], summary: Any) -> str:

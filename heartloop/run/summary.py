@@ -10,6 +10,7 @@ from typing import Any
 from heartloop.grading.judge import label_of
 from heartloop.run.doubtful import Doubtful
 from heartloop.run.panel import Pairs, count_pairs, panel_rows
+from heartloop.run.repeats import Draw, first_answers, repeat_figures
 from heartloop.types import CAP_HITS, Mode
 
 # What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
@@ -25,6 +26,8 @@ FIELDS: dict[str, str] = {
     "arms[].arm": "arm name",
     "arms[].method": "method of the arm",
     "arms[].stimulus": "names of its stimuli joined by +, or null",
+    "arms[].repeats": "pass@k, pass^k (`all`), maj@k and best@k by k, each with its 95 % interval, "
+    "and the spread over questions and draws; null where the questions have no several fair draws",
     "arms[].role": "`treatment`, or what it controls for",
     "arms[].mode": "`oracle` or `verifier-free`",
     "arms[].n": "questions",
@@ -93,11 +96,13 @@ class Cell:
     attempts: int = 0
     cost: float | None = None
     labels: Counter[str] = field(default_factory=Counter)  # what a judge said
+    draws: dict[str, list[Draw]] = field(default_factory=dict)  # independent answers by question
 
     def add(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
         """Count one trace."""
         final = final_line(trace, mode)
         self.trials += 1
+        self.draws.setdefault(final["question"], []).extend(first_answers(trace))
         self.questions.add(final["question"])
         self.outcomes[final["outcome"]] += 1
         if final["outcome"] == "unscored":
@@ -295,7 +300,15 @@ def _row(
         "fitted_short": cell.fitted.total() - cell.fitted[cap],
         "left_out": dict(sorted(cell.left_out.items())),
         "judged": judged_figures(cell.labels),
+        "repeats": repeat_figures(cell.draws, _all_drawn(arm, mode)),
     }
+
+
+def _all_drawn(arm: Mapping[str, Any], mode: Mode) -> bool:
+    """Whether an arm asks for all of its first answers, whatever comes of them."""
+    early = arm["method"] == "adaptive"
+    stop = arm.get("params", {}).get("stop", "never")
+    return not early and not (mode == "oracle" and arm["method"] == "resample" and stop != "never")
 
 
 def judged_figures(labels: Mapping[str, int]) -> dict[str, Any] | None:
