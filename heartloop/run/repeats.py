@@ -66,10 +66,10 @@ def repeat_figures(draws: Mapping[str, Sequence[Draw]], whole: bool) -> dict[str
         "draws": fewest,
         "questions": len(rows),
         "by_k": by_k,
-        "sd_between_questions": _root(parts and parts.between_questions),
-        "sd_between_draws": _root(parts and parts.within_questions),
-        "se_from_questions": parts and parts.se_questions,
-        "se_from_draws": parts and parts.se_draws,
+        "sd_between_questions": _root(parts.between_questions if parts else None),
+        "sd_between_draws": _root(parts.within_questions if parts else None),
+        "se_from_questions": parts.se_questions if parts else None,
+        "se_from_draws": parts.se_draws if parts else None,
     }
 
 
