@@ -41,6 +41,7 @@ def show_plan(
     target: float | None = None,
 ) -> dict[str, Any]:
     """Print the plan and its estimate; returns the estimate as plain data."""
+    from heartloop.run.arms import level_calls
     from heartloop.run.estimate import estimate
     from heartloop.run.pilot import needs_pilot
 
@@ -110,6 +111,14 @@ def show_plan(
             err=True,
         )
     _show_totals(found, prepared.plan.limits)
+    repeats = len(prepared.plan.models) * len(prepared.plan.seeds)
+    levels = level_calls(prepared.plan.arms, prepared.questions * repeats)
+    if levels:
+        costs = ", ".join(
+            f"{level} {least:,}" + (f" (at most {most:,})" if most > least else "")
+            for level, (least, most) in levels.items()
+        )
+        click.echo(f"calls with --controls {costs}", err=True)
     if found.seconds is not None:
         click.echo(
             f"expected time {_clock(found.seconds)} (from a probe of a few answers)", err=True

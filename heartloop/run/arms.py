@@ -97,6 +97,24 @@ def with_controls(
     return tuple(_unique(arms))
 
 
+def level_calls(arms: Sequence[Arm], questions: int) -> dict[str, tuple[int, int]]:
+    """Level -> calls that stimuli in one turn take with its controls: without gated arms, and most.
+
+    Args:
+        arms: of a plan; empty where its treatments are not stimuli of one answer each.
+        questions: times models and seeds.
+    """
+    treatments = [arm for arm in arms if arm.role == "treatment"]
+    if not treatments or any(arm.method != "single" or not arm.stimuli for arm in treatments):
+        return {}
+    found = {}
+    for level in LEVELS:
+        every = with_controls(treatments, level, "oracle")
+        sure = sum(not arm.gated for arm in every)
+        found[level] = (sure * questions, len(every) * questions)
+    return found
+
+
 def _beside_loop(arm: Arm, mode: Mode, level: str) -> list[Arm]:
     from heartloop.methods import matched_controls
 

@@ -387,6 +387,8 @@ def _arm(
             _times(about, n),
             None if most is None else _times(most, n),
         )
+    if arm.gated:
+        total.least = 0  # asked only where a claim stands
     return total
 
 
@@ -494,7 +496,11 @@ def _judge(
 def _shared_first_calls(arms: tuple[Arm, ...]) -> int:
     """How many first calls of a question other arms get for nothing."""
     firsts = [
-        (tuple(s.sha256 for s in arm.stimuli), arm.placement if arm.stimuli else "", arm.method)
+        (
+            tuple((s.sha256, s.joiner) for s in arm.stimuli),
+            arm.placement if arm.stimuli else "",
+            arm.method,
+        )
         for arm in arms
         if not arm.params.get("draw") and arm.method not in ("cot", "emotional_cot", "knowledge")
     ]

@@ -5,7 +5,7 @@ import pytest
 from heartloop.cards import load_stimuli, parse_stimuli
 from heartloop.errors import UsageError
 from heartloop.methods import controls_for, length_difference, placebo_class, placebos_of
-from heartloop.run.arms import LEVELS, build_arms
+from heartloop.run.arms import LEVELS, build_arms, level_calls
 from heartloop.run.plan import arm_from_dict, arm_to_dict
 from heartloop.types import Arm
 
@@ -141,3 +141,14 @@ def test_a_control_without_names_is_of_every_treatment_and_old_names_still_hold(
 def test_an_arm_goes_into_the_manifest_and_back_with_what_it_is_of() -> None:
     for arm in build_arms("single", stimuli="EP03"):
         assert arm_from_dict(arm_to_dict(arm), "plan") == arm
+
+
+def test_the_plan_tells_what_every_level_costs() -> None:
+    arms = build_arms("single", stimuli=ALL)
+    assert level_calls(arms, 10) == {
+        "none": (210, 210),
+        "lean": (230, 230),
+        "matched": (310, 400),
+        "full": (1530, 1530),
+    }
+    assert level_calls(build_arms("heart"), 10) == {}
