@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.errors import UsageError
+from heartloop.models.kinds import KINDS
 from heartloop.types import Usage
 
 MAP_FILES = ("model_prices_and_context_window_backup.json", "model_prices_and_context_window.json")
-FREE = ("pocket", "server", "vllm", "hf", "replay")  # unless the user's list says otherwise
+FREE = tuple(kind.name for kind in KINDS.values() if kind.free)  # unless the user says otherwise
 MILLION = 1_000_000
 
 

@@ -6,15 +6,16 @@ import json
 
 import click
 
-KINDS = [
-    ("pocket", "the small model inside heartloop: runs anywhere, no substitute for a real LLM"),
-    ("server/NAME", "any OpenAI-compatible server, with --base-url"),
-    ("vllm/PATH-OR-ID", "vLLM that heartloop starts and stops, one server a GPU"),
-    ("hf/PATH-OR-ID", "transformers in this process (heartloop[hf]); a .gguf file, too"),
+FURTHER = [
     ("hf/smollm2, vllm/smollm2", "a real small model: heartloop models get smollm2 (98 MB)"),
-    ("replay/FILE.jsonl", "recorded outputs"),
     ("openai/…, anthropic/…, gemini/…", "any API that litellm knows, with its usual key variable"),
 ]
+
+
+def _kinds() -> list[tuple[str, str]]:
+    from heartloop.models.kinds import KINDS
+
+    return [*((kind.spec, kind.line) for kind in KINDS.values()), *FURTHER]
 
 
 @click.group("models", invoke_without_command=True)
@@ -67,7 +68,7 @@ def list_command(base_url: tuple[str, ...] = (), as_json: bool = False) -> None:
     elif not base_url:
         click.echo("no server answers at the usual ports (8000, 8080, 11434, 1234, 30000)")
     click.echo()
-    click.echo(table(["--model", "what it is"], [list(kind) for kind in KINDS]))
+    click.echo(table(["--model", "what it is"], [list(kind) for kind in _kinds()]))
     if name:
         click.echo(f"\nwithout --model: {name} ({why})")
 
@@ -96,7 +97,9 @@ def show_command(name: str, prices: str | None, as_json: bool) -> None:
 
     own = load_prices(Path(prices)) if prices else None
     price = price_of(name, own)
-    kind = next((text for k, text in KINDS if k.split("/")[0] == name.split("/")[0]), KINDS[-1][1])
+    kind = next(
+        (text for k, text in _kinds() if k.split("/")[0] == name.split("/")[0]), _kinds()[-1][1]
+    )
     facts = {
         "model": name,
         "kind": kind,

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from heartloop.errors import UsageError
+from heartloop.models.kinds import KINDS
 from heartloop.types import Model
 
 RequestSeeds = Literal["auto", "on", "off"]
@@ -75,44 +77,26 @@ def make_model(spec: str, options: ModelOptions | None = None) -> Model:
         UsageError: the name is incomplete, or what it needs is not installed.
     """
     options = options or ModelOptions()
-    kind, slash, rest = spec.partition("/")
-    if kind in ("server", "replay", "hf", "vllm") and not rest:
-        needs = "a file" if kind == "replay" else "a name"
-        raise UsageError(f"--model {spec}: {kind}/ needs {needs} after the slash")
-    if spec == "pocket":
-        from heartloop.models.pocket import PocketModel
-
-        return PocketModel()
-    if kind == "server":
-        from heartloop.models.http import HttpModel
-
-        return HttpModel(spec, rest, options)
-    if kind == "replay":
-        from heartloop.models.replay import ReplayModel
-
-        return ReplayModel(spec, rest, options)
-    if kind == "hf":
-        try:
-            from heartloop.models.hf import HFModel
-        except ImportError as error:
-            raise UsageError(
-                f"--model {spec}: {error}; install heartloop[hf] for models in this process"
-            ) from error
-        return HFModel(spec, rest, options)
-    if kind == "vllm":
-        try:
-            from heartloop.models.vllm import VllmModel
-        except ImportError as error:
-            raise UsageError(
-                f"--model {spec}: {error}; start the server yourself and use "
-                "server/NAME with --base-url"
-            ) from error
-        return VllmModel(spec, rest, options)
-    if not spec.strip() or (not slash and kind in ("server", "replay", "hf", "vllm")):
+    name, slash, rest = spec.partition("/")
+    kind = KINDS.get(name)
+    if not spec.strip() or (kind is not None and kind.after and not slash):
         raise UsageError("--model: a model needs a name, such as pocket or server/NAME")
+    if kind is not None and kind.after and not rest:
+        needs = "a file" if kind.name == "replay" else "a name"
+        raise UsageError(f"--model {spec}: {name}/ needs {needs} after the slash")
+    if kind is not None and (kind.after or not slash):
+        try:
+            module = importlib.import_module(f"heartloop.models.{kind.module}")
+        except ImportError as error:
+            if not kind.missing:
+                raise
+            raise UsageError(f"--model {spec}: {error}; {kind.missing}") from error
+        make = getattr(module, kind.attribute)
+        made: Model = make(spec, rest, options) if kind.after else make()
+        return made
     from importlib import metadata
 
-    for point in metadata.entry_points(group="heartloop.models", name=kind):
+    for point in metadata.entry_points(group="heartloop.models", name=name):
         model: Model = point.load()(spec, rest, options)  # a provider of an installed package
         return model
     from heartloop.models.litellm import LitellmModel

@@ -18,6 +18,7 @@ from typing import Any
 
 from heartloop.calls import Journal
 from heartloop.errors import HeartloopError, UsageError
+from heartloop.models.kinds import kind_of
 from heartloop.run.execute import execute
 from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder, read_json
 from heartloop.run.load import Prepared, prepare
@@ -175,7 +176,7 @@ def _connect(address: str) -> Any:
 
 
 def _gpus_a_shard(plan: Plan) -> int:
-    if any(model.startswith(("vllm/", "hf/")) for model in plan.models):
+    if any((kind := kind_of(model)) and kind.gpus for model in plan.models):
         return int(plan.server.get("tensor_parallel", 1))
     return 0
 
