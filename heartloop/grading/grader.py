@@ -430,8 +430,3 @@ def open_grader(card_or_name: VerifierCard | str, **options: Any) -> Grader:
     """
     card = load_verifier(card_or_name) if isinstance(card_or_name, str) else card_or_name
     return Grader(card, **options)
-
-
-def with_params(card: VerifierCard, params: Mapping[str, Any]) -> VerifierCard:
-    """A card with further params laid over its own."""
-    return replace(card, params={**card.params, **params})

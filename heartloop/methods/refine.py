@@ -167,5 +167,7 @@ def _told(values: Mapping[str, Any], now: Turn, words: str) -> str:
 
 def _helper(arm: Arm, ask: Ask) -> Ask:
     if ask.helper is None:
-        raise UsageError(f"arm {arm.name!r}: {arm.method} needs a second model; name one (helper)")
+        raise UsageError(
+            f"arm {arm.name!r}: {arm.method} needs a second model; name one with --helper MODEL"
+        )
     return ask.helper
