@@ -265,17 +265,10 @@ def finish(summary: dict[str, Any], folder: Any, *, as_json: bool) -> int:
     return 0 if answered else 1
 
 
-JUDGED = {
-    "correct_given_attempted": "correct given attempted",
-    "f": "F",
-    "true": "true",
-    "informative": "informative",
-    "true_and_informative": "true and informative",
-}
-
-
 def judged_lines(summary: Mapping[str, Any]) -> list[str]:
     """The headline figures of judged tasks, an arm a line, and how far a panel's judges agree."""
+    from heartloop.run.summary import JUDGED
+
     lines = []
     for row in summary["arms"]:
         judged = row.get("judged") or {}

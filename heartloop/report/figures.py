@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -69,6 +69,55 @@ def _range(interval: Any) -> str:
     if interval.low is None:
         return "–"
     return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+
+
+def judged_table(summary: Mapping[str, Any]) -> str:
+    """Headline figures of judged tasks by arm, and how far the judges of a panel agree."""
+    from heartloop.run.summary import JUDGED
+
+    rows, pairs = [], []
+    axes = sorted(
+        {a for r in summary.get("arms", ()) for a in (r.get("judged") or {}).get("ratings", {})}
+    )
+    for arm in summary.get("arms", ()):
+        judged = arm.get("judged") or {}
+        if judged:
+            rows.append(
+                [arm["task"], arm["arm"], *(percent(judged.get(name)) for name in JUDGED)]
+                + [
+                    f"{mean:.2f}"
+                    if (mean := judged.get("ratings", {}).get(axis)) is not None
+                    else "–"
+                    for axis in axes
+                ]
+            )
+    for pair in summary.get("panel", ()):
+        kappa = "–" if pair["kappa"] is None else f"{pair['kappa']:.2f}"
+        pairs.append(
+            [
+                " and ".join(pair["judges"]),
+                pair["task"],
+                pair["axis"],
+                percent(pair["equal"]),
+                kappa,
+                str(pair["n"]),
+            ]
+        )
+    out = ""
+    if rows:
+        used = [i for i in range(len(rows[0])) if any(row[i] != "–" for row in rows)]
+        heads = [
+            "task",
+            "arm",
+            *(f"{words} %" for words in JUDGED.values()),
+            *(f"{a}, mean 1 to 5" for a in axes),
+        ]
+        out += note("What the judge's labels add up to:")
+        out += table([heads[i] for i in used], [[row[i] for i in used] for row in rows])
+    if pairs:
+        out += note("How far the judges of the panel agree:")
+        out += table(["judges", "task", "axis", "equal %", "Cohen's κ", "n"], pairs)
+    return out
 
 
 def rounds_section(found: Sequence[Entry]) -> str:

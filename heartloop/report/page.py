@@ -170,7 +170,9 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
         "answer": "" if searched else _answer(run, claimed),
         "arms": versus.forest_section(result)
         or note("A single arm, or too little is complete: there is nothing to compare it with."),
-        "results": figures.results_section(found) + figures.repeats_table(summary),
+        "results": figures.results_section(found)
+        + figures.judged_table(summary)
+        + figures.repeats_table(summary),
         "rounds": figures.rounds_section(found),
         "compute": figures.compute_section(found),
         "flips": figures.flips_section(found),

@@ -311,6 +311,16 @@ def _all_drawn(arm: Mapping[str, Any], mode: Mode) -> bool:
     return not early and not (mode == "oracle" and arm["method"] == "resample" and stop != "never")
 
 
+JUDGED = {
+    "correct_given_attempted": "correct given attempted",
+    "f": "F",
+    "true": "true",
+    "informative": "informative",
+    "true_and_informative": "true and informative",
+}
+"""Headline figures of judged tasks, and their words."""
+
+
 def judged_figures(labels: Mapping[str, int]) -> dict[str, Any] | None:
     """What a judge's labels add up to; None where no judge graded.
 

@@ -10,6 +10,8 @@ import pytest
 
 from heartloop.cli import main
 from heartloop.errors import UsageError
+from heartloop.report.page import write_report
+from heartloop.run.folder import RunFolder
 from heartloop.run.judges import JudgeModel, judges_of, names_of
 
 KEY, JUDGE_KEY, OPENAI = "MODELKEY0001", "JUDGEKEY0002", "sk-PROVIDERKEY0003"
@@ -192,6 +194,9 @@ def test_the_panels_agreement_is_in_summary_and_terminal(loopback, tmp_path, cap
     ]  # fmt: skip
     assert [pair["equal"] for pair in panel] == pytest.approx([1 / 3, 0, 2 / 3])
     assert "Cohen's κ" in capsys.readouterr().out
+    page = write_report([RunFolder(place)]).read_text(encoding="utf-8")
+    assert "How far the judges of the panel agree" in page
+    assert "66.7" in page  # equal in two of three
 
 
 def test_cohens_kappa_of_a_known_table():
