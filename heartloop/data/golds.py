@@ -58,7 +58,7 @@ def verifier_for(golds: Sequence[Sequence[str]], *, choices: bool = False) -> Pi
     singles = [answers for answers in golds if len(answers) == 1]
     counts = Counter(text.casefold() for text in texts)
     if len(singles) == len(golds) and counts:
-        labels = list({text.casefold(): text for text in texts}.values())
+        labels = sorted({text.casefold(): text for text in texts}.values(), key=str.casefold)
         if set(counts) in _POLAR or len(counts) == 1 and any(set(counts) < p for p in _POLAR):
             polar = next(p for p in _POLAR if set(counts) <= p)
             both = [*labels, *sorted(polar - set(counts))]

@@ -273,9 +273,9 @@ def test_the_report_part_is_empty_or_says_why_it_cannot_be(workspace: Path, tmp_
 
     other = tmp_path / "other"
     other.mkdir()
-    (other / "manifest.json").write_text(
-        json.dumps({"tasks": [{"task": "olympiad", "verifier": "math"}]})
-    )
+    whole = json.loads((workspace / "runs" / "single" / "manifest.json").read_text())
+    tasks = [{**whole["tasks"][0], "task": "olympiad", "verifier": "math"}]
+    (other / "manifest.json").write_text(json.dumps({**whole, "tasks": tasks}))
     assert esc_section(other) == ""
     moved = tmp_path / "moved"
     moved.mkdir()

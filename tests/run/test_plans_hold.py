@@ -184,7 +184,8 @@ def test_draws_that_a_user_wrote_stand_and_matched_ones_are_in_the_range(loopbac
     matched = planned(tmp_path, **fields)
     assert heartloop("run", "--plan", str(tmp_path / "plan.yaml"), "--name", "b", *runs) == 0
     manifest = json.loads((tmp_path / "runs" / "b" / "manifest.json").read_text())
-    assert manifest["pilot"]["draws"]["draws"] > 3
+    (drawn,) = (n for tasks in manifest["plan"]["draws"]["draws"].values() for n in tasks.values())
+    assert drawn > 3
     rows = json.loads((tmp_path / "runs" / "b" / "summary.json").read_text())["arms"]
     assert 12 < next(r for r in rows if r["arm"] == "draws")["calls"] <= matched.arms[1].calls_most
     assert yaml.safe_load((tmp_path / "plan.yaml").read_text())["arms"][1] == draws
