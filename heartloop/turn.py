@@ -71,6 +71,9 @@ class Turns:
                     self._give()
                 else:
                     self._waiting.drop(place)
+                    if self._free and (following := self._waiting.call()) is not None:
+                        self._free -= 1  # who came while this one stood here had to wait
+                        following.set_result(None)
                 raise
         try:
             yield

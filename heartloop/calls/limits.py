@@ -215,6 +215,7 @@ class Gate:
                 self.leave()  # the place had been given already
             else:
                 self._queue.drop(place)
+                self.admit()  # who came while this one stood here found the queue occupied
             raise
 
     def leave(self) -> None:
