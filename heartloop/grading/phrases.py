@@ -103,7 +103,7 @@ OTHERS_ERROR = re.compile(
 UNDECIDED = re.compile(
     r"\b(?:don'?t|do not|doesn'?t|can'?t|cannot|can not|couldn'?t|unable to|not able to|"
     r"impossible to|hard to)\s+(?:really\s+)?(?:know|say|tell|determine|answer|decide|choose|help|"
-    r"assist|give|provide|comply|find|be (?:determined|answered|known))\b|"
+    r"assist|give|provide|comply|find|follow|complete|perform|be (?:determined|answered|known))\b|"
     r"\bi(?:'m| am) (?:not sure|unsure|uncertain|unable)\b|"
     r"\b(?:not enough|insufficient) information\b|\bno idea\b|\bkeine ahnung\b|"
     r"\b(?:could|would|can) you (?:please )?(?:clarify|provide|rephrase|explain)",

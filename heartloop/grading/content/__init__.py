@@ -17,8 +17,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from heartloop.grading.content.choice import read_choice, read_label
 from heartloop.grading.content.maths import read_maths
-from heartloop.grading.content.options import read_choice, read_label
 from heartloop.grading.content.reading import Asked, Candidate, Reading, asked_of
 from heartloop.grading.content.text import (
     read_list,

@@ -1,9 +1,4 @@
-"""Choices and labels: which of the shown options a text settles on.
-
-The reader collects the places where a text commits itself (a box, a tag, “the answer is …”, a
-letter alone at its head, “C is correct”) and settles each of them. Places that disagree are no
-answer unless the text corrects itself; a place that denies, hedges or names nothing is none.
-"""
+"""The options of a question: which of them one clause settles on, by its letter or its words."""
 
 from __future__ import annotations
 
@@ -11,24 +6,8 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
-from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing
-from heartloop.grading.content.statement import committed, readings
-from heartloop.grading.content.surface import (
-    bare,
-    even,
-    machine_fields,
-    sentence_end,
-    statements,
-)
-from heartloop.grading.marks import box_spans
-from heartloop.grading.phrases import (
-    CORRECTION,
-    DENIAL,
-    FINAL,
-    MARKER,
-    OTHERS_ERROR,
-    UNDECIDED,
-)
+from heartloop.grading.content.reading import Asked, fold
+from heartloop.grading.phrases import DENIAL, REFUSAL, UNDECIDED
 
 Kind = Literal["letter", "words", "none", "hedge", "denied", "outside", "empty"]
 
@@ -72,7 +51,7 @@ _BEHIND = re.compile(
     r"weil|denn|da|parce|car|porque|потому|で|です|だ|。|이|입|了)(?![A-Za-z])|\()",
     re.I,
 )
-_WRONG = re.compile(
+WRONG = re.compile(
     r"\s*[\"')\]]*\s*(?:is|are|was|were|seems?|looks?|would be|can(?:not| not|'t)|"
     r"could(?:n't| not)|"
     r"does(?:n't| not)|is(?:n't| not))?\s*(?:also\s+|clearly\s+|definitely\s+)?"
@@ -84,11 +63,6 @@ _NONE = re.compile(
     r"\s*(?:none|nothing|no (?:option|choice|answer|one)|neither|not\b|all (?:but|except)|"
     r"any(?:thing)? (?:but|except|other)|every(?:thing|one)? (?:but|except)|other than|"
     r"except|keine?\b|aucun|ninguna?)",
-    re.I,
-)
-_EXPLAINS = re.compile(
-    r"\s*(?:[,;.:(]|\s-\s|\b(?:because|since|as|for|which|who|that|due|given|so|with|in this|based|"
-    r"according|here|from|is)\b)",
     re.I,
 )
 _ARTICLE = re.compile(r"(?:the|a|an)\s+", re.I)
@@ -128,14 +102,14 @@ class Options:
         self.names: list[tuple[str, int]] = []
         seen: set[str] = set()
         for index, choice in enumerate(asked.choices):
-            self._name(_words(choice), index, seen)
+            self._name(words_of(choice), index, seen)
         for alias, label in asked.aliases.items():
             if label in asked.choices:
                 self._name(alias, asked.choices.index(label), seen)
         if self.labelled:
             for index, shown in enumerate(_labelled_texts(asked)):
                 if shown:
-                    self.names.append((_words(shown), index))
+                    self.names.append((words_of(shown), index))
         self.longest_first = sorted(self.names, key=lambda item: -len(item[0]))
         self.polar = _polar([name for name, _ in self.names])
 
@@ -154,12 +128,12 @@ class Options:
 
     def exactly(self, text: str) -> int | None:
         """The option that a text is, case, marks and a leading article aside."""
-        words = _words(text)
+        words = words_of(text)
         return next((index for name, index in self.names if name == words), None) if words else None
 
     def containing(self, text: str) -> int | None:
         """The only option that has all the words of a short text: “the designer”."""
-        words = {word for word in _words(text).split() if word not in _SMALL}
+        words = {word for word in words_of(text).split() if word not in _SMALL}
         if not words or len(words) > 6 or self.polar or DENIAL.search(text):
             return None
         if not any(len(word) > 2 for word in words):
@@ -198,7 +172,7 @@ class Options:
             return Settled("empty", span=(start, end))
         span = (start + len(clause) - len(clause.lstrip()), start + len(clause.rstrip()))
         whole = self.exactly(clause)
-        if whole is not None and not (self.letters and _lone_letter(clause)):
+        if whole is not None and not (self.letters and lone_letter(clause)):
             return Settled("words", whole, span)
         lead = _FILLER.match(clause)
         at = lead.end() if lead else 0
@@ -233,7 +207,7 @@ class Options:
         index = self.letter(letter)
         if _MORE.match(tail):
             return None, "hedge", found.end()
-        if _WRONG.match(tail):
+        if WRONG.match(tail):
             return None, "denied", found.end()
         if not (marked or alone or _BEHIND.match(tail)):
             exact = self.exactly(tail)
@@ -243,7 +217,7 @@ class Options:
         if index is None:
             return (None, "none", found.end()) if alone or marked or letter.isupper() else None
         stop = found.end()
-        own = _words(tail)
+        own = words_of(tail)
         own = re.sub(r"^- ", "", own)
         if own:
             named = [n for n in self.names if own == n[0] or own.startswith(n[0] + " ")]
@@ -253,9 +227,9 @@ class Options:
                     return None, "hedge", stop  # the letter says one thing, the words another
             if any(
                 options != index
-                and _words(tail[match.end() :]).startswith(name + " ")
+                and words_of(tail[match.end() :]).startswith(name + " ")
                 or options != index
-                and _words(tail[match.end() :]) == name
+                and words_of(tail[match.end() :]) == name
                 for match in re.finditer(r"\(?[A-Z][).:]\s", tail)
                 for name, options in self.names
             ):
@@ -273,10 +247,10 @@ class Options:
         if exact is not None:
             return Settled("words", exact, span)
         if self.polar:
-            return self._polar_of(rest, span)
+            return self.polar_of(rest, span)
         if _NONE.match(rest):
             return Settled("denied", None, span)
-        folded = _words(rest)
+        folded = words_of(rest)
         found = self.named(folded)
         distinct = {index for _, _, index in found}
         if len(distinct) > 1:
@@ -293,16 +267,22 @@ class Options:
         place, size, index = found[0]
         before = folded[: max(place - 1, 0) if place else 0]
         behind = folded[place + size :]
-        if DENIAL.search(before) or _WRONG.match(behind) or re.match(r"\s*(?:or|and)\b", behind):
+        if DENIAL.search(before) or WRONG.match(behind) or re.match(r"\s*(?:or|and)\b", behind):
             return Settled("denied", None, span)
         return Settled("words", index, span)
 
-    def _polar_of(self, rest: str, span: tuple[int, int]) -> Settled:
+    def polar_of(self, rest: str, span: tuple[int, int]) -> Settled:
         """Yes or no (true or false): a leading one decides, else the only one that is named."""
         for statement in re.split(r"(?<=[.!?\n])\s+", rest.strip()):
             if _ABOUT_ONESELF.match(statement):
                 continue
-            head = re.match(r"\W*(\w+)", statement)
+            if REFUSAL.search(statement) or UNDECIDED.search(statement):
+                return Settled("hedge", None, span)
+            head = re.match(r"\W*(?:absolutely |definitely )?(\w+)", statement)
+            if re.match(
+                r"\W*(?:not at all|absolutely not|definitely not|of course not)\b", statement, re.I
+            ):
+                return Settled("words", self.polar_word("no"), span)
             if head:
                 index = self.polar_word(head[1])
                 if index is not None:
@@ -311,7 +291,7 @@ class Options:
                     ):
                         return Settled("hedge", None, span)
                     return Settled("words", index, span)
-            words = _words(statement)
+            words = words_of(statement)
             found = self.named(words)
             distinct = {index for _, _, index in found}
             if len(distinct) == 1:
@@ -356,364 +336,12 @@ def _polar(names: list[str]) -> dict[bool, int] | None:
     return {bool(sense): index for index, sense in enumerate(senses)}
 
 
-def _words(text: str) -> str:
+def words_of(text: str) -> str:
     """Folded words without a leading article."""
     text = re.sub(r"\\(?:text|mathrm|textbf)\s*\{([^{}]*)\}|\\[,;:! ]|[{}$*`]", r" \1", text)
     return _ARTICLE.sub("", fold(text))
 
 
-def _lone_letter(text: str) -> bool:
+def lone_letter(text: str) -> bool:
+    """Whether a text is one letter and marks."""
     return re.fullmatch(r"[\s\"'(\[]*[A-Za-z][\s\"')\].:]*", text) is not None
-
-
-# --- all places -------------------------------------------------------------------------
-
-_SUBJECT = r"(?<![\w'])(?:(?:option|choice|answer|statement|number)\s+)?\(?(?P<letter>[A-Z])\)?"
-_PRAISE = (
-    r"(?:the\s+|a\s+)?(?:most\s+|only\s+|single\s+|one\s+)?(?:correct|right|best|true|answer|"
-    r"correct\s+\w+|right\s+\w+|best\s+\w+|final\s+answer|appropriate|accurate|suitable|likely|"
-    r"option that|one that|choice that)"
-)
-_PRAISED = re.compile(
-    rf"{_SUBJECT}\s*(?:\([^()\n]{{1,60}}\)\s*)?,?\s+(?:is|must be|has to be|would be|"
-    rf"should be|seems|appears to be)\s+"
-    rf"(?:clearly\s+|definitely\s+|therefore\s+|thus\s+)?{_PRAISE}(?![\w-])"
-)
-_CHOSEN = re.compile(
-    r"\b(?:i(?:'d|'ll| would| will| have| must)?(?: have to)?|we|let me|let us)\s+(?:\w+ly\s+)?"
-    r"(?:choose|chose|pick|picked|select|selected|go with|go for|opt for|vote for|settle on|"
-    r"recommend|answer|say|think|believe|suggest|guess|conclude|prefer)"
-    r"(?:\s+(?:that|is|it'?s|it is|it must be|the answer is))*\s+",
-    re.I,
-)
-_IT_IS = re.compile(
-    r"(?:^|(?<=[.!?;\n,:])|\b(?:so|thus|therefore|hence|then|and))\s*"
-    r"(?:it|this|that|the (?:relation|pronoun|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
-    r"(?:'s| is| must be| has to be| would be)\s+(?:therefore\s+|thus\s+|clearly\s+|"
-    r"definitely\s+)?",
-    re.I,
-)
-_THEREFORE = re.compile(
-    r"(?:^|(?<=[.!?;\n,:])|\b)(?:so|thus|therefore|hence|consequently|which (?:gives|leaves|"
-    r"is))\s*[,:]?\s+"
-    r"(?=\(?[A-Z]\)?\s*[.!]?\s*(?:$|\n))",
-    re.I,
-)
-_MARKED_LETTER = re.compile(
-    r"\((?P<a>[A-Za-z])\)|\b(?:option|choice|statement)\s+(?P<b>[A-Z])\b(?!')", re.I
-)
-
-
-def places(text: str, raw: str, options: Options) -> list[Settled]:
-    """Every place where a text commits itself, in its order."""
-    found: list[Settled] = []
-
-    def add(start: int, end: int, rank: int, rule: str, *, firm: bool = True) -> None:
-        settled = options.settle(text, start, end, firm=firm)
-        if options.polar and settled.index is None and settled.kind != "hedge":
-            return  # it speaks of something else than yes and no
-        if settled.kind != "empty":
-            found.append(Settled(settled.kind, settled.index, settled.span, rule, rank))
-
-    for start, end, _ in box_spans(raw):
-        add(start, end, 3, "in the box")
-    for start, end, _ in machine_fields(raw):
-        add(start, end, 3, "in the answer field")
-    for match in MARKER.finditer(text):
-        end = sentence_end(text, match.end())
-        begin = max(text.rfind(".", 0, match.start()), text.rfind("\n", 0, match.start())) + 1
-        if OTHERS_ERROR.search(text, begin, match.end()):
-            continue
-        rank = 3 if FINAL.search(match.group()) else 2
-        add(match.end(), end, rank, f'behind "{" ".join(match.group().split())}"')
-    for match in _CHOSEN.finditer(text):
-        settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
-        if settled.kind in ("letter", "words", "hedge"):
-            found.append(Settled(settled.kind, settled.index, settled.span, "chosen in words", 1))
-    for match in _IT_IS.finditer(text):
-        settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
-        if settled.kind in ("letter", "words", "hedge"):
-            found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', 1))
-    if options.letters:
-        for match in _PRAISED.finditer(text):
-            begin = max(text.rfind(c, 0, match.start()) for c in ".\n;") + 1
-            before = text[begin : match.start()]
-            index = options.letter(match["letter"])
-            if re.search(
-                r"\b(?:if|unless|provided)\b", text[match.end() : sentence_end(text, match.end())]
-            ):
-                continue
-            if DENIAL.search(before) or re.search(
-                r"\b(?:if|whether|why|and|or|both|suppose)\W*$", before, re.I
-            ):
-                index = None
-            kind: Kind = "hedge" if index is None else "letter"
-            found.append(Settled(kind, index, match.span("letter"), "called right", 1))
-        for match in _THEREFORE.finditer(text):
-            add(match.end(), sentence_end(text, match.end()), 2, "concluded")
-    head = _head(text, options)
-    if head is not None:
-        found.append(head)
-    return sorted(found, key=lambda item: item.span)
-
-
-def _head(text: str, options: Options) -> Settled | None:
-    """A letter or an option's words as the first statement of a text."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return None
-    if options.letters:
-        marks = {m[1] for m in (re.match(r"\s*\(?([A-Z])[).:]\s", line) for line in lines) if m}
-        if len(marks) > 1:
-            return None  # the options are gone through one by one
-    spans = [span for span in statements(text) if not _HEADING.fullmatch(text[slice(*span)])]
-    if not spans:
-        return None
-    start, end = spans[0]
-    if (
-        options.letters
-        and re.fullmatch(r"\s*\(?[A-Za-z][.)]\)?\s*", text[start:end])
-        and len(spans) > 1
-    ):
-        line_end = text.find("\n", end)
-        end = len(text) if line_end < 0 else line_end  # "b. 4": the stop belongs to the letter
-    named = _HEADED.match(text, start)
-    if named and options.exactly(named["name"]) is not None:
-        index = options.exactly(named["name"])
-        return Settled("words", index, named.span("name"), "at the head of the text", 2)
-    if text[start:end].rstrip().endswith("?"):
-        return None
-    settled = options.settle(text, start, end, firm=True)
-    if settled.kind in ("letter", "hedge") or settled.kind == "words":
-        exact = settled.kind == "letter" or options.exactly(_labelless(text[start:end])) is not None
-        rank = 2 if exact else 1
-        return Settled(settled.kind, settled.index, settled.span, "at the head of the text", rank)
-    return None
-
-
-_HEADING = re.compile(r"\W*(?:the\s+|my\s+|final\s+|correct\s+)*(?:answer|choice|option)\W*", re.I)
-_HEADED = re.compile(r"\s*[\[(\"']*(?P<name>[^\n:.\])\"']{2,60})[\"'\])]*\s*(?:[:.\])\n]|$)")
-
-
-def _labelless(text: str) -> str:
-    return re.sub(r"^\s*(?:[A-Za-z]|choice|answer|option)\s*[:.)]\s*", "", text, flags=re.I)
-
-
-def decide(found: list[Settled], text: str) -> Settled | None:
-    """What the places of a text say together; None where they commit it to nothing."""
-    if not found:
-        return None
-    top = max(item.rank for item in found)
-    decisive = [item for item in found if item.rank == top]
-    last = decisive[-1]
-    for item in found[::-1]:
-        if item.span <= last.span or item.rank == top:
-            continue
-        if item.index != last.index or item.index is None:
-            if CORRECTION.search(text, last.span[1], item.span[0] + 1):
-                return item  # the text takes back what it had settled on
-            if item.index is not None:
-                return Settled("hedge", None, item.span, item.rule)
-    for item in decisive[:-1]:
-        if item.index == last.index and item.index is not None:
-            continue
-        if CORRECTION.search(text, item.span[1], last.span[0] + 1):
-            continue
-        if item.kind in ("denied", "outside") and last.index is not None:
-            continue
-        if "final" in last.rule.lower() and "final" not in item.rule.lower():
-            continue
-        return Settled("hedge", None, last.span, last.rule)
-    return last
-
-
-def read_choice(text: str, asked: Asked) -> Reading:
-    """The option that a text settles on, by its letter or its words."""
-    options = Options(asked)
-    if not options.choices:
-        return read_letter(text, asked)
-    plain = bare(_without_prefix(even(text), asked))
-    whole = options.exactly(plain)
-    if whole is not None and not (options.letters and _lone_letter(plain)):
-        span = (len(plain) - len(plain.lstrip()), len(plain.rstrip()))
-        return Reading((Candidate(asked.choices[whole], span, "the whole text"),))
-    settled = decide(places(plain, text, options), plain)
-    if settled is None or settled.kind == "empty":
-        settled = _mentioned(plain, options)
-    if settled is None and options.polar:
-        settled = _restated(plain, asked, options)
-    if settled is None:
-        settled = _another_question(plain, asked)
-    if settled is None or settled.index is None and settled.rule == "in the text":
-        settled = _said(plain, text, asked, options) or settled
-    if settled is None:
-        return nothing("no choice is named")
-    if settled.index is not None:
-        return Reading((Candidate(asked.choices[settled.index], settled.span, settled.rule),))
-    said = " ".join(text[slice(*settled.span)].split())[:80]
-    if settled.kind == "outside" and said and not options.letters and not options.polar:
-        return Reading((Candidate(said, settled.span, f"{settled.rule}, outside of the choices"),))
-    if settled.kind == "outside" and said:
-        clause = text[slice(*settled.span)].strip()
-        return Reading((), "unparsed", f"{said!r} names no choice", clause, settled.span)
-    why = {"hedge": "more than one choice is named", "denied": "a choice is only denied"}
-    return nothing(f"{why.get(settled.kind, 'no shown choice is named')} ({said!r})")
-
-
-_NEGATION = re.compile(r"\b(?:not|never|cannot|no longer)\b|n't\b", re.I)
-_CLAUSE = re.compile(r",?\s+\b(?:because|since|as|when|if|although|even though|so that)\b", re.I)
-
-
-def _restated(text: str, asked: Asked, options: Options) -> Settled | None:
-    """A yes-or-no question answered by saying it again as a statement, denied or not.
-
-    "Did Joe intentionally pay one dollar more?" is answered by "Joe intentionally paid one dollar
-    more." The question is the last one of the item; its main clause must come back in a text of
-    one sentence.
-    """
-    questions = re.findall(r"[^.?!\n]+\?", asked.input)
-    spans = statements(text)
-    if not questions or len(spans) != 1 or options.polar is None:
-        return None
-    wanted, said = (
-        _CLAUSE.split(t, maxsplit=1)[0] for t in (questions[-1], text[slice(*spans[0])])
-    )
-    mine, theirs = _stems(said), _stems(wanted)
-    if len(theirs) < 3 or len(mine & theirs) < 0.7 * len(theirs):
-        return None
-    agrees = bool(_NEGATION.search(said)) == bool(_NEGATION.search(wanted))
-    return Settled("words", options.polar[agrees], spans[0], "the question said again")
-
-
-def _stems(text: str) -> set[str]:
-    """The first four letters of the words that carry a sentence."""
-    return {word[:4] for word in fold(text).split() if len(word) > 3} - {"caus"}
-
-
-def _another_question(text: str, asked: Asked) -> Settled | None:
-    """One question, where the choices are questions: an answer outside of them."""
-    asks = all(choice.rstrip().endswith("?") for choice in asked.choices)
-    if not asks or not re.fullmatch(r"[^?\n]{8,200}\?", text.strip()):
-        return None
-    return Settled("outside", None, (0, len(text)), "the whole text")
-
-
-def _without_prefix(text: str, asked: Asked) -> str:
-    """The text with the prompt's own last words, repeated at its head, blanked."""
-    for prefix in (asked.prefix, "choice:", "A:"):
-        if prefix and (prefix != "A:" or not asked.letters):
-            head = len(text) - len(text.lstrip())
-            if text[head : head + len(prefix)].casefold() == prefix.casefold():
-                return " " * (head + len(prefix)) + text[head + len(prefix) :]
-    return text
-
-
-def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | None:
-    """The option that the predicate of the first statement names, or an answer outside of all."""
-    if (
-        options.polar
-        or options.letters
-        and len({i for _, _, i in options.named(_words(plain))}) > 1
-    ):
-        return None
-    spans, rule = committed(plain, text, asked)
-    if len(spans) != 1 or UNDECIDED.search(plain, *spans[0]):
-        return None
-    found = readings(plain, spans[0], asked, rule)
-    for candidate in found:
-        index = options.exactly(candidate.answer)
-        index = options.containing(candidate.answer) if index is None else index
-        if index is not None and candidate.span:
-            return Settled("words", index, candidate.span, candidate.rule)
-    if options.letters and found and len(plain.split()) <= 8:
-        return Settled("outside", None, found[-1].span or spans[0], rule)
-    alone = not plain[spans[0][1] :].strip() and len(plain.split()) <= 25
-    if alone and not options.letters and found and re.search(r"[^\W\d_]{3,}", found[-1].answer):
-        return Settled("outside", None, spans[0], rule)
-    return None
-
-
-def _mentioned(text: str, options: Options) -> Settled | None:
-    """The only option that a text names at all, where nothing denies or doubts it."""
-    if UNDECIDED.search(text) or text.strip().endswith("?"):
-        return None
-    if options.letters and re.match(
-        r"\W*(?:let me|let us|let's|first,|to (?:decide|answer))", text, re.I
-    ):
-        return None
-    if options.polar:
-        settled = options._polar_of(text, (0, len(text)))
-        return settled if settled.index is not None else None
-    letters: dict[int, tuple[int, int]] = {}
-    if options.letters:
-        for match in _MARKED_LETTER.finditer(text):
-            index = options.letter(match["a"] or match["b"])
-            if index is not None:
-                letters.setdefault(index, match.span())
-    named = {index for _, _, index in options.named(_words(text))}
-    both = set(letters) | named
-    if len(both) != 1:
-        return Settled("hedge", None, (0, len(text)), "in the text") if both else None
-    (only,) = both
-    if _denied(text, options, letters.get(only)):
-        return Settled("denied", None, (0, len(text)), "in the text")
-    if (
-        len(named)
-        and not letters
-        and re.search(r"\b(?:or|might|maybe|perhaps|possibl[ey])\b", text, re.I)
-    ):
-        return None
-    span = letters.get(only, (0, len(text)))
-    return Settled("words", only, span, "the only choice named")
-
-
-def _denied(text: str, options: Options, place: tuple[int, int] | None) -> bool:
-    """Whether a text that names one option denies it.
-
-    Any denial counts; where the options are the labels themselves, one in the same statement.
-    """
-    if place is None or not options.labelled:
-        return DENIAL.search(text) is not None
-    begin = max(text.rfind(char, 0, place[0]) for char in ".\n!?;") + 1
-    return bool(DENIAL.search(text, begin, place[0]) or _WRONG.match(text, place[1]))
-
-
-def read_letter(text: str, asked: Asked) -> Reading:
-    """A letter where the choices themselves are not known (bare pairs)."""
-    choices = tuple(f"\0{i}" for i in range(26))
-    options = Options(Asked(choices=choices, letters=True))
-    plain = bare(text)
-    settled = decide(places(plain, text, options), plain)
-    if settled is None or settled.index is None:
-        return nothing("no letter is settled on")
-    return Reading((Candidate(chr(65 + settled.index), settled.span, settled.rule),))
-
-
-def read_label(text: str, asked: Asked) -> Reading:
-    """The label that a text settles on: behind its own name ("Strategy:"), else as a choice."""
-    options = Options(asked)
-    plain = bare(text)
-    found = []
-    for match in _LABELLED.finditer(plain):
-        index = options.exactly(plain[match.end() : sentence_end(plain, match.end())])
-        if index is not None:
-            found.append((match.end(), sentence_end(plain, match.end()), index))
-    for match in _QUOTED_FIELD.finditer(text):
-        index = options.exactly(match[1])
-        if index is not None:
-            found.append((*match.span(1), index))
-    if found:
-        start, end, index = max(found)
-        return Reading((Candidate(asked.choices[index], (start, end), "behind its name"),))
-    return read_choice(text, asked)
-
-
-_LABELLED = re.compile(
-    r"(?:^|\n)[\s>#-]*(?:strategy|label|category|class|sentiment|intent|emotion|stance|"
-    r"relation|topic|"
-    r"type|verdict|answer|output)\s*:[\s\[(\"']*",
-    re.I,
-)
-_QUOTED_FIELD = re.compile(
-    r"\"(?:strategy|label|category|class|sentiment|intent|emotion)\"\s*:\s*\"([^\"\n]*)\"", re.I
-)

@@ -41,7 +41,6 @@ _FEELING = re.compile(
     r"regret|feel|promise)\b",
     re.I,
 )
-_CLAIM = re.compile(r"\b(?:that|is|are|was|equals?|=)\b|=")
 _SO = re.compile(
     r"\W*(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*", re.I
 )

@@ -9,6 +9,7 @@ from functools import lru_cache
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.statement import committed, readings
 from heartloop.grading.content.surface import bare, even, statements
+from heartloop.grading.maths.words import NUMBER_WORDS, SCALES, spoken_number
 from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED
 
 _ONLY_A_NUMBER = re.compile(
@@ -94,16 +95,10 @@ _VALUE = re.compile(
     re.I,
 )
 _DIGIT = re.compile(r"\d")
-_UNITS = (
-    "zero one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen "
-    "sixteen seventeen eighteen nineteen"
-).split()
-_TENS = "twenty thirty forty fifty sixty seventy eighty ninety".split()
-_WORDS = {**{w: i for i, w in enumerate(_UNITS)}, **{w: 10 * (i + 2) for i, w in enumerate(_TENS)}}
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9}
+_FIRST_WORD = "|".join([*NUMBER_WORDS, "a(?= hundred)", "a(?= thousand)"])
+_NEXT_WORD = "|".join([*NUMBER_WORDS, *SCALES])
 _WORD_NUMBER = re.compile(
-    rf"\b(?:(?:minus|negative)\s+)?(?:{'|'.join([*_WORDS, 'a(?= hundred)', 'a(?= thousand)'])})\b"
-    rf"(?:[\s-]+(?:and\s+)?(?:{'|'.join([*_WORDS, *_SCALES])})\b)*",
+    rf"\b(?:(?:minus|negative)\s+)?(?:{_FIRST_WORD})\b(?:[\s-]+(?:and\s+)?(?:{_NEXT_WORD})\b)*",
     re.I,
 )
 
@@ -132,27 +127,10 @@ def values_in(text: str) -> list[tuple[int, int, Fraction]]:
         sign = -1 if (match["sign"] or "").startswith("-") else 1
         found.append((match.start(), match.end(), sign * value))
     for match in _WORD_NUMBER.finditer(text):
-        number = _from_words(match.group())
+        number = spoken_number(match.group())
         if number is not None:
-            found.append((match.start(), match.end(), Fraction(number)))
+            found.append((match.start(), match.end(), number))
     return sorted(found)
-
-
-def _from_words(text: str) -> int | None:
-    total = current = 0
-    words = re.split(r"[\s-]+", text.lower())
-    sign = -1 if words[0] in ("minus", "negative") else 1
-    for word in words:
-        if word in _WORDS:
-            current += _WORDS[word]
-        elif word == "hundred":
-            current = max(current, 1) * 100
-        elif word in _SCALES:
-            total += max(current, 1) * _SCALES[word]
-            current = 0
-        elif word == "a":
-            current += 1
-    return sign * (total + current)
 
 
 _EQUALS = re.compile(

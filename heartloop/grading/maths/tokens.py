@@ -29,7 +29,6 @@ GREEK = {
     "Psi", "Omega", "hbar", "ell", "partial", "mho", "odot", "nabla", "infty", "pi", "Pi",
 }  # fmt: skip
 CALLED = {"f", "g", "h", "F", "G", "H"}
-_ACCENTS = {"vec", "overrightarrow", "overline", "bar", "hat", "widehat", "tilde", "dot", "ddot"}
 _TOKEN = re.compile(
     r"\s+|(?P<num>\d+(?:\.\d+)?|\.\d+)|\\(?P<cmd>[a-zA-Z]+|[{}|\\&])|(?P<word>[A-Za-z]{2,})|"
     r"(?P<sym>[A-Za-z])|(?P<op>.)",

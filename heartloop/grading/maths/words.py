@@ -14,7 +14,9 @@ _TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
     "eighty": 80, "ninety": 90,
 }  # fmt: skip
-_SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+NUMBER_WORDS = (*_UNITS, *_TENS)
+"""Words that a number in English begins with."""
 _ORDINALS = {
     "first": 1, "second": 2, "third": 3, "fourth": 4, "fifth": 5, "sixth": 6, "seventh": 7,
     "eighth": 8, "ninth": 9, "tenth": 10, "eleventh": 11, "twelfth": 12, "thirteenth": 13,
@@ -123,7 +125,7 @@ def _whole(words: list[str]) -> Fraction | None:
     total, current = 0, 0
     words = [word for word in words if word != "and"]
     for i, word in enumerate(words):
-        if word in ("a", "an") and i == 0 and len(words) > 1 and words[1] in _SCALES:
+        if word in ("a", "an") and i == 0 and len(words) > 1 and words[1] in SCALES:
             current = 1
         elif word in _UNITS:
             if current % 10 or (current % 100 and current % 100 < 20):
@@ -135,8 +137,8 @@ def _whole(words: list[str]) -> Fraction | None:
             current += _TENS[word]
         elif word == "hundred":
             current = max(current, 1) * 100
-        elif word in _SCALES:
-            total += max(current, 1) * _SCALES[word]
+        elif word in SCALES:
+            total += max(current, 1) * SCALES[word]
             current = 0
         elif word in _ORDINALS and i == len(words) - 1:
             current += _ORDINALS[word]
