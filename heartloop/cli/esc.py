@@ -14,9 +14,9 @@ from heartloop.errors import UsageError
 if TYPE_CHECKING:
     from heartloop.analysis.preference import PreferenceReport
     from heartloop.analysis.text_quality import ResponseQuality
-    from heartloop.run.esc import Predictions
-    from heartloop.run.esc_analysis import Analysis, Difference
-    from heartloop.run.esc_quality import Ratings
+    from heartloop.run.predictions import Predictions
+    from heartloop.run.preference_bias import Analysis, Difference
+    from heartloop.run.response_quality import Ratings
 
 
 @click.command("esc", short_help="Preference-bias analysis of emotional-support strategies.")
@@ -54,7 +54,7 @@ def esc_command(**options: Any) -> None:
             raise UsageError("--confusion: stands alone; leave out RUN and --task")
         _confusion(Path(options["confusion"]), options)
         return
-    from heartloop.run.esc_analysis import analyse, analysis_dict, difference_dict
+    from heartloop.run.preference_bias import analyse, analysis_dict, difference_dict
 
     found = _predictions(options)
     if options["write_plan"]:
@@ -85,8 +85,8 @@ def esc_command(**options: Any) -> None:
 
 def _predictions(options: dict[str, Any]) -> list[Predictions]:
     from heartloop.cli._config import runs_folder
-    from heartloop.run.esc import load_predictions
     from heartloop.run.folder import find_folder
+    from heartloop.run.predictions import load_predictions
 
     place = runs_folder(options["runs_dir"])
     names = options["runs"]
@@ -121,8 +121,8 @@ def _last_with(task: str, place: Path) -> Any:
 
 
 def _write_plan(found: list[Predictions], path: Path) -> None:
-    from heartloop.run.esc_analysis import plan_of
     from heartloop.run.folder import write_json
+    from heartloop.run.preference_bias import plan_of
 
     if len(found) != 1:
         names = ", ".join(one.arm for one in found)
@@ -134,7 +134,7 @@ def _write_plan(found: list[Predictions], path: Path) -> None:
 
 def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Difference]:
     """Every arm against the first that shares its questions: ``none`` where there is one."""
-    from heartloop.run.esc_analysis import compare
+    from heartloop.run.preference_bias import compare
 
     groups: dict[tuple[str, ...], list[Predictions]] = {}
     for one in found:
@@ -160,7 +160,7 @@ def _folders(found: list[Predictions], options: dict[str, Any]) -> dict[str, Any
 
 
 def _quality(found: list[Predictions], options: dict[str, Any]) -> list[ResponseQuality]:
-    from heartloop.run.esc_quality import response_quality
+    from heartloop.run.response_quality import response_quality
 
     folders = _folders(found, options)
     return [response_quality(folders[one.run], one, data_dir=options["data"]) for one in found]
@@ -170,7 +170,7 @@ def _ratings(found: list[Predictions], options: dict[str, Any]) -> list[Ratings]
     import asyncio
 
     from heartloop.cli._money import confirm_cost
-    from heartloop.run.esc_quality import rate
+    from heartloop.run.response_quality import rate
 
     rated: list[Ratings] = []
     judges = judges_from(options)
@@ -190,7 +190,7 @@ def _ratings(found: list[Predictions], options: dict[str, Any]) -> list[Ratings]
 
 def _confusion(path: Path, options: dict[str, Any]) -> None:
     from heartloop.analysis.preference import preference_bias
-    from heartloop.run.esc_analysis import read_confusion, report_dict
+    from heartloop.run.preference_bias import read_confusion, report_dict
 
     labels, counts = read_confusion(path)
     report = preference_bias(counts, labels, seed=options["seed"])
@@ -205,7 +205,7 @@ def _confusion(path: Path, options: dict[str, Any]) -> None:
 
 
 def _print(analyses: list[Analysis], options: dict[str, Any]) -> None:
-    from heartloop.run.esc_analysis import notes_of
+    from heartloop.run.preference_bias import notes_of
 
     several = len({a.of.run for a in analyses}) > 1
     models = len({a.of.model for a in analyses}) > 1
@@ -243,7 +243,7 @@ def _print_quality(marks: ResponseQuality, name: str) -> None:
 
 def _print_ratings(ratings: list[Ratings]) -> None:
     from heartloop.cli._show import table
-    from heartloop.run.esc_quality import CRITERIA
+    from heartloop.run.response_quality import CRITERIA
 
     rows = []
     for rated in ratings:
@@ -346,7 +346,7 @@ def _drift(one: Analysis) -> None:
 
 def _references(rows: list[tuple[str, PreferenceReport]], labels: tuple[str, ...]) -> None:
     from heartloop.cli._show import table
-    from heartloop.run.esc_analysis import published
+    from heartloop.run.preference_bias import published
 
     lines = []
     seen = set()

@@ -14,9 +14,9 @@ from heartloop.analysis.preference import STAGES, preference_scores
 from heartloop.errors import UsageError
 from heartloop.report.html import e, figure, note, table
 from heartloop.report.svg import _frame, _line, _text, short, ticks
-from heartloop.run.esc import Predictions, load_predictions
-from heartloop.run.esc_analysis import Analysis, analyse, published
 from heartloop.run.folder import RunFolder
+from heartloop.run.predictions import Predictions, load_predictions
+from heartloop.run.preference_bias import Analysis, analyse, published
 
 MOST_ARMS = 8
 VERIFIER = "esconv"

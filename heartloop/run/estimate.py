@@ -23,7 +23,7 @@ from heartloop.errors import UsageError
 from heartloop.grading.judge import MAX_ANSWER, judge_messages
 from heartloop.methods import TokenAverages, expected_calls, expected_tokens, render
 from heartloop.methods.cost import draws_for_equal_tokens
-from heartloop.run import loglik
+from heartloop.run import choice_scores
 from heartloop.run.claim import planned_claim
 from heartloop.run.judges import JudgeModel, judge_price, judge_sampling, names_of
 from heartloop.run.load import Prepared, automatic, judges_for
@@ -331,7 +331,7 @@ def _lengths(task: LoadedTask) -> _Lengths:
 def _calls_a_question(task: LoadedTask) -> int:
     """First calls of all questions of a task: one each, or one a choice."""
     questions = task.data.questions
-    if task.grader.verifier.kind == loglik.KIND:
+    if task.grader.verifier.kind == choice_scores.KIND:
         return sum(len(q.choices) for q in questions)
     return len(questions)
 
@@ -366,7 +366,7 @@ def _arm(
     for task in prepared.tasks:
         size = lengths[task.card.name]
         n = len(task.data.questions) * repeats
-        if task.grader.verifier.kind == loglik.KIND:
+        if task.grader.verifier.kind == choice_scores.KIND:
             total.add(*_loglik_cost(task, size, arm, repeats))
             continue
         typical, bound = _typical(task, size, probe), _bound(task, size, arm)

@@ -6,7 +6,7 @@ import dataclasses
 
 from heartloop.errors import HeartloopError
 from heartloop.methods import METHODS, select
-from heartloop.run import loglik
+from heartloop.run import choice_scores
 from heartloop.run.ask import BoundAsk
 from heartloop.run.unit import Unit
 from heartloop.types import Completion, Graded, Trace
@@ -32,8 +32,8 @@ async def work_on(unit: Unit, ask: BoundAsk, selector: str) -> Worked:
         HeartloopError: the run cannot go on, or the method has a bug (``internal error at …``).
     """
     try:
-        if unit.task.grader.verifier.kind == loglik.KIND:
-            return await loglik.work_on_choices(unit, ask)
+        if unit.task.grader.verifier.kind == choice_scores.KIND:
+            return await choice_scores.work_on_choices(unit, ask)
         return await _work(unit, ask, selector)
     except HeartloopError:
         raise

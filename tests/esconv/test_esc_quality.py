@@ -16,10 +16,10 @@ from heartloop.analysis.preference import LABELS
 from heartloop.analysis.text_quality import agreement, distinct, response_quality
 from heartloop.cli import main
 from heartloop.data import load_data, resolve_tasks
-from heartloop.run.esc import load_predictions
-from heartloop.run.esc_quality import CRITERIA, rate, ratings_of, utterance_of
 from heartloop.run.folder import RunFolder
 from heartloop.run.judges import judges_of
+from heartloop.run.predictions import load_predictions
+from heartloop.run.response_quality import CRITERIA, rate, ratings_of, utterance_of
 
 
 @pytest.mark.parametrize(

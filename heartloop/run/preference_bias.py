@@ -22,7 +22,7 @@ from heartloop.analysis.preference import (
 )
 from heartloop.analysis.preference_runs import BiasDifference, Drift, compare_bias, drift
 from heartloop.errors import UsageError
-from heartloop.run.esc import INT64, Key, Predictions
+from heartloop.run.predictions import INT64, Key, Predictions
 
 UNREAD_NAMES = ("unread", "unparsed", "unscored", "")
 
