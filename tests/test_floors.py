@@ -14,7 +14,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / "heartloop"
 FLOORS = {
     "types": 0, "errors": 0, "secrets": 0, "network": 0, "thinking": 0, "turn": 0,
     "cards": 1, "analysis": 1, "models": 1, "serving": 1, "practice": 1,
-    "grading": 2, "data": 2, "calls": 2,
+    "grading": 2, "data": 2, "calls": 2, "style": 2,
     "methods": 3,
     "run": 4,
     "report": 5, "optimize": 5, "integrations": 5,
