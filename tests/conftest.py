@@ -111,7 +111,12 @@ class Loopback:
             def log_message(self, *_: object) -> None:
                 """Silence."""
 
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        class Server(ThreadingHTTPServer):
+            # The library's 5 is too few for a client that opens hundreds at once: the kernel then
+            # drops the end of a handshake, and such a connection is heard minutes later or never.
+            request_queue_size = 1024
+
+        self._server = Server(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._server.serve_forever, daemon=True)
         self._thread.start()
         self.url = f"http://127.0.0.1:{self._server.server_port}/v1"
