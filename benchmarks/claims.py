@@ -210,6 +210,33 @@ def point_g(tables: int) -> None:
             )
 
 
+def point_h(tables: int) -> None:
+    """Models whose answers share the luck of the questions: how often an average of 0 is missed."""
+    from heartloop.analysis.meta import joint_moments, random_effects
+
+    n = 300
+    for models in range(3, 9):
+        for sd in (0.0, 0.03):
+            rng = np.random.default_rng(100 * models + round(100 * sd))
+            missed = spoken = 0
+            for _ in range(tables):
+                chance = 0.5 + 0.3 * (2 * rng.random(n) - 1)
+                # what a phrase does to a question is in part the same in every model, mean 0
+                on_question = rng.normal(0, 0.2, n)
+                moved = chance + on_question + rng.normal(0, sd, (models, 1))
+                luck = rng.random((models, n))
+                arms = np.stack([luck < np.clip(p, 0, 1) for p in (chance + 0 * moved, moved)])
+                gain = arms[1].astype(float) - arms[0]
+                found = random_effects(*joint_moments(sample(gain)))
+                spoken += found is not None
+                missed += found is not None and found.p <= 0.05
+            planted = f"{models} models × {n} questions, effects N(0, {100 * sd:.0f})"
+            if not spoken:
+                print(f"| h | {planted} | a summary | {spoken} | none under 4 |", flush=True)
+                continue
+            line("h", planted, "a summary without 0", 100 * missed / spoken, "≤ 6", spoken)
+
+
 def _schedule(seconds: np.ndarray, in_flight: int) -> tuple[np.ndarray, np.ndarray]:
     """Begin and end of every call: questions in order, all arms of one together."""
     free = [0.0] * in_flight
@@ -311,7 +338,7 @@ def _one_run(plant: dict[str, Any], seed: int) -> tuple[str, str]:
 
 
 POINTS = {"a": point_a, "b": point_b, "c": point_c, "d": point_d, "e": point_e, "f": point_f,
-          "g": point_g}  # fmt: skip
+          "g": point_g, "h": point_h}  # fmt: skip
 
 
 def main() -> None:

@@ -29,8 +29,9 @@ variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bo
 ``multiplicity`` (Holm, Benjamini-Hochberg, max-T), ``suites`` (normalised metrics, tasks as
 clusters, stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves`` (equal
 compute), ``contrasts`` (a task's own metric: tests, simultaneous intervals, content and form),
-``words`` (which word a difference may carry), ``power``, ``sequential`` (looks that keep their
-error rate), ``diagnostics`` (flips, sycophancy, summaries), ``preference`` and ``preference_runs``
+``words`` (which word a difference may carry), ``meta`` (a contrast over models),
+``power``, ``sequential`` (looks that keep their error rate),
+``diagnostics`` (flips, sycophancy, summaries), ``preference`` and ``preference_runs``
 (preference bias of label predictions, one run and several), ``mixed`` (mixed-effects logistic
 regression), ``tables`` (comparisons as text, Markdown or LaTeX). Names are importable from here and
 loaded on first use, so that importing the package costs nothing.

@@ -111,7 +111,7 @@ def _codes(labels: ArrayLike, count: int) -> NDArray[np.int64]:
 
 
 @dataclass(frozen=True, slots=True)
-class _Blocks:
+class TaskTotals:
     """Cluster totals task by task: (columns, clusters of the task), and the clusters' sizes."""
 
     totals: tuple[FloatArray, ...]
@@ -119,14 +119,17 @@ class _Blocks:
 
     @property
     def questions(self) -> float:
+        """How many questions there are."""
         return float(sum(m.sum() for m in self.sizes))
 
     @property
     def clusters(self) -> int:
+        """How many clusters, over all tasks."""
         return sum(len(m) for m in self.sizes)
 
 
-def _blocks(found: Sample, values: FloatArray) -> _Blocks:
+def task_totals(found: Sample, values: FloatArray) -> TaskTotals:
+    """Totals of every cluster, task by task, for rows of values by question."""
     totals, sizes = [], []
     for task in range(int(found.tasks.max()) + 1):
         here = np.flatnonzero(found.tasks == task)
@@ -138,10 +141,10 @@ def _blocks(found: Sample, values: FloatArray) -> _Blocks:
             totals.append(values[:, here[order]])
         else:
             totals.append(np.stack([np.bincount(inside, row, groups) for row in values[:, here]]))
-    return _Blocks(tuple(totals), tuple(sizes))
+    return TaskTotals(tuple(totals), tuple(sizes))
 
 
-def _moments(blocks: _Blocks) -> tuple[FloatArray, FloatArray]:
+def _moments(blocks: TaskTotals) -> tuple[FloatArray, FloatArray]:
     """Mean of each task (columns, K) and its variance for new questions, (columns, K)."""
     means, variances = [], []
     for totals, m in zip(blocks.totals, blocks.sizes, strict=True):
@@ -238,7 +241,7 @@ def contrasts(
     if w.shape[1] != len(found.own):
         raise ValueError(f"weights for {w.shape[1]} arms, but there are {len(found.own)}")
     values = w @ found.own
-    blocks = _blocks(found, values)
+    blocks = task_totals(found, values)
     by_task, variance = _moments(blocks)
     tasks = by_task.shape[1]
     estimate, se = by_task.mean(axis=1), np.sqrt(variance.sum(axis=1)) / tasks
@@ -286,7 +289,7 @@ def over_tasks(by_task: ArrayLike, level: float = 0.95) -> OverTasks | None:
 
 
 def _flip(
-    blocks: _Blocks,
+    blocks: TaskTotals,
     by_task: FloatArray,
     estimate: FloatArray,
     se: FloatArray,
@@ -397,7 +400,7 @@ def split(
     """
     rows = [control, *arms]
     both = np.concatenate([found.own[rows], found.content[rows]])
-    blocks = _blocks(found, both)
+    blocks = task_totals(found, both)
     means = _moments(blocks)[0].mean(axis=1)
     drawn = _resampled(blocks, draws, seed)
     count = len(rows)
@@ -426,7 +429,7 @@ def _parts(s0: ArrayLike, c0: ArrayLike, s1: ArrayLike, c1: ArrayLike) -> tuple[
     return (right1 - right0) * (f1 + f0) / 2, (f1 - f0) * (right1 + right0) / 2
 
 
-def _resampled(blocks: _Blocks, draws: int, seed: int) -> FloatArray:
+def _resampled(blocks: TaskTotals, draws: int, seed: int) -> FloatArray:
     """Suite means of every column in every resample within tasks, shape (draws, columns)."""
     rng = np.random.default_rng(seed)
     out = np.zeros((draws, len(blocks.totals[0])))
@@ -483,7 +486,7 @@ def level_interval(found: Sample, arm: int, level: float = 0.95) -> tuple[float,
     Wilson's, at the sample size that gives a share of this height this variance (never more than
     there are questions); a metric that leaves [0, 1] gets estimate ± z se.
     """
-    blocks = _blocks(found, found.own[[arm]])
+    blocks = task_totals(found, found.own[[arm]])
     means, variances = _moments(blocks)
     mean = float((means[0] - found.low).mean())
     variance = float(variances[0].sum()) / len(found.low) ** 2
@@ -499,4 +502,4 @@ def level_interval(found: Sample, arm: int, level: float = 0.95) -> tuple[float,
 
 def task_levels(found: Sample, arm: int) -> FloatArray:
     """An arm's own metric in each task, on its scale of 0 to 1, shape (K,)."""
-    return _moments(_blocks(found, found.own[[arm]]))[0][0] - found.low
+    return _moments(task_totals(found, found.own[[arm]]))[0][0] - found.low

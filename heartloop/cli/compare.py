@@ -48,6 +48,7 @@ def compare_command(
     heartloop compare RUN                 what the run's claim comes to, then every detail
     heartloop compare RUN:none RUN:EP02   EP02 minus none
     heartloop compare OLD NEW             arms of the same name, NEW minus OLD
+    heartloop compare A B C …             runs of one claim: a forest over models, random effects
 
     What is named or changed after the fact (an arm, a control, a margin, a level) is marked post
     hoc and gets no word. The first run or arm named is what the others are compared to. Runs from

@@ -248,7 +248,7 @@ def _draft(
     wanted = [c for c in claim.contrasts if c.family in ("works", "plain", "loop", "arms")]
     needed = {n for c in wanted for n in (c.arm, *c.controls)}
     needed |= {n for roles in claim.controls.values() for r in ("again",) for n in roles.get(r, ())}
-    part = {e.arm: _only(e, tasks) for e in mine}
+    part = {e.arm: only_tasks(e, tasks) for e in mine}
     chosen = [e for e in part.values() if e.parts and (e.arm in needed or not wanted)]
     if not chosen:
         return None
@@ -276,7 +276,9 @@ def _draft(
         for c in claim.contrasts
         if c.family in ("loop", "arms") and c.arm in row and all(x in row for x in c.controls)
     ]
-    weights = [_weights(len(chosen), row[c.arm], [row[x] for x in c.controls]) for c in more]
+    weights = [
+        contrast_weights(len(chosen), row[c.arm], [row[x] for x in c.controls]) for c in more
+    ]
     tested = (
         contrasts(found, weights, margin=claim.margin, level=level, flips=flips) if more else []
     )
@@ -325,11 +327,13 @@ def _in_family(claim: Claim, family: str, arm: str) -> bool:
     return any(c.family == family and c.arm == arm for c in claim.contrasts)
 
 
-def _only(entry: Entry, tasks: Sequence[str]) -> Entry:
+def only_tasks(entry: Entry, tasks: Sequence[str]) -> Entry:
+    """An entry without its other tasks."""
     return dataclasses.replace(entry, parts={t: entry.parts[t] for t in tasks if t in entry.parts})
 
 
-def _weights(arms: int, arm: int, controls: Sequence[int]) -> list[float]:
+def contrast_weights(arms: int, arm: int, controls: Sequence[int]) -> list[float]:
+    """One row of weights for `contrasts`: an arm minus the mean of its controls."""
     row = [0.0] * arms
     row[arm] += 1.0
     for control in controls:
@@ -440,7 +444,7 @@ def _noise(
     shown = [e.arm for e in chosen if e.role in ("again", "placebo", "cot")]
     out = {}
     for arm in shown:
-        weights = _weights(len(row), row[arm], [row[none]])
+        weights = contrast_weights(len(row), row[arm], [row[none]])
         out[arm] = contrasts(found, weights, margin=claim.margin, level=level, flips=flips)[0]
     return out
 
@@ -457,7 +461,7 @@ def _beyond(
     twin = next(iter(claim.controls.get(one.arm, {}).get("demand-only", ())), None)
     if twin is None or one.finding.word not in ("works", "hurts"):
         return one
-    pair = [_only(e, unit.tasks) for name in (one.arm, twin) for e in mine if e.arm == name]
+    pair = [only_tasks(e, unit.tasks) for name in (one.arm, twin) for e in mine if e.arm == name]
     table = stack(pair, run.manifest) if len(pair) == 2 and all(e.parts for e in pair) else None
     if table is None:
         return one

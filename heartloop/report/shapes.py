@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from heartloop.analysis.curves import BreakEven
     from heartloop.analysis.selection import BestArm
     from heartloop.analysis.suites import ClassEffect
+    from heartloop.report.across import Across
     from heartloop.report.answered import Answered
     from heartloop.report.findings import Findings
     from heartloop.types import Claim
@@ -113,6 +114,8 @@ class Study:
         margin, level, draws: settings.
         claim: the run's claim, where one run was compared by its own claim; else None.
         findings: what the claim comes to, one a model.
+        across: the claim's contrasts over the models of one or several runs of it; empty where
+            there is one model and one run, or the runs do not share a claim.
         answered: how the arms answered, one a model, where a share differs by over five points.
         post_hoc: why no word is said: what was chosen after the fact; empty where nothing was.
     """
@@ -130,6 +133,7 @@ class Study:
     findings: tuple[Findings, ...] = ()
     post_hoc: tuple[str, ...] = ()
     answered: tuple[tuple[Answered, ...], ...] = ()
+    across: tuple[Across, ...] = ()
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``: shares, not points."""

@@ -11,6 +11,7 @@ import numpy as np
 
 from heartloop.analysis import ABSENT, CORRECT
 from heartloop.errors import UsageError
+from heartloop.report.across import across
 from heartloop.report.align import Aligned, align, attempt_values, pair_up, to_codes
 from heartloop.report.answered import differing
 from heartloop.report.arms import (
@@ -29,7 +30,7 @@ from heartloop.report.arms import (
 from heartloop.report.findings import Findings, findings, stack
 from heartloop.report.search import MIXED, is_search
 from heartloop.report.shapes import Best, EqualTokens, Row, StimulusClass, Study
-from heartloop.run.claim import read_claim
+from heartloop.run.claim import read_claim, same_claim
 from heartloop.run.state import headline
 from heartloop.types import Claim
 
@@ -68,7 +69,10 @@ def compare_specs(
             loaded[folder.path] = load_run(folder)
     named = [(loaded[folder.path], arm) for folder, arm in found]
     forced = check_comparable(list(loaded.values()), force)
-    if len(named) > 1:
+    together = _together(named)
+    if len(together) > 2 and len({e.model for run in together for e in entries(run)}) > 1:
+        pairs = []  # a claim over models: no arm of one model is set against that of another
+    elif len(named) > 1:
         pairs = pairs_between(named)
     else:
         run, arm = named[0]
@@ -103,6 +107,10 @@ def compare_specs(
         draws=draws,
     )
     rows = [_adjusted(row, pair) for row, pair in zip(result.rows, pairs, strict=True)]
+    if together and not post_hoc:
+        names = tuple(run.folder.name for run in together)
+        result = replace(result, runs=names, across=across(together, claim))
+        result = replace(result, claim=None if pairs else claim)
     result = replace(result, rows=tuple(rows) if picked else result.rows, post_hoc=tuple(post_hoc))
     if len(named) == 1 and not post_hoc and not is_search(named[0][0]):
         every = tuple(findings(named[0][0], claim))
@@ -111,6 +119,19 @@ def compare_specs(
         if stopped_too_early(every):  # the details would compare those that finish first
             result = replace(result, rows=(), best=(), classes=())
     return result
+
+
+def _together(named: Sequence[tuple[Loaded, str | None]]) -> list[Loaded]:
+    """Whole runs of one claim, or one run of several models: their contrasts are taken together."""
+    runs = [run for run, _ in named]
+    models = {e.model for run in runs for e in entries(run)}
+    if any(arm is not None for _, arm in named) or any(map(is_search, runs)):
+        return []
+    if len(runs) == 1:
+        return runs if len(models) > 1 else []
+    claims = [read_claim(run.manifest) for run in runs]
+    one = claims[0].contrasts and all(same_claim(claims[0], c) for c in claims[1:])
+    return runs if one else []
 
 
 def stopped_too_early(found: Sequence[Findings]) -> bool:

@@ -63,6 +63,11 @@ def render(study: Study, markdown: bool = False) -> str:
 
         blocks += claim_blocks(study.findings, study.claim, make)
         blocks += [make(*answered_table(each)) for each in study.answered]
+    if study.across:
+        from heartloop.report.across import across_blocks, sentence_across
+
+        blocks += [text for text in (sentence_across(study.across),) if text]
+        blocks += across_blocks(study.across, make)
     blocks += [f"POST HOC, no word is said: {text}" for text in study.post_hoc]
     if not rows:
         return _join(blocks)

@@ -217,13 +217,22 @@ def claim_from(folder: Path) -> Claim:
     return read_claim(RunFolder(folder).manifest)
 
 
+SAME = ("kind", "treatments", "controls", "metric", "margin", "level", "contrasts")
+"""What two runs of one claim have in common; they may ask other questions of other models."""
+
+
+def same_claim(one: Claim, other: Claim) -> bool:
+    """Whether two runs claim the same, whatever their models, questions and dates."""
+    return all(getattr(one, field) == getattr(other, field) for field in SAME)
+
+
 def check_same(earlier: Claim, now: Claim, name: str) -> None:
     """Refuse a confirmation that would ask something else than the claim it takes over.
 
     Raises:
         UsageError: names what differs.
     """
-    for field in ("kind", "treatments", "controls", "metric", "margin", "level", "contrasts"):
+    for field in SAME:
         if getattr(earlier, field) != getattr(now, field):
             raise UsageError(
                 f"--claim-from {name}: {field} would differ from the claim that is to be "
