@@ -28,6 +28,7 @@ FAMILIES = (
     "practice",
 )
 _HUB_NAME = re.compile(r"\w[\w.-]*(/\w[\w.-]*)?")
+_FRAME = re.compile(r"\w[\w-]*")
 _SHA256 = re.compile("[0-9a-f]{64}|")
 FORMATS = ("jsonl", "json", "csv", "parquet", "bigbench", "bbh", "instruction_induction")
 _BY_SUFFIX = {".csv": "csv", ".tsv": "csv", ".parquet": "parquet", ".json": "json"}
@@ -116,6 +117,8 @@ class TaskCard:
         baselines: trivial baselines worth printing (``echo``, ``majority``, ``chance`` …).
         cluster: row field that items which are not independent share; empty for none.
         options: whatever else the family's reader needs.
+        frames: frame → template of the item (in place of ``prompt.input``): each row is asked
+            once in every frame; empty where a row is one question.
         chosen: why a verifier that the card left open (``auto``) is the one it is.
     """
 
@@ -143,6 +146,7 @@ class TaskCard:
     cluster: str = ""
     notes: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
+    frames: Mapping[str, str] = field(default_factory=dict)
     chosen: str = ""
 
 
@@ -186,12 +190,25 @@ def load_task(name: str) -> TaskCard:
         cluster=table.string("cluster", ""),
         notes=table.string("notes", ""),
         options=table.mapping("options", {}),
+        frames=_frames(table, family),
     )
     table.finish()
     source = card.source
     if not members and not (source.local or source.hub or source.practice):
         raise table.error("source", "says no place to read from; give local, hub or practice")
     return card
+
+
+def _frames(table: Table, family: str) -> Mapping[str, str]:
+    frames: dict[str, str] = table.string_map("frames", {})
+    if frames and family not in ("custom", "hub"):
+        raise table.error("frames", f"are not read for family {family}; use family: custom")
+    if len(frames) == 1:
+        raise table.error("frames", "holds one; an item in frames needs at least two")
+    for name in frames:
+        if not _FRAME.fullmatch(name):
+            raise table.error("frames", f'"{name[:30]}": name a frame by letters, digits, _ and -')
+    return frames
 
 
 def _members(table: Table, name: str, root: Any) -> tuple[str, ...]:

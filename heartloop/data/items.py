@@ -118,8 +118,15 @@ def shuffled(texts: Iterable[str], key: str) -> tuple[str, ...]:
 
 
 def hash_order(items: Sequence[Item], key: str) -> list[Item]:
-    """Items in a random order fixed by ``key``; a longer sample holds every shorter one."""
-    return sorted(items, key=lambda item: _digest(f"{key}\0{item.question.id}"))
+    """Items in a random order fixed by ``key``; a longer sample holds every shorter one.
+
+    The frames of an item stay together.
+    """
+
+    def place(item: Item) -> bytes:
+        return _digest(f"{key}\0{item.question.meta.get('item', item.question.id)}")
+
+    return sorted(items, key=place)
 
 
 def _digest(text: str) -> bytes:

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from heartloop.cards.task import TaskCard
+from heartloop.data.readers.frames import settle_frames
 from heartloop.data.rows import Row
 
 # Roles, and the names under which public data sets have them, in order of preference.
@@ -22,6 +23,8 @@ NAMES: dict[str, tuple[str, ...]] = {
     "id": ("id",),
     "cluster": ("cluster",),
     "demo": ("demo",),
+    "frame": ("frame",),
+    "item": ("item",),
 }  # fmt: skip
 _OPTION = re.compile(r"(|options?|opt|op|choices?|answer|ending|alternative|sol)_?([a-z]|\d\d?)")
 _WRONG = re.compile(r"(distractor|wrong|incorrect)(_?answer|_?option)?_?([a-z]|\d\d?)?")
@@ -92,6 +95,7 @@ def find_columns(card: TaskCard, rows: Sequence[Row], named: Mapping[str, str]) 
             notes.append(f"{role} from column {found}")
     if "messages" in fields and "question" in fields and "question" not in named:
         del fields["messages"]  # a column of turns beside a question is named as not used
+    fields = settle_frames(card, rows, fields)
     wrong = tuple(card.options.get("distractors") or ())
     options: tuple[str, ...] = ()
     first = None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -20,6 +21,7 @@ from heartloop.data.readers.choices import (
     resolve,
 )
 from heartloop.data.readers.columns import Columns, find_columns
+from heartloop.data.readers.frames import check_frames, framed_cards, in_frame
 from heartloop.data.rows import Row, rows_and_notes
 from heartloop.errors import DataError
 from heartloop.types import Demo, Gold, Message, Question
@@ -58,7 +60,8 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     Columns (see `columns.NAMES` for further names of them): ``question``, ``answer`` (a text, or
     a list of accepted texts), and, where they are there, ``id``, ``choices`` (or a column a
     choice), ``messages`` (chat turns instead of a question), ``system``, ``cluster``, ``demo`` (a
-    true value makes the row a demonstration that is never asked). The card's ``fields`` name
+    true value makes the row a demonstration that is never asked), ``frame`` with ``item`` (see
+    `frames`; a card's own ``frames`` ask every row once in each). The card's ``fields`` name
     other columns. ``options``: ``distractors`` (columns that hold the wrong choices), ``where``
     (column → value that a row must have), ``meta`` (columns worth keeping), ``params`` (for
     every gold). A column of a custom table that is not used is named in the notes.
@@ -71,19 +74,22 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     items: list[Item] = []
     pool: list[Item] = []
     ids: dict[str, str] = {}
-    for row in sheet.rows:
+    cards = framed_cards(card)
+    for row, frame in itertools.product(sheet.rows, cards):
         demo = "demo" in columns.fields and _flag(row, columns.fields["demo"])
         target = pool if demo else items
-        item = _item(card, row, sheet, len(target))
+        item = _item(cards[frame], row, sheet, len(target))
+        item = in_frame(item, row, columns.fields, frame)
         first = ids.setdefault(item.question.id, row.where)
         if first != row.where:
             field = columns.fields.get("id", "id")
             raise row.error(field, f'"{item.question.id}" stands twice (first at {first})')
         target.append(item)
-    _check_slots(card, sheet)
+    for framed in cards.values():
+        _check_slots(framed, sheet)
     if not items:
         raise DataError(f"{raw.shown}: every row is a demonstration; leave some to be asked")
-    notes = [*sheet.notes, *_repeated(items)]
+    notes = [*sheet.notes, *_repeated(items), *check_frames(items, raw.shown)]
     if card.family == "custom":
         unused = columns.unused(card, sheet.rows, _slots(card))
         if unused:
@@ -271,7 +277,8 @@ def _fill(template: str, row: Row, fields: Mapping[str, str], question: str) -> 
 def _slots(card: TaskCard) -> set[str]:
     """Names in braces anywhere in a card's prompt."""
     prompt = card.prompt
-    texts = (prompt.system or "", prompt.instruction, prompt.input, prompt.demo)
+    parts = (prompt.system or "", prompt.instruction, prompt.input, prompt.demo)
+    texts = (*parts, *card.frames.values())
     return {found[1] for text in texts for found in _SLOT.finditer(text)}
 
 
