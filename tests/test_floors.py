@@ -65,6 +65,44 @@ def test_each_floor_imports_only_floors_below(path: Path) -> None:
         assert allowed, f"{path}: floor {FLOORS[own]} imports {other} on floor {FLOORS[other]}"
 
 
+def arrows() -> dict[str, set[str]]:
+    """Which module imports which, at the top, inside a function or for its types alone.
+
+    The door itself (``heartloop``, for its version) is left out: what it offers is looked up when
+    it is asked for.
+    """
+    names = {}
+    for path in modules():
+        parts = path.relative_to(PACKAGE.parent).with_suffix("").parts
+        names[".".join(parts[:-1] if parts[-1] == "__init__" else parts)] = path
+    found: dict[str, set[str]] = {}
+    for name, path in names.items():
+        targets = set()
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and node.module:
+                for alias in node.names:
+                    whole = f"{node.module}.{alias.name}"
+                    targets.add(whole if whole in names else node.module)
+            elif isinstance(node, ast.Import):
+                targets |= {alias.name for alias in node.names}
+        found[name] = (targets & names.keys()) - {name, "heartloop"}
+    return found
+
+
+def test_no_module_reaches_itself_through_its_imports() -> None:
+    graph, done = arrows(), set[str]()
+
+    def walk(name: str, way: tuple[str, ...]) -> None:
+        assert name not in way, "a circle: " + " → ".join((*way[way.index(name) :], name))
+        if name not in done:
+            for other in sorted(graph[name]):
+                walk(other, (*way, name))
+            done.add(name)
+
+    for name in sorted(graph):
+        walk(name, ())
+
+
 def loaded_by(code: str) -> set[str]:
     script = f"import sys, json; before = set(sys.modules); {code}; " + (
         "print(json.dumps(sorted(set(sys.modules) - before)))"

@@ -1,9 +1,10 @@
 """Everything around an attempt: journal, sharing, retry, limits, budget behind ``Client.ask``."""
 
 from heartloop.calls.breaker import Patience
-from heartloop.calls.client import Client, LaneStats, Stats
+from heartloop.calls.client import Client, Stats
 from heartloop.calls.journal import Journal
 from heartloop.calls.keys import call_key, derive_seed
+from heartloop.calls.lane import LaneStats
 from heartloop.calls.ledger import Caps, Ledger
 from heartloop.calls.limits import Limits
 from heartloop.calls.prices import Price, load_prices, price_of

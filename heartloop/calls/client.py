@@ -13,7 +13,7 @@ from typing import Any
 from heartloop.calls.breaker import Patience
 from heartloop.calls.journal import Journal
 from heartloop.calls.keys import call_key
-from heartloop.calls.lane import Lane
+from heartloop.calls.lane import Lane, LaneStats
 from heartloop.calls.ledger import Caps, Ledger
 from heartloop.calls.limits import Limits
 from heartloop.calls.prices import Price, prices_for
@@ -23,20 +23,6 @@ from heartloop.models.scoring import scoring_request
 from heartloop.types import Address, Completion, Model, Request, Usage
 
 PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first call
-
-
-@dataclass(frozen=True, slots=True)
-class LaneStats:
-    """How one model is doing: calls in flight, their limit, and what waits."""
-
-    in_flight: int
-    limit: int
-    queued: int
-    waiting: int
-    next_retry_in: float | None
-    request_seeds: bool
-    servers: int
-    servers_well: int
 
 
 @dataclass(frozen=True, slots=True)

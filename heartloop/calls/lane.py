@@ -6,7 +6,8 @@ import asyncio
 import re
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass
+from typing import Any
 
 from heartloop.calls.breaker import BUSY, Breaker, Patience
 from heartloop.calls.keys import derive_seed
@@ -17,9 +18,6 @@ from heartloop.errors import CallError, HeartloopError
 from heartloop.models.refusals import refused_field
 from heartloop.types import Completion, Model, Request
 
-if TYPE_CHECKING:
-    from heartloop.calls.client import LaneStats
-
 SEED_DEATH = "CPU Generator does not use offset"
 SEED_FIELD = {"seed": re.compile(r"(?i)\bseeds?\b")}
 ENGINE_DEATH = ("EngineCore encountered", "EngineDeadError", "AsyncEngineDeadError")
@@ -29,6 +27,20 @@ SEED_NOTE = (
 )
 
 Failed = Callable[[Request, CallError, float], None]
+
+
+@dataclass(frozen=True, slots=True)
+class LaneStats:
+    """How one model is doing: calls in flight, their limit, and what waits."""
+
+    in_flight: int
+    limit: int
+    queued: int
+    waiting: int
+    next_retry_in: float | None
+    request_seeds: bool
+    servers: int
+    servers_well: int
 
 
 class Lane:
@@ -162,8 +174,6 @@ class Lane:
 
     def stats(self, now: float) -> LaneStats:
         """How it is doing."""
-        from heartloop.calls.client import LaneStats
-
         pool = getattr(self.model, "pool", None)
         return LaneStats(
             in_flight=self.gate.in_flight,

@@ -6,49 +6,23 @@ import re
 import string
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from heartloop.grading.content.reading import shows_letters
 from heartloop.grading.content.text import same_number, same_text
 from heartloop.grading.extract import choice_letter, compiled, find_label
-from heartloop.grading.phrases import DENIAL
-from heartloop.types import Gold, Outcome, Question, UnscoredReason
-
-
-@dataclass(frozen=True, slots=True)
-class Judgement:
-    """What a comparator says of one answer.
-
-    Attributes:
-        outcome, reason, score, detail: as in Verdict.
-        answer: the answer as it was understood, where that differs from the extracted text.
-    """
-
-    outcome: Outcome
-    reason: UnscoredReason | None = None
-    score: float | None = None
-    detail: str = ""
-    answer: str | None = None
-
+from heartloop.grading.judgement import (
+    Judgement,
+    denied,
+    f1_score,
+    fold_words,
+    right,
+    shown,
+    wrong,
+)
+from heartloop.types import Gold, Outcome, Question
 
 Comparator = Callable[[Gold, Mapping[str, Any], str, "Question | None"], Judgement]
-
-
-def right(detail: str, score: float = 1.0, answer: str | None = None) -> Judgement:
-    """A correct judgement."""
-    return Judgement("correct", None, score, detail, answer)
-
-
-def wrong(detail: str, score: float = 0.0, answer: str | None = None) -> Judgement:
-    """An incorrect judgement."""
-    return Judgement("incorrect", None, score, detail, answer)
-
-
-def shown(text: str) -> str:
-    """A text as reasons print it: quoted, one line, at most 60 characters."""
-    text = " ".join(text.split())
-    return repr(text if len(text) <= 60 else text[:57] + "...")
 
 
 def _golds(gold: Gold) -> str:
@@ -188,7 +162,7 @@ def choice_text(
         score = float(targets.get(name, 0.0))
         outcome: Outcome = "correct" if score == best and best > 0 else "incorrect"
         return Judgement(outcome, None, score, f"choice {shown(name)} scores {score:g}", name)
-    if any(_fold(name) == _fold(accepted) for accepted in gold.answers):
+    if any(fold_words(name) == fold_words(accepted) for accepted in gold.answers):
         return right(f"choice {shown(name)}", answer=name)
     return wrong(f"choice {shown(name)}, gold {_golds(gold)}", answer=name)
 
@@ -199,19 +173,15 @@ def label(
     """One label out of the card's list (or the question's choices), spelling variants folded."""
     labels = [str(name) for name in params.get("labels") or ()]
     labels = labels or (list(question.choices) if question is not None else [])
-    aliases = {_fold(str(k)): str(v) for k, v in (params.get("aliases") or {}).items()}
+    aliases = {fold_words(str(k)): str(v) for k, v in (params.get("aliases") or {}).items()}
     known = labels or list(gold.answers)
-    name = find_label(aliases.get(_fold(answer), answer), known)
+    name = find_label(aliases.get(fold_words(answer), answer), known)
     if name is None:
         return Judgement("unscored", "unparsed", detail=f"{shown(answer)} is none of the labels")
-    accepted = {_fold(aliases.get(_fold(text), text)) for text in gold.answers}
-    if _fold(name) in accepted:
+    accepted = {fold_words(aliases.get(fold_words(text), text)) for text in gold.answers}
+    if fold_words(name) in accepted:
         return right(f"label {shown(name)}", answer=name)
     return wrong(f"label {shown(name)}, gold {_golds(gold)}", answer=name)
-
-
-def _fold(text: str) -> str:
-    return re.sub(r"[^\w]+", " ", text.lower()).strip()
 
 
 # --- sets, overlap -----------------------------------------------------------------------
@@ -221,7 +191,7 @@ def _members(text: str, params: Mapping[str, Any]) -> Counter[str]:
     pattern = str(params.get("separator", r"[,;\n]|\band\b"))
     parts = compiled(pattern).split(text)
     parts = [re.sub(r"^\s*(?:[-*•]|\d+[.)])\s+", "", part) for part in parts]
-    found = Counter(_fold(part) for part in parts)
+    found = Counter(fold_words(part) for part in parts)
     del found[""]
     return found if params.get("multiset") else Counter(dict.fromkeys(found, 1))
 
@@ -242,22 +212,6 @@ def set_of(
     return best
 
 
-def f1_score(answer: str, gold: str) -> float:
-    """Token-overlap F1 of two normalised texts, in [0, 1].
-
-    2·P·R / (P + R) with P and R the shares of common tokens, counted with multiplicity (SQuAD,
-    Rajpurkar et al. 2016). Two empty texts score 1.
-    """
-    mine, wanted = answer.split(), gold.split()
-    if not mine or not wanted:
-        return float(mine == wanted)
-    common = sum((Counter(mine) & Counter(wanted)).values())
-    if common == 0:
-        return 0.0
-    precision, recall = common / len(mine), common / len(wanted)
-    return 2 * precision * recall / (precision + recall)
-
-
 def f1(gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None) -> Judgement:
     """The best F1 over the golds; correct from ``threshold`` on (1.0 by default)."""
     steps = tuple(params.get("normalise", ("lower", "punctuation", "articles", "squeeze")))
@@ -265,16 +219,6 @@ def f1(gold: Gold, params: Mapping[str, Any], answer: str, question: Question | 
     score = max((f1_score(text, normalise(g, steps)) for g in gold.answers), default=0.0)
     outcome: Outcome = "correct" if score >= float(params.get("threshold", 1.0)) else "incorrect"
     return Judgement(outcome, None, score, f"F1 {score:.3f} with {_golds(gold)}")
-
-
-def denied(text: str, name: str) -> bool:
-    """Whether a text names something only to deny it: “it is not X”, “anything but X”."""
-    statements = re.split(r"(?<=[.!?;])\s+|\n", text)
-    wanted = f" {_fold(name)} "
-    naming = [s for s in statements if wanted in f" {_fold(s)} "]
-    return bool(naming) and all(
-        DENIAL.search(s[: max(s.lower().find(name.lower()), 0)]) for s in naming
-    )
 
 
 def contains(
@@ -285,13 +229,17 @@ def contains(
     ``echo: ignore`` in the params turns the echo guard off. It exists because a scorer of this
     kind gives full marks to an answer that repeats its input.
     """
-    text = f" {_fold(answer)} "
+    text = f" {fold_words(answer)} "
     if question is not None and params.get("echo") != "ignore":
-        echoed = _fold(question.input)
+        echoed = fold_words(question.input)
         if echoed and len(echoed.split()) >= 3:
             text = text.replace(f" {echoed} ", " ")
     for accepted in gold.answers:
-        if _fold(accepted) and f" {_fold(accepted)} " in text and not denied(answer, accepted):
+        if (
+            fold_words(accepted)
+            and f" {fold_words(accepted)} " in text
+            and not denied(answer, accepted)
+        ):
             return right(f"contains {shown(accepted)}")
     return wrong(f"contains none of {_golds(gold)}")
 

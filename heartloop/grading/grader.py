@@ -12,7 +12,7 @@ from typing import Any
 from heartloop.cards.verifier import Step, VerifierCard, load_verifier
 from heartloop.errors import CardError
 from heartloop.grading import extract as ex
-from heartloop.grading.comparators import COMPARATORS, Judgement, shown
+from heartloop.grading.comparators import COMPARATORS
 from heartloop.grading.content import (
     BY_KIND,
     READERS,
@@ -23,6 +23,7 @@ from heartloop.grading.content import (
     same_text,
 )
 from heartloop.grading.judge import Judge, JudgeAsk, JudgeSpec, judge_answer, judge_spec
+from heartloop.grading.judgement import Judgement, shown
 from heartloop.grading.math import compare_maths
 from heartloop.grading.maths.pool import MathPool
 from heartloop.grading.maths.words import spoken_number

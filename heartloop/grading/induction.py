@@ -9,12 +9,10 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from heartloop.grading.judgement import Judgement, denied, f1_score, shown
 from heartloop.types import Gold, Outcome, Question
-
-if TYPE_CHECKING:
-    from heartloop.grading.comparators import Judgement
 
 _PUNCTUATION = str.maketrans("", "", string.punctuation)
 _ANY_PUNCTUATION = re.compile(r"[^\w\s\0]")
@@ -65,8 +63,6 @@ def _run(
     score: Callable[[str, str], float],
     name: str,
 ) -> Judgement:
-    from heartloop.grading.comparators import Judgement, shown
-
     official = params.get("compat") == "official"
     normal = normalise_official if official else normalise_repaired
     text = normal(answer)
@@ -94,8 +90,6 @@ def ii_f1(
     gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
 ) -> Judgement:
     """Token F1 after normalisation, best over the golds; correct only at 1."""
-    from heartloop.grading.comparators import f1_score
-
     return _run(gold, params, answer, question, f1_score, "F1")
 
 
@@ -117,8 +111,6 @@ def ii_contains(
 
     Repaired: neither an echoed input nor a denied mention counts.
     """
-    from heartloop.grading.comparators import denied
-
     official = params.get("compat") == "official"
     echoed: set[str] = set()
     if not official and question is not None:

@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from heartloop.errors import CallError, CardError, NotInJournal, Stopped, UsageError
-from heartloop.grading.comparators import Judgement, shown
 from heartloop.grading.judge_reply import parse_reply
+from heartloop.grading.judgement import Judgement, shown
 from heartloop.types import Completion, Gold, Message, Question
 
 JudgeAsk = Callable[..., Awaitable[Completion]]

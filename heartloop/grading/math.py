@@ -3,16 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from heartloop.grading.comparators import Judgement
+from heartloop.grading.judgement import Judgement
 from heartloop.grading.maths.caps import MAX_LENGTH
 from heartloop.grading.maths.fast import decide
+from heartloop.grading.maths.pool import MathPool
 from heartloop.grading.maths.reduce import reductions
 from heartloop.types import Gold, Question
 
-if TYPE_CHECKING:
-    from heartloop.grading.grader import Grader
+
+class HasPool(Protocol):
+    """Who asks; its workers are described and started only where the fast path is not enough."""
+
+    @property
+    def pool(self) -> MathPool:
+        """The maths workers."""
+        ...
+
 
 _WORKER_PARAMS = (
     "tolerance",
@@ -31,7 +39,7 @@ _WORKER_PARAMS = (
 
 
 async def compare_maths(
-    grader: Grader,
+    grader: HasPool,
     gold: Gold,
     params: Mapping[str, Any],
     answer: str,
@@ -53,7 +61,7 @@ async def compare_maths(
 
 
 async def _compare(
-    grader: Grader,
+    grader: HasPool,
     accepted: str,
     params: Mapping[str, Any],
     answer: str,

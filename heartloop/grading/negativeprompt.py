@@ -13,12 +13,10 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from heartloop.grading.judgement import Judgement, f1_score, shown
 from heartloop.types import Gold, Question
-
-if TYPE_CHECKING:
-    from heartloop.grading.comparators import Judgement
 
 _BARE = str.maketrans("", "", string.punctuation)
 _DROPPED = (" and ", "Sentence 1:", "Sentence 2:")
@@ -161,8 +159,6 @@ def ii_negativeprompt(
     gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
 ) -> Judgement:
     """The rule of the question's task; equality for tasks without one, token F1 for two."""
-    from heartloop.grading.comparators import Judgement, f1_score, shown
-
     task = question.task.rpartition("/")[2] if question is not None else ""
     accepted = [str(text) for text in params.get("official_answers") or gold.answers]
     if task == "cause_and_effect" and question is not None:

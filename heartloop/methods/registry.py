@@ -15,6 +15,7 @@ from typing import Any
 
 from heartloop.errors import UsageError
 from heartloop.methods.prompt import OLDER_COMMA
+from heartloop.methods.schedule_names import check_cues, check_schedule
 from heartloop.types import Arm, Method
 
 
@@ -75,12 +76,6 @@ def _temperatures(value: Any) -> tuple[float, ...]:
     return tuple(_number(0.0, 10.0)(one) for one in values)
 
 
-def _schedule(value: Any) -> str:
-    from heartloop.methods.schedules import check_schedule
-
-    return check_schedule(value)
-
-
 def _texts(value: Any) -> str | dict[str, str]:
     if isinstance(value, str):
         return value
@@ -123,7 +118,7 @@ PARAMS: dict[str, Param] = {
         "alternate",
         "how cues are chosen: alternate, static:EMOTION, cycle:A,B,…, random, state, contextual "
         "or bandit (oracle mode only)",
-        _schedule,
+        check_schedule,
     ),
     "first_valence": Param(
         "critical", "side that `alternate` begins with", _one_of("critical", "encouraging")
@@ -336,8 +331,6 @@ def validate_arm(arm: Arm, mode: str | None = None) -> None:
     if values.get("order", 1) > 2:
         raise UsageError(f"arm {arm.name!r}: order: {values['order']}: give 1 or 2")
     if "schedule" in values:
-        from heartloop.methods.schedules import check_cues
-
         check_cues(values, arm, mode)
     if arm.method == "knowledge" and values["knowledge"] is None:
         raise UsageError(f"arm {arm.name!r}: knowledge: missing; give a text or a file of them")

@@ -8,18 +8,17 @@ differ in something else meet the same choices. `bandit` alone also depends on o
 
 from __future__ import annotations
 
-import difflib
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from heartloop.errors import UsageError
 from heartloop.methods import state
+from heartloop.methods.bandit import BanditSchedule
 from heartloop.methods.recorder import dice, run_seed
+from heartloop.methods.schedule_names import cues_named
 from heartloop.types import Arm, Ask, Attempt, Question, Stimulus
 
 EKMAN = ("anger", "disgust", "fear", "happiness", "sadness", "surprise")
-PLAIN = ("alternate", "random", "state", "contextual", "bandit")
 INTERNAL = ("none", "fixed", "varied")
 """Of the control loops: no cue, always the first cue, all cues dealt out without repeats."""
 
@@ -38,55 +37,6 @@ class Schedule(Protocol):
         ...
 
 
-def check_schedule(value: Any) -> str:
-    """Check a schedule's name.
-
-    Raises:
-        ValueError: it is none, with the nearest name.
-    """
-    text = str(value).strip()
-    head, _, rest = text.partition(":")
-    if text in PLAIN:
-        return text
-    if head in ("static", "cycle"):
-        names = [name.strip() for name in rest.split(",")]
-        if not all(names) or (head == "static" and len(names) != 1):
-            example = "static:sadness" if head == "static" else "cycle:anger,happiness"
-            raise ValueError(f"name an emotion, a side or a cue, for example {example}")
-        return f"{head}:{','.join(names)}"
-    near = difflib.get_close_matches(head, [*PLAIN, "static", "cycle"], n=1)
-    raise ValueError(
-        f"did you mean {near[0]!r}?"
-        if near
-        else "give alternate, static:EMOTION, cycle:A,B,…, random, state, contextual or bandit"
-    )
-
-
-def check_cues(values: Mapping[str, Any], arm: Arm, mode: str | None) -> None:
-    """Refuse a schedule that the arm's cues or the mode cannot serve.
-
-    Raises:
-        UsageError: a side or an emotion without a cue, or `bandit` without a verifier.
-    """
-    schedule = values["schedule"]
-    if schedule == "bandit" and mode == "verifier-free":
-        raise UsageError(
-            f"arm {arm.name!r}: schedule: bandit learns from a verifier; use --mode oracle"
-        )
-    wanted: Sequence[str] = ()
-    if schedule == "alternate":
-        wanted = ("critical", "encouraging")
-    elif ":" in schedule:
-        wanted = schedule.partition(":")[2].split(",")
-    for name in wanted:
-        if not _pool(arm.cues, name):
-            emotions = {cue.emotion for cue in arm.cues if cue.emotion}
-            known = sorted(emotions | {cue.valence for cue in arm.cues})
-            near = difflib.get_close_matches(name, known, n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"they have {', '.join(known)}"
-            raise UsageError(f"arm {arm.name!r}: schedule: no cue is {name!r}; {hint}")
-
-
 def open_schedule(
     values: Mapping[str, Any], question: Question, arm: Arm, ask: Ask, *, oracle: bool
 ) -> Schedule:
@@ -102,15 +52,8 @@ def open_schedule(
     if name in ("fixed", "varied", "random", "alternate") or ":" in name:
         return _Dealt(name, arm.cues, key, values.get("first_valence", "critical"))
     if name == "bandit":
-        from heartloop.methods.bandit import BanditSchedule
-
         return BanditSchedule(question, arm, ask, key, oracle=oracle)
     return _Felt(values, arm.cues, key, ask, oracle=oracle)
-
-
-def _pool(cues: Sequence[Stimulus], name: str) -> list[Stimulus]:
-    """The cues of an emotion, of a side, or the one cue of that id or full name."""
-    return [cue for cue in cues if name in (cue.emotion, cue.valence, cue.id, cue.name)]
 
 
 class _Deck:
@@ -129,7 +72,7 @@ class _Deck:
 
     def emotion(self, side: str, cues: Sequence[Stimulus]) -> Stimulus:
         """A cue of a side: first its emotions are dealt, then the phrases of the emotion."""
-        pool = _pool(cues, side)
+        pool = cues_named(cues, side)
         emotion = self.deal(side, sorted({cue.emotion for cue in pool}))
         return self.phrase(f"{side}/{emotion}", [cue for cue in pool if cue.emotion == emotion])
 
@@ -179,7 +122,7 @@ class _Dealt(_Silent):
     def _named(self, name: str) -> Stimulus:
         if name in ("critical", "encouraging"):
             return self._deck.emotion(name, self._cues)
-        return self._deck.phrase(name, _pool(self._cues, name))
+        return self._deck.phrase(name, cues_named(self._cues, name))
 
 
 class _Felt(_Silent):

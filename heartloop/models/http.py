@@ -16,11 +16,11 @@ import orjson
 from yarl import URL
 
 from heartloop.errors import CallError, UsageError
-from heartloop.models import ModelOptions
 from heartloop.models.asking import MOST_LESSONS, Asking
 from heartloop.models.body import LARGEST, LARGEST_ERROR, read_body
 from heartloop.models.chat import chat_messages, context_of, sampling_body
 from heartloop.models.lenient import NotJson, read_json
+from heartloop.models.options import ModelOptions
 from heartloop.models.refusals import Refused, error_of, refused_field, speaks_of_a_key
 from heartloop.models.replies import read_choices, served_name
 from heartloop.models.scoring import NEEDS_ECHO, is_scoring, read_score, scoring_body

@@ -17,9 +17,9 @@ from typing import Any
 import orjson
 
 from heartloop.errors import UsageError, absent_part
-from heartloop.models import ModelOptions
 from heartloop.models.asking import MOST_LESSONS, Asking
 from heartloop.models.chat import chat_messages, sampling_body
+from heartloop.models.options import ModelOptions
 from heartloop.models.refusals import (
     MESSAGE_CHARS,
     Refused,

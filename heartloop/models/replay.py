@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from heartloop.errors import CallError, UsageError
-from heartloop.models import ModelOptions
+from heartloop.models.options import ModelOptions
 from heartloop.models.vocabulary import FAILED, finish_of
 from heartloop.thinking import split_thinking
 from heartloop.types import Completion, Request, Usage

@@ -6,9 +6,9 @@ import asyncio
 import dataclasses
 
 from heartloop.errors import CallError, HeartloopError
-from heartloop.models import ModelOptions
 from heartloop.models.fetched import local_model
 from heartloop.models.http import HttpModel
+from heartloop.models.options import ModelOptions
 from heartloop.serving.vllm import Fleet, vllm_python
 from heartloop.types import Completion, Request
 

@@ -13,7 +13,7 @@ from statistics import median
 
 from heartloop.report.arms import Entry, Loaded, entries
 from heartloop.report.findings import Findings
-from heartloop.report.tables import points
+from heartloop.report.writing import points
 
 GAP = 0.05
 """The table is shown where a share differs by more than this from the plain prompt's."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from heartloop.analysis.contrasts import Difference
 from heartloop.report.findings import Findings, Treatment, Unit
 from heartloop.report.sentence import numbers, word_of
-from heartloop.report.tables import p_value, points, span
+from heartloop.report.writing import p_value, points, span
 from heartloop.types import Claim
 
 Make = Callable[..., str]

@@ -13,7 +13,7 @@ from heartloop.report.align import align, attempt_values
 from heartloop.report.arms import Entry, is_treatment
 from heartloop.report.html import figure, note, table
 from heartloop.report.study import label_of
-from heartloop.report.tables import points
+from heartloop.report.writing import points
 from heartloop.run.repeats import NAMES, repeat_lines
 
 MANY = svg.SERIES

@@ -21,7 +21,7 @@ from heartloop.report.conclusion import conclusion_of
 from heartloop.report.findings import Findings, Treatment, Unit, findings
 from heartloop.report.search import is_search
 from heartloop.report.sentence import POWER, numbers, word_of
-from heartloop.report.tables import markdown_table, points
+from heartloop.report.writing import markdown_table, points
 from heartloop.run.claim import read_claim
 from heartloop.run.files import write_text
 from heartloop.run.folder import RunFolder

@@ -21,7 +21,7 @@ from heartloop.report.searched import (
     is_search,
     read_search,
 )
-from heartloop.report.tables import p_value, points, span
+from heartloop.report.writing import p_value, points, span
 
 if TYPE_CHECKING:
     from heartloop.report.arms import Loaded

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from heartloop.analysis._special import norm_ppf
 from heartloop.analysis.contrasts import Difference
 from heartloop.report.findings import ArmFigures, Findings, Planned, Treatment, Unit
-from heartloop.report.tables import points, span
+from heartloop.report.writing import points, span
 from heartloop.types import Claim
 
 SHOWN = 4  # names in a list

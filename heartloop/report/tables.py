@@ -1,50 +1,13 @@
-"""Comparisons as text: an aligned table, or Markdown, that can be pasted into a paper."""
+"""What `compare` prints: aligned tables, or Markdown, that can be pasted into a paper."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from heartloop.report.answered import answered_table
+from heartloop.report.claim_tables import blocks as claim_blocks
 from heartloop.report.shapes import Best, Row, Study
-
-
-def points(value: float | None, sign: bool = True) -> str:
-    """A share as points with one decimal, with a true minus sign."""
-    if value is None:
-        return "–"
-    text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
-    return ("0.0" if text in ("+0.0", "-0.0") else text).replace("-", "−")
-
-
-def p_value(value: float | None) -> str:
-    """A p-value with two digits."""
-    if value is None:
-        return "–"
-    return "<.001" if value < 0.001 else "1" if value >= 0.9995 else f"{value:.3f}".lstrip("0")
-
-
-def span(low: float | None, high: float | None) -> str:
-    """An interval in points."""
-    return f"[{points(low)}, {points(high)}]"
-
-
-def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A plain table; the first ``left`` columns are left-aligned."""
-    widths = [max(len(r[i]) for r in (headers, *rows)) for i in range(len(headers))]
-    lines = [
-        "  ".join(
-            cell.ljust(w) if i < left else cell.rjust(w)
-            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
-        ).rstrip()
-        for line in (headers, *rows)
-    ]
-    return "\n".join(lines)
-
-
-def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
-    """A Markdown table."""
-    rule = [":--" if i < left else "--:" for i in range(len(headers))]
-    lines = (headers, rule, *rows)
-    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in r) + " |" for r in lines)
+from heartloop.report.writing import markdown_table, p_value, points, span, text_table
 
 
 def render(study: Study, markdown: bool = False) -> str:
@@ -58,9 +21,6 @@ def render(study: Study, markdown: bool = False) -> str:
     blocks += [f"note: {note}" for note in study.notes]
     rows = study.rows
     if study.claim is not None:
-        from heartloop.report.answered import answered_table
-        from heartloop.report.claim_tables import blocks as claim_blocks
-
         blocks += claim_blocks(study.findings, study.claim, make)
         blocks += [make(*answered_table(each)) for each in study.answered]
     if study.across:

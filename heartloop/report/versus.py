@@ -13,7 +13,7 @@ from heartloop.report.arms import Entry, controls_of, is_treatment
 from heartloop.report.figures import name_of, percent
 from heartloop.report.html import e, figure, note, table
 from heartloop.report.shapes import Study
-from heartloop.report.tables import p_value, points, span
+from heartloop.report.writing import p_value, points, span
 
 
 def forest_section(study: Study) -> str:

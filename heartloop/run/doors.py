@@ -19,7 +19,8 @@ from typing import Any
 
 from heartloop.cards.verifier import VerifierCard
 from heartloop.errors import UsageError
-from heartloop.grading.comparators import COMPARATORS, Judgement
+from heartloop.grading.comparators import COMPARATORS
+from heartloop.grading.judgement import Judgement
 from heartloop.methods import METHODS, SELECTORS, Selector
 from heartloop.methods.registry import PARAMS, Param, register
 from heartloop.types import Gold, Outcome, Question

@@ -13,7 +13,7 @@ from heartloop.report.answered import kind_of
 from heartloop.report.arms import load_run
 from heartloop.report.findings import findings
 from heartloop.report.look_back import claim_page, look_back
-from heartloop.report.tables import points
+from heartloop.report.writing import points
 from heartloop.run.folder import RunFolder
 from heartloop.types import Arm
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from heartloop.grading.content.numbers import value_of
 from heartloop.types import Gold, Question, UnscoredReason
 
 
@@ -113,8 +114,6 @@ def asked_of(
 
 def _numeric(answers: tuple[str, ...]) -> bool:
     """Whether the accepted answers are numbers, one of them at least in digits ("five", "5")."""
-    from heartloop.grading.content.text import value_of
-
     rest = [answer for answer in answers if not is_number(answer)]
     return len(rest) < len(answers) and all(value_of(answer) is not None for answer in rest)
 

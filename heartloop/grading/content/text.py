@@ -6,10 +6,10 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
+from heartloop.grading.content.numbers import value_of, values_in
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.statement import committed, readings
 from heartloop.grading.content.surface import bare, even, statements
-from heartloop.grading.maths.words import NUMBER_WORDS, SCALES, spoken_number
 from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED
 
 _ONLY_A_NUMBER = re.compile(
@@ -88,50 +88,6 @@ def _name(text: str) -> str:
 
 
 # --- numbers ----------------------------------------------------------------------------
-
-_VALUE = re.compile(
-    r"(?<![\w.,])(?P<sign>(?:(?<=[=:(\s])|^)[-+]\s?)?[$€£]?\s?"
-    r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>(?:\.\d+)|(?<=\d))(?P<exp>e[-+]?\d+)?(?![\w]*\d)",
-    re.I,
-)
-_DIGIT = re.compile(r"\d")
-_FIRST_WORD = "|".join([*NUMBER_WORDS, "a(?= hundred)", "a(?= thousand)"])
-_NEXT_WORD = "|".join([*NUMBER_WORDS, *SCALES])
-_WORD_NUMBER = re.compile(
-    rf"\b(?:(?:minus|negative)\s+)?(?:{_FIRST_WORD})\b(?:[\s-]+(?:and\s+)?(?:{_NEXT_WORD})\b)*",
-    re.I,
-)
-
-
-@lru_cache(maxsize=8192)
-def value_of(text: str) -> Fraction | None:
-    """The number that a text is, in digits or English words; None where it is anything else."""
-    found = values_in(text)
-    if len(found) != 1:
-        return None
-    start, end, value = found[0]
-    return None if re.search(r"\w", text[:start] + text[end:]) else value
-
-
-def values_in(text: str) -> list[tuple[int, int, Fraction]]:
-    """Numbers of a bare text in order: start, end, value."""
-    found = []
-    for match in _VALUE.finditer(text) if _DIGIT.search(text) else ():
-        if not (match["whole"] or match["part"]):
-            continue
-        digits = (match["whole"] or "0").replace(",", "") + (match["part"] or "")
-        exponent = int((match["exp"] or "e0")[1:])
-        if abs(exponent) > 400:
-            continue
-        value = Fraction(digits) * Fraction(10) ** exponent
-        sign = -1 if (match["sign"] or "").startswith("-") else 1
-        found.append((match.start(), match.end(), sign * value))
-    for match in _WORD_NUMBER.finditer(text):
-        number = spoken_number(match.group())
-        if number is not None:
-            found.append((match.start(), match.end(), number))
-    return sorted(found)
-
 
 _EQUALS = re.compile(
     r"(?:=|\b(?:equals|gives(?: us)?|is|makes|get|are)\b)\s*:?\s*(?=[-+$€£.]?\s?\d)", re.I

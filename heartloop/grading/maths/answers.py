@@ -15,7 +15,7 @@ from typing import Any
 from heartloop.grading.maths.brackets import closes_at_end, name_of, positions, split_top, unwrap
 from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge, Unreadable
 from heartloop.grading.maths.clean import clean, strip_ends
-from heartloop.grading.maths.latex import parse
+from heartloop.grading.maths.latex_commands import parse
 from heartloop.grading.maths.numeric import symbols
 from heartloop.grading.maths.spellings import clock, grouped, reals_in_words, variants
 from heartloop.grading.maths.words import DOES_NOT_EXIST, fold_words, spoken_number

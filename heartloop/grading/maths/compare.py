@@ -130,6 +130,7 @@ def _rules(params: Mapping[str, Any], question: str, gold: str) -> Rules:
         question=question,
         unit=str(params.get("unit") or ""),
         spaced_gold=_SPACED.search(gold) is not None,
+        compare=same,
     )
 
 

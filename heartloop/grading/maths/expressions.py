@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Any
@@ -34,6 +34,8 @@ class Rules:
             (``6 m``), while ``0.64N`` holds a variable.
         unit: the gold's unit where the params name it.
         gold_over: the gold reached a cap (and the answer did not).
+        notes: what was granted, said with a right answer.
+        compare: compares any two readings (`compare.same`).
     """
 
     tolerance: float | None = None
@@ -47,6 +49,12 @@ class Rules:
     spaced_gold: bool = True
     gold_over: bool = False
     notes: list[str] = field(default_factory=list)
+    compare: Callable[[Node, Node, Rules], bool] | None = None
+
+    def same(self, gold: Node, answer: Node) -> bool:
+        """Whether two readings mean the same answer; lists and relations ask it of their parts."""
+        assert self.compare is not None
+        return self.compare(gold, answer, self)
 
 
 def equal(gold: Node, answer: Node, rules: Rules) -> bool:

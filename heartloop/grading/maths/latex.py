@@ -12,14 +12,17 @@ from fractions import Fraction
 from typing import Any
 
 from heartloop.grading.maths.caps import MAX_NESTING, MAX_NODES, TooLarge, Unreadable
-from heartloop.grading.maths.tokens import CALLED, tokenize
+from heartloop.grading.maths.tokens import CALLED
 from heartloop.grading.maths.units import known
 
 Node = tuple[Any, ...]
 
 
 class Parser:
-    """Recursive descent over tokens; see the module for the tree it builds."""
+    """Recursive descent over tokens; see the module for the tree it builds.
+
+    The grammar without LaTeX's commands and functions: `latex_commands.Reader` adds them.
+    """
 
     def __init__(self, tokens: list[tuple[str, str]]) -> None:
         self.tokens = tokens
@@ -461,14 +464,10 @@ class Parser:
         raise Unreadable(f"{value!r} is not understood")
 
     def _command(self, value: str) -> Node:
-        from heartloop.grading.maths.latex_commands import command
-
-        return command(self, value)
+        raise NotImplementedError  # see `latex_commands.Reader`
 
     def _function(self, name: str) -> Node:
-        from heartloop.grading.maths.latex_commands import function
-
-        return function(self, name)
+        raise NotImplementedError
 
 
 _CLOSERS = {
@@ -485,17 +484,3 @@ TEN: Node = ("num", Fraction(10), None)
 
 def _is_whole(tree: Node) -> bool:
     return bool(tree[0] == "num" and tree[1].denominator == 1 and tree[2] is None)
-
-
-def parse(text: str) -> Node:
-    """Parse cleaned text into an expression tree.
-
-    Raises:
-        Unreadable: it is no expression.
-        TooLarge: a cap was reached.
-    """
-    try:
-        return Parser(tokenize(text)).whole()
-    except RecursionError:
-        # Functions of functions nest without any bracket that could be counted.
-        raise TooLarge("nested too deeply") from None

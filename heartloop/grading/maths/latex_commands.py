@@ -3,16 +3,24 @@ r"""LaTeX commands of the answer parser: fractions, roots, functions, sums, brac
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING
 
-from heartloop.grading.maths.caps import Unreadable
-
-if TYPE_CHECKING:
-    from heartloop.grading.maths.latex import Node, Parser
+from heartloop.grading.maths.caps import TooLarge, Unreadable
+from heartloop.grading.maths.latex import MINUS_ONE, Node, Parser
+from heartloop.grading.maths.tokens import GREEK, INVERSE, tokenize
 
 _ACCENTS = {"vec", "overrightarrow", "overline", "bar", "hat", "widehat", "tilde", "dot", "ddot"}
 _IGNORED = {"quad", "qquad", "rm", "bf", "it", "hline", "therefore", "because", "angle", "triangle"}
 _SETS = {"R": "Reals", "Z": "Integers", "N": "Naturals", "Q": "Rationals", "C": "Complexes"}
+
+
+class Reader(Parser):
+    """The whole grammar: expressions with LaTeX's commands and functions."""
+
+    def _command(self, value: str) -> Node:
+        return command(self, value)
+
+    def _function(self, name: str) -> Node:
+        return function(self, name)
 
 
 def command(parser: Parser, name: str) -> Node:
@@ -21,9 +29,6 @@ def command(parser: Parser, name: str) -> Node:
     Raises:
         Unreadable: a command that is no part of an expression.
     """
-    from heartloop.grading.maths.latex import MINUS_ONE
-    from heartloop.grading.maths.tokens import GREEK
-
     if name == "frac":
         top, bottom = parser.argument(), parser.argument()
         return parser.node("mul", top, parser.node("pow", bottom, MINUS_ONE))
@@ -76,9 +81,6 @@ def _root(parser: Parser) -> Node:
 
 def function(parser: Parser, name: str) -> Node:
     r"""Parse a function's index, exponent and argument: ``\sin^2 x``, ``\log_2(x)``."""
-    from heartloop.grading.maths.latex import MINUS_ONE
-    from heartloop.grading.maths.tokens import INVERSE
-
     if name == "sqrt":
         return _root(parser)
     index: Node | None = None
@@ -188,3 +190,17 @@ def _big(parser: Parser, kind: str) -> Node:
     if low is None or high is None:
         raise Unreadable("a sum without bounds")
     return parser.node("big", kind, variable, low, high, body)
+
+
+def parse(text: str) -> Node:
+    """Parse cleaned text into an expression tree.
+
+    Raises:
+        Unreadable: it is no expression.
+        TooLarge: a cap was reached.
+    """
+    try:
+        return Reader(tokenize(text)).whole()
+    except RecursionError:
+        # Functions of functions nest without any bracket that could be counted.
+        raise TooLarge("nested too deeply") from None

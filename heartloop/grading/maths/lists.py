@@ -7,13 +7,18 @@ from dataclasses import replace
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading.maths import compare, numeric, relations
+from heartloop.grading.maths import numeric
 from heartloop.grading.maths.answers import is_condition
 from heartloop.grading.maths.caps import TooLarge
 from heartloop.grading.maths.expressions import Rules, equal
 from heartloop.grading.maths.realsets import NoSet
 
 Reading = tuple[Any, ...]
+
+
+def fold_name(name: str) -> str:
+    """A name without braces, backslashes and font commands."""
+    return re.sub(r"[\\{}\s]|mathrm|text|max|min|_$", "", name)
 
 
 def _ratio_value(items: list[Reading]) -> Any:
@@ -38,15 +43,11 @@ def same_ratio(gold: Reading, answer: Reading, rules: Rules) -> bool:
     if len(ratio[1]) == 2 and other[0] == "expr":
         value = ("expr", _ratio_value(ratio[1]))
         exact_rules = replace(rules, rounding=False, notes=rules.notes)
-        return (
-            compare.same(value, other, exact_rules)
-            if ratio is gold
-            else compare.same(other, value, exact_rules)
-        )
+        return exact_rules.same(value, other) if ratio is gold else exact_rules.same(other, value)
     if other[0] in ("tuple", "list"):
         items = items_of(other)
         return len(items) == len(ratio[1]) and all(
-            compare.same(one, two, rules) for one, two in zip(ratio[1], items, strict=True)
+            rules.same(one, two) for one, two in zip(ratio[1], items, strict=True)
         )
     return False
 
@@ -55,7 +56,7 @@ def same_matrix(gold: Reading, answer: Reading, rules: Rules) -> bool:
     """Matrices cell by cell; a single row or column against a tuple."""
     if gold[0] == "matrix" and answer[0] == "matrix":
         return [len(row) for row in gold[1]] == [len(row) for row in answer[1]] and all(
-            compare.same(one, two, rules)
+            rules.same(one, two)
             for first, second in zip(gold[1], answer[1], strict=True)
             for one, two in zip(first, second, strict=True)
         )
@@ -70,7 +71,7 @@ def same_matrix(gold: Reading, answer: Reading, rules: Rules) -> bool:
         return False
     items = items_of(other) if other[0] in ("tuple", "list") else [other]
     pairs = zip(cells, items, strict=False) if matrix is gold else zip(items, cells, strict=False)
-    return len(items) == len(cells) and all(compare.same(one, two, rules) for one, two in pairs)
+    return len(items) == len(cells) and all(rules.same(one, two) for one, two in pairs)
 
 
 def same_tuple(gold: Reading, answer: Reading, rules: Rules) -> bool:
@@ -91,7 +92,7 @@ def _element(rules: Rules, place: int, gold: Reading, answer: Reading) -> bool:
     if rules.tolerances:
         tolerance = rules.tolerances[min(place, len(rules.tolerances) - 1)]
         rules = replace(rules, tolerance=tolerance, tolerances=(), notes=rules.notes)
-    return compare.same(gold, answer, rules)
+    return rules.same(gold, answer)
 
 
 def items_of(reading: Reading) -> list[Reading]:
@@ -141,7 +142,7 @@ def same_lists(gold: Reading, answer: Reading, rules: Rules) -> bool:
     if "set" in (gold[0], answer[0]) or _holds_tuples(gold, answer):
         golds, answers = _distinct(golds, rules), _distinct(answers, rules)
     if len(golds) == 1 and len(answers) == 1 and (golds[0], answers[0]) != (gold, answer):
-        return compare.same(golds[0], answers[0], rules)
+        return rules.same(golds[0], answers[0])
     return len(golds) + len(answers) > 2 and match_sets(golds, answers, rules)
 
 
@@ -155,7 +156,7 @@ def _holds_tuples(gold: Reading, answer: Reading) -> bool:
 def _distinct(items: list[Reading], rules: Rules) -> list[Reading]:
     found: list[Reading] = []
     for item in items[:100]:
-        if not any(compare.same(item, other, rules) for other in found):
+        if not any(rules.same(item, other) for other in found):
             found.append(item)
     return found
 
@@ -166,10 +167,10 @@ def match_sets(golds: list[Reading], answers: list[Reading], rules: Rules) -> bo
         return False
     named = all(item[0] == "assign" for item in (*golds, *answers))
     if named and len({item[1] for item in golds}) == len(golds) > 1:
-        by_name = {relations.fold_name(item[1]): item for item in answers}
-        if {relations.fold_name(item[1]) for item in golds} == set(by_name):
+        by_name = {fold_name(item[1]): item for item in answers}
+        if {fold_name(item[1]) for item in golds} == set(by_name):
             return all(
-                _element(rules, i, item, by_name[relations.fold_name(item[1])])
+                _element(rules, i, item, by_name[fold_name(item[1])])
                 for i, item in enumerate(golds)
             )
     left = list(answers)

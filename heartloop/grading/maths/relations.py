@@ -7,16 +7,11 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
-from heartloop.grading.maths import compare, lists, numeric
+from heartloop.grading.maths import lists, numeric
 from heartloop.grading.maths.expressions import Rules, proportional
 from heartloop.grading.maths.realsets import NoSet, pieces_of, same_sets
 
 Reading = tuple[Any, ...]
-
-
-def fold_name(name: str) -> str:
-    """A name without braces, backslashes and font commands."""
-    return re.sub(r"[\\{}\s]|mathrm|text|max|min|_$", "", name)
 
 
 def _function_parts(name: str) -> tuple[str, list[str]] | None:
@@ -40,14 +35,10 @@ def same_assignment(gold: Reading, answer: Reading, rules: Rules) -> bool | None
             pair = (spread, other) if named is gold else (other, spread)
             return lists.same_lists(*pair, rules)
     if other[0] == "expr" and value[0] in ("expr",):
-        return (
-            compare.same(value, other, rules)
-            if named is gold
-            else compare.same(other, value, rules)
-        )
+        return rules.same(value, other) if named is gold else rules.same(other, value)
     if named is gold:
-        return compare.same(value, answer, rules)
-    return compare.same(gold, value, rules)
+        return rules.same(value, answer)
+    return rules.same(gold, value)
 
 
 def _both_assigned(gold: Reading, answer: Reading, rules: Rules) -> bool:
@@ -61,8 +52,8 @@ def _both_assigned(gold: Reading, answer: Reading, rules: Rules) -> bool:
         }
         if mapping:
             value = _rename_reading(value, mapping)
-        return compare.same(gold[2], value, rules)
-    names = fold_name(gold[1]), fold_name(answer[1])
+        return rules.same(gold[2], value)
+    names = lists.fold_name(gold[1]), lists.fold_name(answer[1])
     if names[0] != names[1] and len(names[0]) == len(names[1]) == 1:
         if names[0].isalpha() and names[1].isalpha():
             asked = [
@@ -70,7 +61,7 @@ def _both_assigned(gold: Reading, answer: Reading, rules: Rules) -> bool:
             ]
             if not rules.question or all(asked):
                 return False
-    return compare.same(gold[2], answer[2], rules)
+    return rules.same(gold[2], answer[2])
 
 
 def _rename_reading(reading: Any, mapping: Mapping[str, Any]) -> Any:
@@ -206,7 +197,7 @@ def _both_relations(gold: Reading, answer: Reading, rules: Rules) -> bool:
         (answer[1][::-1], [_FLIP.get(op, op) for op in answer[2][::-1]]),
     ):
         if operators == gold[2] and len(sides) == len(gold[1]):
-            if all(compare.same(one, two, rules) for one, two in zip(gold[1], sides, strict=True)):
+            if all(rules.same(one, two) for one, two in zip(gold[1], sides, strict=True)):
                 return rules.relation_as_set or "in" not in gold[2] or "in" in operators
     if len(gold[2]) == len(answer[2]) == 1 and gold[2][0] in _FLIP and answer[2][0] in _FLIP:
         first, second = _difference(gold), _difference(answer)
@@ -223,7 +214,7 @@ def _expression_in_equation(equation: Reading, other: Reading, rules: Rules) -> 
     if rules.conditional:
         return False
     if equation[1][0][0] == "expr" and _is_quantity(equation[1][0][1]):
-        if compare.same(equation[1][-1], other, rules):
+        if rules.same(equation[1][-1], other):
             return True  # sin A = 1/2, p/q = 3/4: the value is what was asked
     difference = _difference(equation)
     inside = numeric.symbols(other[1])
@@ -258,7 +249,7 @@ def _ordered_names(gold: Reading, answer: Reading, rules: Rules) -> bool:
         return False
     items = lists.items_of(answer)
     return len(items) == len(gold[1]) and all(
-        compare.same(one, two, rules) for one, two in zip(gold[1], items, strict=True)
+        rules.same(one, two) for one, two in zip(gold[1], items, strict=True)
     )
 
 
@@ -270,14 +261,14 @@ def same_congruence(gold: Reading, answer: Reading, rules: Rules) -> bool:
     if gold[0] == answer[0] == "cong":
         modulus, other = numeric.exact(gold[2]), numeric.exact(answer[2])
         if modulus is None or other is None:
-            return compare.same(("expr", gold[2]), ("expr", answer[2]), rules) and compare.same(
-                ("expr", gold[1]), ("expr", answer[1]), rules
+            return rules.same(("expr", gold[2]), ("expr", answer[2])) and rules.same(
+                ("expr", gold[1]), ("expr", answer[1])
             )
         first, second = numeric.exact(gold[1]), numeric.exact(answer[1])
         if abs(modulus) != abs(other) or modulus == 0:
             return False
         if first is None or second is None:
-            return compare.same(("expr", gold[1]), ("expr", answer[1]), rules)
+            return rules.same(("expr", gold[1]), ("expr", answer[1]))
         return (first - second) % abs(modulus) == 0
     congruence, plain = (gold, answer) if gold[0] == "cong" else (answer, gold)
     value = plain[2] if plain[0] == "assign" else plain
@@ -285,7 +276,7 @@ def same_congruence(gold: Reading, answer: Reading, rules: Rules) -> bool:
         return False
     if numeric.symbols(value[1]):
         return _is_class(congruence, value[1])
-    return answer is congruence and compare.same(value, ("expr", congruence[1]), rules)
+    return answer is congruence and rules.same(value, ("expr", congruence[1]))
 
 
 def _is_class(congruence: Reading, tree: Any) -> bool:

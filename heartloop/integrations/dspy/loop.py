@@ -24,7 +24,8 @@ from heartloop.integrations.dspy.bridge import Place
 from heartloop.integrations.dspy.carry import carry, redraw, told
 from heartloop.methods.loop import Turn, feedback
 from heartloop.methods.registry import PARAMS
-from heartloop.methods.schedules import check_cues, open_schedule
+from heartloop.methods.schedule_names import check_cues
+from heartloop.methods.schedules import open_schedule
 from heartloop.types import Arm, Attempt, Completion, Message, Question, Reader, Stimulus
 
 T = TypeVar("T")

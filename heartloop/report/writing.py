@@ -1,0 +1,45 @@
+"""Figures, intervals and tables as text."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+def points(value: float | None, sign: bool = True) -> str:
+    """A share as points with one decimal, with a true minus sign."""
+    if value is None:
+        return "–"
+    text = f"{100 * value:+.1f}" if sign else f"{100 * value:.1f}"
+    return ("0.0" if text in ("+0.0", "-0.0") else text).replace("-", "−")
+
+
+def p_value(value: float | None) -> str:
+    """A p-value with two digits."""
+    if value is None:
+        return "–"
+    return "<.001" if value < 0.001 else "1" if value >= 0.9995 else f"{value:.3f}".lstrip("0")
+
+
+def span(low: float | None, high: float | None) -> str:
+    """An interval in points."""
+    return f"[{points(low)}, {points(high)}]"
+
+
+def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A plain table; the first ``left`` columns are left-aligned."""
+    widths = [max(len(r[i]) for r in (headers, *rows)) for i in range(len(headers))]
+    lines = [
+        "  ".join(
+            cell.ljust(w) if i < left else cell.rjust(w)
+            for i, (cell, w) in enumerate(zip(line, widths, strict=True))
+        ).rstrip()
+        for line in (headers, *rows)
+    ]
+    return "\n".join(lines)
+
+
+def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
+    """A Markdown table."""
+    rule = [":--" if i < left else "--:" for i in range(len(headers))]
+    lines = (headers, rule, *rows)
+    return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in r) + " |" for r in lines)
