@@ -17,7 +17,7 @@ FLOORS = {
     "grading": 2, "data": 2, "calls": 2, "style": 2,
     "methods": 3,
     "run": 4,
-    "report": 5, "optimize": 5, "integrations": 5,
+    "report": 5, "optimize": 5, "integrations": 5, "serve": 5,
     "cli": 6, "api": 6, "__init__": 7, "__main__": 7,
 }  # fmt: skip
 # Same-floor imports that the contracts need, and no others.

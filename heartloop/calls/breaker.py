@@ -29,6 +29,8 @@ class Patience:
         gone: seconds a server that answered before may be away or overloaded.
         hopeless: failures in a row that no other question would escape (key, model name).
         alike: calls in a row that end in the same error of another kind.
+        opens: False: the circuit stays closed and a call fails by itself after its attempts, so
+            that whoever asks for others (`heartloop serve`) outlives an outage.
     """
 
     start: float = 8.0
@@ -36,6 +38,7 @@ class Patience:
     gone: float = 300.0
     hopeless: int = 3
     alike: int = 20
+    opens: bool = True
 
 
 class Breaker:
@@ -106,6 +109,8 @@ class Breaker:
         While nobody is answered it should, until patience is lost: it is not this call's fault.
         A server that is busy gets more attempts than one that fails.
         """
+        if not self._patience.opens:
+            return False
         if kind in BUSY and attempts < BUSY_ATTEMPTS:
             return True
         return (kind == "connection" or kind in BUSY) and self._failing_since is not None
@@ -115,7 +120,7 @@ class Breaker:
         return self.answers > 0 and self._attempts < 10
 
     def _open(self, error: CallError) -> None:
-        if self.problem is None:
+        if self.problem is None and self._patience.opens:
             self.problem = CircuitOpen(
                 f"every request fails the same way ({error.kind}), stopped after "
                 f"{max(self._attempts, self._ended[1])} in a row. {error}"

@@ -254,7 +254,7 @@ SHARDS = option_group(
         "--shards", type=click.IntRange(1), metavar="N", help="With --ray: how many shards."
     ),
 )
-MONEY = option_group(
+CAPS = option_group(
     "Money",
     click.option(
         "--max-total-tokens",
@@ -269,13 +269,6 @@ MONEY = option_group(
         help="Stop cleanly before going over X dollars.",
     ),
     click.option(
-        "--max-unscored",
-        type=click.FloatRange(0, 1, min_open=True),
-        metavar="SHARE",
-        help="Stop cleanly when more than this share of an arm's answers (50 or more) has no "
-        "verdict. Without it, 0.2 is warned of.",
-    ),
-    click.option(
         "--max-question-tokens",
         type=click.IntRange(1),
         metavar="N",
@@ -285,6 +278,17 @@ MONEY = option_group(
         "--prices", type=click.Path(dir_okay=False), metavar="FILE", help="Your own prices.yaml."
     ),
     click.option("--yes", is_flag=True, help="Do not ask before spending money."),
+)
+MONEY = option_group(
+    "Money",
+    CAPS,
+    click.option(
+        "--max-unscored",
+        type=click.FloatRange(0, 1, min_open=True),
+        metavar="SHARE",
+        help="Stop cleanly when more than this share of an arm's answers (50 or more) has no "
+        "verdict. Without it, 0.2 is warned of.",
+    ),
 )
 REUSE = option_group(
     "Money",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -204,6 +204,21 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     )
     line = f"model {', '.join(models)}" + (f" ({why})" if why else "")
     return plan, line + note
+
+
+def plain_plan(flags: Mapping[str, Any], models: Sequence[str]) -> Plan:
+    """A plan without tasks and arms: how models are reached and what may be spent.
+
+    Raises:
+        UsageError: flags that cannot be used.
+    """
+    urls = tuple(flags["base_url"])
+    if not urls and any(model.startswith("server/") for model in models):
+        urls = _urls(read_config())
+    nothing = {"vllm_arg": (), "tensor_parallel": None, "replay_field": (), "extra_body": None}
+    server = _server({**nothing, "request_seeds": "off", **flags}, urls)
+    given = {"max_unscored": None, **flags}
+    return Plan((), tuple(models), (), server=server, limits=_limits(given))
 
 
 def _practice(

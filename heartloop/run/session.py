@@ -181,7 +181,7 @@ def _open_manifest(
 
 @contextlib.asynccontextmanager
 async def open_client(
-    prepared: Prepared, journal: Journal, *, replay_only: bool = False
+    prepared: Prepared, journal: Journal, *, replay_only: bool = False, **options: Any
 ) -> AsyncIterator[Client]:
     """A client over all models of a plan, the judge at hand; closes both and the graders' workers.
 
@@ -189,12 +189,14 @@ async def open_client(
         prepared: the plan with its tasks.
         journal: where answers are found and written.
         replay_only: answer from the journal alone.
+        **options: further ones of `heartloop.calls.Client`.
 
     Raises:
         UsageError: a model that cannot be asked: unknown, without its key or its price.
     """
+    options["replay_only"] = replay_only
     try:
-        client, panel = make_client(prepared.plan, journal, prepared.tasks, replay_only=replay_only)
+        client, panel = make_client(prepared.plan, journal, prepared.tasks, **options)
         try:
             if not replay_only:
                 await client.check()

@@ -41,6 +41,20 @@ async def work_on(unit: Unit, ask: BoundAsk, selector: str) -> Worked:
         raise internal_error(unit, error) from error
 
 
+async def answer(unit: Unit, ask: BoundAsk, selector: str) -> Trace:
+    """Run a unit's method without a verifier and let the selector choose; nothing is graded.
+
+    All there is to a question without a gold: one that a person or a program asks.
+
+    Args:
+        unit: what is worked on; its gold is not looked at.
+        ask: bound to the unit.
+        selector: name of the selector.
+    """
+    trace = await METHODS[unit.arm.method](unit.question, unit.arm, ask)
+    return with_totals(await select(selector, trace, unit.question, unit.arm, ask), ask)
+
+
 def internal_error(unit: Unit, error: Exception) -> HeartloopError:
     """A bug, told in one line that says where."""
     return HeartloopError(f"internal error at {unit.where}: {type(error).__name__}: {error}")
@@ -58,13 +72,11 @@ async def _work(unit: Unit, ask: BoundAsk, selector: str) -> Worked:
     async def check(completion: Completion) -> bool:
         return (await grade(completion)).own.outcome == "correct"
 
-    method = METHODS[unit.arm.method]
     if unit.task.mode == "oracle":
-        trace = await method(unit.question, unit.arm, ask, check)
+        trace = await METHODS[unit.arm.method](unit.question, unit.arm, ask, check)
+        trace = with_totals(trace, ask)
     else:
-        trace = await method(unit.question, unit.arm, ask)
-        trace = await select(selector, trace, unit.question, unit.arm, ask)
-    trace = with_totals(trace, ask)
+        trace = await answer(unit, ask, selector)
     answers = [attempt.completion for attempt in trace.attempts]
     return trace, [None if answer is None else await grade(answer) for answer in answers]
 
