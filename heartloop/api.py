@@ -211,7 +211,7 @@ async def run_async(
         folder,
         command="heartloop.run(…)",
         watch=_watching(progress) if progress else None,
-        handle_signals=False,
+        signals=False,
     )
     return Run(folder.path)
 

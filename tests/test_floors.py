@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "heartloop"
 FLOORS = {
-    "types": 0, "errors": 0, "secrets": 0, "network": 0, "thinking": 0, "turn": 0,
+    "types": 0, "errors": 0, "secrets": 0, "network": 0, "thinking": 0, "turn": 0, "provider": 0,
     "cards": 1, "analysis": 1, "models": 1, "serving": 1, "practice": 1,
     "grading": 2, "data": 2, "calls": 2, "style": 2,
     "methods": 3,
@@ -23,6 +23,7 @@ FLOORS = {
 # Same-floor imports that the contracts need, and no others.
 BESIDE = {
     ("data", "grading"): False,
+    ("provider", "types"): True,  # what a provider may offer beyond `Model`
     ("models", "serving"): True,  # vllm/… starts its servers
     ("integrations", "optimize"): True,  # the DSPy teleprompter is a front of the search
 }

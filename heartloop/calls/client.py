@@ -20,6 +20,7 @@ from heartloop.calls.prices import Price, prices_for
 from heartloop.calls.retry import Retry
 from heartloop.errors import CallError, HeartloopError, NotInJournal, UsageError
 from heartloop.models.scoring import scoring_request
+from heartloop.provider import Checks, Tells
 from heartloop.types import Address, Completion, Model, Request, Usage
 
 PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first call
@@ -203,9 +204,8 @@ class Client:
             UsageError: a provider that nobody knows, or a key that is not set.
         """
         for lane in self._lanes.values():
-            check = getattr(lane.model, "check", None)
-            if check is not None:
-                await check()
+            if isinstance(lane.model, Checks):
+                await lane.model.check()
 
     async def hungry(self, model: str | None = None) -> None:
         """Wait until a further unit of work may be opened.
@@ -295,9 +295,10 @@ class Client:
                     "peak_in_flight": lane.gate.peak,
                     "last_limit": lane.gate.limit,
                     "servers": lane.server_facts(),
-                    "asked_otherwise": _asked_otherwise(lane.model),
-                    "served": getattr(lane.model, "served", {}),
-                    "rate_limit": dict(getattr(lane.model, "rate_limit", {})),
+                    "asked_otherwise": {},
+                    "served": {},
+                    "rate_limit": {},
+                    **(lane.model.facts() if isinstance(lane.model, Tells) else {}),
                 }
                 for name, lane in self._lanes.items()
             },
@@ -436,18 +437,3 @@ def _stamped(
         completion.served,
         completion.sent,
     )
-
-
-def _asked_otherwise(model: Model) -> dict[str, Any]:
-    """What was learnt of how a model's server wants to be asked; empty where nothing was."""
-    asking = getattr(model, "asking", None)
-    if asking is None:
-        return {}
-    facts = {
-        "left_out": sorted(asking.dropped),
-        "max_completion_tokens": asking.renamed,
-        "system_as_user": asking.no_system,
-        "context": asking.context,
-        "longest_answer": asking.answer,
-    }
-    return {name: value for name, value in facts.items() if value}

@@ -16,6 +16,15 @@ from heartloop.calls.retry import Retry, try_again
 from heartloop.calls.siblings import Siblings
 from heartloop.errors import CallError, HeartloopError
 from heartloop.models.refusals import refused_field
+from heartloop.provider import (
+    Balanced,
+    Bounded,
+    JoinsDraws,
+    Prepares,
+    RequestSeeds,
+    TakesNotes,
+    TakesSeeds,
+)
 from heartloop.types import Completion, Model, Request
 
 SEED_DEATH = "CPU Generator does not use offset"
@@ -56,24 +65,27 @@ class Lane:
         siblings: joins draws of the same request, where the model is to be asked so; else None.
         seeds: whether requests are sent their seed; seeds_stopped: they were until the server
             turned out not to bear them.
-        notes: what the user should know.
+        notes: what the user should know; what the model notices by itself is among it.
+        pool: the servers behind the model, or None.
     """
 
     def __init__(
         self, model: Model, limits: Limits, retry: Retry, patience: Patience | None
     ) -> None:
         self.model = model
-        self.gate = Gate(limits, getattr(model, "max_concurrency", None))
+        self.gate = Gate(limits, model.max_concurrency if isinstance(model, Bounded) else None)
         self.breaker = Breaker(patience)
         self.retry = retry
         self.wanted = 0
         self.retries = 0
-        # What the model notices by itself stands in the same list.
-        self.notes: list[str] = getattr(model, "notes", [])
-        self._seed_choice = getattr(model, "request_seeds", "auto")
+        self.notes: list[str] = model.notes if isinstance(model, TakesNotes) else []
+        self._seed_choice = _seeds_of(model)
         self.seeds = self._seed_choice != "off"
         self.seeds_stopped = False
-        self.siblings = Siblings(model, self.notes) if getattr(model, "use_n", False) else None
+        self.siblings: Siblings | None = None
+        if isinstance(model, JoinsDraws) and model.use_n:
+            self.siblings = Siblings(model, self.notes)
+        self.pool = model.pool if isinstance(model, Balanced) else None
         self._dead = False  # the engine, since the last answer
         self._deaths = 0
         self._prepared: asyncio.Future[None] | None = None
@@ -89,11 +101,11 @@ class Lane:
     async def prepare(self) -> None:
         """Let the model get ready, once: it may find out that it takes no seeds."""
         if self._prepared is None:
-            prepare = getattr(self.model, "prepare", None)
-            self._prepared = asyncio.ensure_future(prepare() if prepare else asyncio.sleep(0))
+            ready = self.model.prepare() if isinstance(self.model, Prepares) else asyncio.sleep(0)
+            self._prepared = asyncio.ensure_future(ready)
         if not self._prepared.done():
             await asyncio.shield(self._prepared)
-            self.seeds = self.seeds and getattr(self.model, "request_seeds", "auto") != "off"
+            self.seeds = self.seeds and _seeds_of(self.model) != "off"
         self._prepared.result()
 
     def stop(self, reason: HeartloopError) -> None:
@@ -174,7 +186,7 @@ class Lane:
 
     def stats(self, now: float) -> LaneStats:
         """How it is doing."""
-        pool = getattr(self.model, "pool", None)
+        pool = self.pool
         return LaneStats(
             in_flight=self.gate.in_flight,
             limit=self.gate.limit,
@@ -188,12 +200,9 @@ class Lane:
 
     def server_facts(self) -> list[dict[str, Any]]:
         """How each server behind the model did; empty where there are none."""
-        pool = getattr(self.model, "pool", None)
-        if pool is None:
-            return []
         return [
             {"url": server.url, "answered": server.answered, "failed": server.failed}
-            for server in pool.servers
+            for server in (self.pool.servers if self.pool is not None else ())
         ]
 
     def room(self) -> int:
@@ -300,6 +309,10 @@ class Trip:
             return completion
         finally:
             lane.gate.leave()
+
+
+def _seeds_of(model: Model) -> RequestSeeds:
+    return model.request_seeds if isinstance(model, TakesSeeds) else "auto"
 
 
 def _seeded(request: Request, seed: int | None) -> Request:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import fields, is_dataclass
 from typing import Any
 
 import orjson
@@ -175,8 +176,8 @@ def _clean(value: Any) -> Any:
         return {str(_clean(name)): _clean(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
         return [_clean(item) for item in value]
-    if hasattr(value, "__dataclass_fields__"):
-        return {name: _clean(getattr(value, name)) for name in value.__dataclass_fields__}
+    if is_dataclass(value):
+        return {field.name: _clean(getattr(value, field.name)) for field in fields(value)}
     if value is None or isinstance(value, (bool, int, float)):
         return value
     return str(value)

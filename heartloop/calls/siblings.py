@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, Protocol
 
 from heartloop.errors import CallError
-from heartloop.types import Completion, Request
+from heartloop.provider import JoinsDraws
+from heartloop.types import Completion, Model, Request
 
 NOTE = "the server gave {given} of n={asked} draws; draws are asked for one by one from now on"
 
@@ -18,6 +19,10 @@ class _Batch:
         self.requests: list[Request] = []
         self.results: list[asyncio.Future[Completion]] = []
         self.closed = False
+
+
+class Joined(Model, JoinsDraws, Protocol):
+    """A model that can be asked for several draws at once."""
 
 
 class Siblings:
@@ -32,7 +37,7 @@ class Siblings:
         notes: what the user should know.
     """
 
-    def __init__(self, model: Any, notes: list[str]) -> None:
+    def __init__(self, model: Joined, notes: list[str]) -> None:
         self._model = model
         self.notes = notes
         self.honoured = True

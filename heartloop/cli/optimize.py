@@ -159,6 +159,7 @@ def optimize_command(**flags: Any) -> int:
             **more,
             command=" ".join(["heartloop", *sys.argv[1:]]),
             progress=_progress if sys.stderr.isatty() and not quiet else None,
+            as_begun=flags["as_begun"],
         )
     )
     cards = {}

@@ -268,6 +268,8 @@ def resume_command(
     if ray:
         from heartloop.run.ray import execute_on_ray
 
+        if flags["as_begun"]:
+            raise UsageError("--as-begun: not on Ray; go on without --ray")
         summary = execute_on_ray(
             prepared,
             folder,
@@ -283,5 +285,12 @@ def resume_command(
     from heartloop.report.findings import standing
 
     shown = watch(quiet=as_json)
-    work = execute(prepared, folder, command=command, watch=shown, standing=standing)
+    work = execute(
+        prepared,
+        folder,
+        command=command,
+        watch=shown,
+        standing=standing,
+        as_begun=flags["as_begun"],
+    )
     return finish(asyncio.run(work), folder, as_json=as_json)

@@ -76,6 +76,17 @@ class Asking:
         self.notes = notes
         self.answered = 0
 
+    def facts(self) -> dict[str, Any]:
+        """What differs from how it would be asked by itself; empty where nothing does."""
+        found = {
+            "left_out": sorted(self.dropped),
+            "max_completion_tokens": self.renamed,
+            "system_as_user": self.no_system,
+            "context": self.context,
+            "longest_answer": self.answer,
+        }
+        return {name: value for name, value in found.items() if value}
+
     def cap(self, asked: int) -> int:
         """The largest ``max_tokens`` that is sent, the same for every call."""
         largest = asked

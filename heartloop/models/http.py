@@ -130,6 +130,10 @@ class HttpModel:
                 if tokens is not None:
                     self.asking.know_context(tokens)
 
+    def facts(self) -> dict[str, Any]:
+        """What the manifest tells of it; see `heartloop.provider.Tells`."""
+        return {"served": self.served, "asked_otherwise": self.asking.facts()}
+
     async def models(self) -> list[str]:
         """The names the first server that answers serves.
 

@@ -150,6 +150,10 @@ class LitellmModel:
             sent=sent or None,
         )
 
+    def facts(self) -> dict[str, Any]:
+        """What the manifest tells of it; see `heartloop.provider.Tells`."""
+        return {"rate_limit": dict(self.rate_limit), "asked_otherwise": self.asking.facts()}
+
     async def close(self) -> None:
         """Close the connections that litellm keeps, once no model uses them."""
         global _users

@@ -6,7 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-RequestSeeds = Literal["auto", "on", "off"]
+from heartloop.provider import RequestSeeds
+
+__all__ = ["ModelOptions", "RequestSeeds"]
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from typing import Any
 import orjson
 
 from heartloop.errors import CallError, UsageError
-from heartloop.models.options import ModelOptions
+from heartloop.models.options import ModelOptions, RequestSeeds
 from heartloop.models.vocabulary import FAILED, finish_of
 from heartloop.thinking import split_thinking
 from heartloop.types import Completion, Request, Usage
@@ -27,7 +27,7 @@ class ReplayModel:
     counted from characters where it does not.
     """
 
-    request_seeds = "off"
+    request_seeds: RequestSeeds = "off"
 
     def __init__(self, spec: str, file: str, options: ModelOptions) -> None:
         """Index the file by question, round and draw.

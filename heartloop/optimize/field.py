@@ -61,7 +61,7 @@ class Field:
         gold = task.data.golds[question.id]
         unit = Unit(task, question, gold, arm, plan.models[0], plan.seeds[0])
         async with self.open:
-            ask = BoundAsk(session.client, unit, helper=plan.helper)
+            ask = BoundAsk(session.client, unit, learner=None, helper=plan.helper)
             try:
                 trace, graded = await work_on(unit, ask, plan.selector)
                 session.log.write(candidate_lines(unit, trace, graded, ask.spent))

@@ -50,6 +50,7 @@ async def search(
     command: str = "",
     progress: Progress | None = None,
     signals: bool = True,
+    as_begun: bool = False,
 ) -> tuple[dict[str, Any], dict[str, Arm]]:
     """Search in a folder, from the start or from wherever it was interrupted.
 
@@ -63,6 +64,7 @@ async def search(
         command: the command line, for the manifest.
         progress: called with the client and the number of finished questions after each.
         signals: as for `open_session`.
+        as_begun: as for `open_session`.
 
     Returns:
         What ``search.json`` holds: ``arms``, ``options``, ``searches`` (task or ``all`` to
@@ -93,7 +95,12 @@ async def search(
     outcome: dict[str, Any] = {}
     try:
         async with open_session(
-            prepared, folder, command=command, facts={"search": kept}, signals=signals
+            prepared,
+            folder,
+            command=command,
+            facts={"search": kept},
+            signals=signals,
+            as_begun=as_begun,
         ) as session:
             states = _read_states(folder.path / STATE)
             try:

@@ -36,15 +36,25 @@ class BoundAsk:
         client: Client,
         unit: Unit,
         *,
-        learner: Learner | None = None,
-        helper: str | None = None,
+        learner: Learner | None,
+        helper: str | None,
     ) -> None:
+        """Bind; what a method may ask for has no default, so that no caller can forget it.
+
+        Args:
+            client: asks.
+            unit: what is worked on.
+            learner: of the arm's `bandit` schedule, or None.
+            helper: name of the second model, or None.
+        """
         self.reader: Reader = QuestionReader(unit.task.grader, unit.question)
         self.seed = unit.seed
         self.learner = learner
         self.helper: BoundAsk | None = None
         if helper is not None:
-            self.helper = BoundAsk(client, dataclasses.replace(unit, model=helper))
+            self.helper = BoundAsk(
+                client, dataclasses.replace(unit, model=helper), learner=None, helper=None
+            )
         self.calls = self.paid_calls = self.paid_tokens = 0
         self.usage = Usage()
         self.cost: float | None = None

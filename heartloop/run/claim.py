@@ -138,7 +138,7 @@ def planned_claim(prepared: Any) -> Claim:
         plan.arms,
         {task.card.name: task.card.metric or "accuracy" for task in prepared.tasks},
         margin=plan.margin,
-        primary=getattr(plan, "primary", None),
+        primary=plan.primary,
         confirms=earlier.sha256 if earlier else None,
     )
     if earlier:

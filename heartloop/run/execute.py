@@ -9,6 +9,7 @@ from typing import Any
 
 from heartloop.calls import Client
 from heartloop.errors import Decided
+from heartloop.run import pins
 from heartloop.run.claim import read_claim
 from heartloop.run.decide import Decider
 from heartloop.run.estimate import estimate
@@ -16,7 +17,6 @@ from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.gate import Standing, decide_gate, first_arms
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.pilot import fix_draws, needs_pilot
-from heartloop.run.pins import as_begun, meaning_of
 from heartloop.run.plan import Plan, recorded_plan
 from heartloop.run.reserve import Reserve, begun_questions
 from heartloop.run.runner import Runner
@@ -37,7 +37,8 @@ async def execute(
     command: str = "",
     watch: Watch | None = None,
     shard: tuple[int, int] | None = None,
-    handle_signals: bool = True,
+    signals: bool = True,
+    as_begun: bool = False,
     standing: Standing | None = None,
 ) -> dict[str, Any]:
     """Run a prepared plan in a folder, from the start or from wherever it was interrupted.
@@ -48,7 +49,8 @@ async def execute(
         command: the command line, for the manifest.
         watch: a context manager that shows progress while the runner works.
         shard: (index, count) to work on one shard of the questions only.
-        handle_signals: turn the first Ctrl-C into a clean stop.
+        signals: turn the first Ctrl-C into a clean stop; as for `open_session`.
+        as_begun: go on with the words that the manifest holds; `plan_of` has its parameters.
         standing: tells which claims stand once all other arms are finished, so that the gated
             arms of these are asked (`heartloop.report.findings.standing`); None asks none.
 
@@ -63,7 +65,7 @@ async def execute(
         kept = folder.manifest.get("shard")  # a shard that is gone on with
         shard = (int(kept[0]), int(kept[1])) if kept else None
     async with open_session(
-        prepared, folder, command=command, shard=shard, signals=handle_signals
+        prepared, folder, command=command, shard=shard, signals=signals, as_begun=as_begun
     ) as session:
         plan, client = prepared.plan, session.client
         runner = Runner(client, plan.selector, session.log)
@@ -77,7 +79,7 @@ async def execute(
         with watch(runner, client) if watch else contextlib.nullcontext():
             if needs_pilot(plan):
                 plan, session.manifest["pilot"] = await fix_draws(prepared, client)
-                session.manifest.update(plan=plan.to_dict(), meaning=meaning_of(plan))
+                session.manifest.update(plan=plan.to_dict(), meaning=pins.meaning_of(plan))
                 session.save()
             runner.decider = _decider(plan, prepared, session.manifest, shard)
             runner.reserve = _reserve(prepared, client, session.asked)
@@ -181,7 +183,7 @@ def plan_of(folder: RunFolder, changes: Changes | None = None) -> Plan:
     plan = recorded_plan(manifest, str(folder.path / MANIFEST))
     plan = with_tables(plan, folder.path, manifest, changes.data_dir if changes else None)
     if changes is not None and changes.as_begun:
-        plan = as_begun(plan, manifest.get("meaning") or {})
+        plan = pins.as_begun(plan, manifest.get("meaning") or {})
     return (changes or Changes()).of(plan)
 
 
@@ -197,4 +199,10 @@ async def resume(
     Raises:
         UsageError: cards or data differ from those the run was begun with.
     """
-    return await execute(prepare(plan_of(folder, changes)), folder, command=command, watch=watch)
+    return await execute(
+        prepare(plan_of(folder, changes)),
+        folder,
+        command=command,
+        watch=watch,
+        as_begun=changes is not None and changes.as_begun,
+    )

@@ -89,7 +89,7 @@ class FreeAsk(BoundAsk):
     """
 
     def __init__(self, client: Client, unit: Unit, given_seed: int | None = None) -> None:
-        super().__init__(client, unit)
+        super().__init__(client, unit, learner=None, helper=None)
         self.failure: CallError | None = None
         self.failures = 0
         self._given = given_seed

@@ -6,10 +6,11 @@ with what it was begun with, or not at all.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from types import ModuleType
 from typing import Any
 
@@ -118,23 +119,48 @@ def check_meaning(manifest: Mapping[str, Any], plan: Plan, where: str) -> None:
 
 
 def as_begun(plan: Plan, meaning: Mapping[str, Any]) -> Plan:
-    """The plan with the parameters of its manifest; the recorded words are said from here on.
-
-    Words are those of the process, so nothing else may be asked in it at the same time.
-    """
-    say(meaning.get("words") or {})
+    """The plan with the parameters of its manifest; `saying` says the words."""
     params = meaning.get("params") or {}
     arms = [dataclasses.replace(arm, params=params.get(arm.name, arm.params)) for arm in plan.arms]
     return dataclasses.replace(plan, arms=tuple(arms))
 
 
-def say(recorded: Mapping[str, str]) -> None:
-    """Make recorded words those of methods, selectors and judges; unknown names are passed over."""
-    known = words()
-    for name, text in recorded.items():
-        if name in known:
-            prefix = next(p for p in sorted(_SOURCES, reverse=True) if name.startswith(p))
-            setattr(_SOURCES[prefix], name.removeprefix(prefix), text)
+_open: list[dict[str, str]] = []  # for each run under way, the words before it began
+
+
+@contextlib.contextmanager
+def saying(recorded: Mapping[str, str]) -> Iterator[None]:
+    """Say recorded words in the place of today's until the end; unknown names are passed over.
+
+    Words are those of the process: runs at the same time can only say the same.
+
+    Args:
+        recorded: name → text, as in a manifest; empty for today's words.
+
+    Raises:
+        UsageError: a run under way in this process says other words.
+    """
+    today = _open[0] if _open else words()
+    wanted = {name: recorded.get(name, text) for name, text in today.items()}
+    if _open and wanted != words():
+        raise UsageError(
+            "two runs in one process say different words of methods or judges; "
+            "go on with one of them in a process of its own"
+        )
+    _open.append(today)
+    _say(wanted)
+    try:
+        yield
+    finally:
+        _open.pop()
+        if not _open:
+            _say(today)
+
+
+def _say(texts: Mapping[str, str]) -> None:
+    for name, text in texts.items():
+        prefix = next(p for p in sorted(_SOURCES, reverse=True) if name.startswith(p))
+        setattr(_SOURCES[prefix], name.removeprefix(prefix), text)
 
 
 def _prompts() -> Iterable[str]:

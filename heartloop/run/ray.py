@@ -236,7 +236,7 @@ class Shard:
         prepared = await asyncio.to_thread(prepare, self._plan)
         try:
             summary = await execute(
-                prepared, self._folder, watch=watch, shard=self._shard, handle_signals=False
+                prepared, self._folder, watch=watch, shard=self._shard, signals=False
             )
         except HeartloopError as error:
             return {"stopped": str(error), "failed": True}

@@ -16,7 +16,7 @@ from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.judges import JudgeModel
 from heartloop.run.load import Prepared, automatic, prepare
 from heartloop.run.manifest import data_facts, task_facts
-from heartloop.run.pins import as_begun, say, words
+from heartloop.run.pins import as_begun, saying
 from heartloop.run.plan import recorded_plan
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, summary_of
@@ -67,10 +67,8 @@ async def rescore(
             f"it: heartloop optimize --resume {folder.path}"
         )
     # What was asked is found again by its words, whatever this version would say.
-    today = words()
-    plan = as_begun(
-        recorded_plan(manifest, str(folder.path / MANIFEST)), manifest.get("meaning") or {}
-    )
+    meaning = manifest.get("meaning") or {}
+    plan = as_begun(recorded_plan(manifest, str(folder.path / MANIFEST)), meaning)
     plan = with_tables(plan, folder.path, manifest, data_dir)
     changes: dict[str, Any] = {}
     if verifier:
@@ -96,18 +94,16 @@ async def rescore(
     # A live run would go on writing to the verdicts that are replaced here. Journals that are
     # written to bring their own lock; readers beside a run only write files of their own.
     alone = _locked(folder) if label is None and not allow_calls else contextlib.nullcontext()
-    with alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
+    said = saying(meaning.get("words") or {})
+    with said, alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
         async with open_client(prepared, journal, replay_only=not allow_calls) as client:
-            try:
-                incomplete = await _replay(
-                    client,
-                    prepared,
-                    verdicts,
-                    manifest.get("shard"),
-                    replace=force or label is not None,
-                )
-            finally:
-                say(today)
+            incomplete = await _replay(
+                client,
+                prepared,
+                verdicts,
+                manifest.get("shard"),
+                replace=force or label is not None,
+            )
     facts = {
         **manifest,
         "tasks": [task_facts(task) for task in prepared.tasks],

@@ -23,6 +23,7 @@ from heartloop.errors import HeartloopError, JournalError, Stopped, UsageError
 from heartloop.run.folder import CALLS, MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
 from heartloop.run.load import Prepared, attach_judges, close_tasks, make_client
 from heartloop.run.manifest import check_unchanged, new_manifest
+from heartloop.run.pins import saying
 from heartloop.run.reuse import adopt
 from heartloop.run.summary import summarize
 from heartloop.run.tables import keep_tables
@@ -78,6 +79,7 @@ async def open_session(
     facts: Mapping[str, Any] | None = None,
     shard: tuple[int, int] | None = None,
     signals: bool = True,
+    as_begun: bool = False,
 ) -> AsyncIterator[Session]:
     """Open a new run folder, or one of the same plan, and leave nothing half-written.
 
@@ -92,6 +94,7 @@ async def open_session(
         shard: (index, count) where one shard of the questions is worked on.
         signals: turn the first Ctrl-C or SIGTERM into a clean stop and the second into an
             immediate one; for the main thread of a program of its own.
+        as_begun: say the words that the manifest holds, until the session ends.
 
     Yields:
         The session. A `Stopped` that is raised inside ends it cleanly and goes no further:
@@ -110,7 +113,8 @@ async def open_session(
     opened = False
     try:
         manifest = _open_manifest(prepared, folder, facts, shard, command)
-        with Journal.open(folder.path) as journal:
+        recorded = (manifest.get("meaning") or {}).get("words") if as_begun else None
+        with saying(recorded or {}), Journal.open(folder.path) as journal:
             if not new:
                 check_unchanged(manifest, prepared)
                 folder.write_manifest(manifest)

@@ -35,7 +35,7 @@ def _run(folder: Path, stands: set[str]) -> tuple[RunFolder, list[list[str]]]:
 
     run = RunFolder(folder / "r")
     run.path.mkdir()
-    asyncio.run(execute(prepare(plan), run, handle_signals=False, standing=standing))
+    asyncio.run(execute(prepare(plan), run, signals=False, standing=standing))
     return run, asked
 
 
@@ -60,7 +60,7 @@ def test_without_a_claim_no_twin_is_asked_and_the_run_is_whole(sums: Path) -> No
     assert run_state(run).whole
     again = asyncio.run(
         execute(prepare(Plan(("sums.csv",), ("pocket",), build_arms("single", stimuli="EP02"))),
-                RunFolder(_new(sums / "s")), handle_signals=False)
+                RunFolder(_new(sums / "s")), signals=False)
     )  # fmt: skip
     assert "gate" not in RunFolder(sums / "s").manifest and again["stopped"] is None
 

@@ -49,7 +49,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
         plan = Plan(tasks, models, arms, mode=mode)
         folder = RunFolder(tmp_path / "r")
         folder.path.mkdir()
-        asyncio.run(execute(prepare(plan), folder, handle_signals=False))
+        asyncio.run(execute(prepare(plan), folder, signals=False))
         spent: dict[Any, list[int]] = defaultdict(list)
         for text in (folder.path / "verdicts.jsonl").read_text().splitlines():
             line = json.loads(text)

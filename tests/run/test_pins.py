@@ -5,8 +5,9 @@ import json
 import pytest
 
 from heartloop.cli import main
+from heartloop.errors import UsageError
 from heartloop.methods import PARAMS, registry, wordings
-from heartloop.run.pins import changes, words
+from heartloop.run.pins import changes, saying, words
 
 NEW = "Somebody looked at your answer, and it does not hold."
 
@@ -63,7 +64,7 @@ def test_a_run_begun_with_other_words_is_not_gone_on_with_by_mistake(place, loop
     assert command("resume", "a", "--max-total-tokens", "900000", "--as-begun") == 0
     text = (place / "runs/a/calls.jsonl").read_text()
     assert NEW not in text and text.count(old) > before
-    assert wordings.VERDICT_WRONG == old  # said from there on in this process
+    assert wordings.VERDICT_WRONG == NEW  # what comes next in this process says today's words
 
 
 def test_a_changed_default_is_named_and_the_old_one_can_be_kept(
@@ -96,6 +97,18 @@ def test_scoring_finds_what_was_asked_with_words_of_the_past(place, loopback, ca
     assert command("score", "a") == 0
     assert sorted((place / "runs/a/verdicts.jsonl").read_text().splitlines()) == lines
     assert wordings.VERDICT_WRONG == NEW
+
+
+def test_two_runs_in_one_process_never_share_words_that_differ(place):
+    today = wordings.VERDICT_WRONG
+    with saying({"VERDICT_WRONG": NEW}):
+        assert wordings.VERDICT_WRONG == NEW
+        with saying({"VERDICT_WRONG": NEW, "GONE": "unknown names are passed over"}):
+            pass
+        assert wordings.VERDICT_WRONG == NEW
+        with pytest.raises(UsageError, match="process of its own"), saying({}):
+            pass
+    assert wordings.VERDICT_WRONG == today
 
 
 def test_parameters_that_were_typed_are_no_hidden_difference():

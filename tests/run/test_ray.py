@@ -65,9 +65,7 @@ def test_shards_equal_a_single_process_although_a_node_is_killed(
 
     from heartloop.run.execute import execute
 
-    whole = asyncio.run(
-        execute(prepare(plan), new_folder(tmp_path, "whole", ""), handle_signals=False)
-    )
+    whole = asyncio.run(execute(prepare(plan), new_folder(tmp_path, "whole", ""), signals=False))
     folder = new_folder(tmp_path, "sharded", "")
     journal = folder.path / "shards"
     lines: list[str] = []

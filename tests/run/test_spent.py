@@ -32,7 +32,7 @@ def test_totals_do_not_depend_on_which_answer_comes_first() -> None:
 
     async def work() -> dict[str, tuple[int, Usage]]:
         client: Any = Slow()
-        ask = BoundAsk(client, unit)
+        ask = BoundAsk(client, unit, learner=None, helper=None)
         said = (Message("user", "?"),)
         await asyncio.gather(*(ask(said, draw=draw) for draw in range(3)))
         assert ask.calls == 3 and ask.usage.total == 36
