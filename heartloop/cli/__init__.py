@@ -25,6 +25,8 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "export": ("export", "export_command", "Write a run as parquet, JSON lines or CSV."),
     "grade": ("grade", "grade_command", "Grade answers from anywhere."),
     "optimize": ("optimize", "optimize_command", "Find the stimulus worth using, or none."),
+    "ask": ("ask", "ask_command", "Ask one question under any arm and show the dialogue."),
+    "render": ("ask", "render_command", "Show the exact messages of a task, a question, an arm."),
     "serve": ("serve", "serve_command", "Serve a model and its arms as an OpenAI-compatible API."),
     "power": ("power", "power_command", "What effect can this experiment see?"),
     "esc": ("esc", "esc_command", "Preference-bias analysis of emotional-support strategies."),

@@ -117,7 +117,7 @@ def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:
         params = dict(card.params) if verifier == card.verifier else {}
         grader = open_grader(verifier_card(verifier), params=params, pool=pool)
         _check_loglik(plan, grader)
-        sampling = dataclasses.replace(card.sampling, **_sampling(plan))
+        sampling = dataclasses.replace(card.sampling, **sampling_changes(plan))
         loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader, card)))
     return loaded
 
@@ -140,7 +140,8 @@ def _check_loglik(plan: Plan, grader: Grader) -> None:
             )
 
 
-def _sampling(plan: Plan) -> dict[str, Any]:
+def sampling_changes(plan: Plan) -> dict[str, Any]:
+    """What a plan changes about a task's sampling; selectors that need log-probabilities ask so."""
     from heartloop.methods import SELECTORS
 
     changes = dict(plan.sampling)
