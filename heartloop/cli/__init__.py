@@ -30,6 +30,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "serve": ("serve", "serve_command", "Serve a model and its arms as an OpenAI-compatible API."),
     "power": ("power", "power_command", "What effect can this experiment see?"),
     "esc": ("esc", "esc_command", "Preference-bias analysis of emotional-support strategies."),
+    "frames": ("frames", "frames_command", "What framing did to decisions, by frame."),
     "tasks": ("cards", "tasks_group", "List, show and check task cards."),
     "stimuli": ("cards", "stimuli_group", "List, show and check stimulus cards."),
     "verifiers": ("cards", "verifiers_group", "List, show and check verifier cards."),

@@ -18,6 +18,7 @@ from heartloop.report.conclusion import conclusion_of
 from heartloop.report.esc import esc_section, is_support_run
 from heartloop.report.facts import baselines, deviations, plan_section
 from heartloop.report.findings import Findings, findings
+from heartloop.report.frames import frames_section
 from heartloop.report.html import e, note, section, table
 from heartloop.report.search import MIXED, UNEVEN, asked, is_search, search_section
 from heartloop.report.shapes import Study
@@ -204,6 +205,7 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     if searched and preference:
         preference = f'<p class="warn">{e(UNEVEN)}</p>' + preference
     out.append(section(prefix + "preference", title, preference))
+    out.append(section(prefix + "frames", "Frames", frames_section(run.folder)))
     return "".join(out)
 
 

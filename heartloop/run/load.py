@@ -308,6 +308,7 @@ def task_facts(task: LoadedTask) -> dict[str, Any]:
         "items": len({q.cluster or q.id for q in data.questions})
         if card.family == "instruction_induction"  # an item asked in both orders is one item
         else len(data.questions),
+        "frames": list(dict.fromkeys(q.meta["frame"] for q in data.questions if "frame" in q.meta)),
         "question_ids_sha256": question_hash([q.id for q in data.questions]),
         "licence": card.licence,
         "citation": card.citation,
