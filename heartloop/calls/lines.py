@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -79,8 +79,12 @@ class Scan:
     torn: bool
 
 
-def scan(path: Path) -> Scan:
+def scan(path: Path, each: Callable[[dict[str, Any]], None] | None = None) -> Scan:
     """Read a whole journal once without opening it for writing; an absent one is empty.
+
+    Args:
+        path: the journal.
+        each: is handed every good record on the way.
 
     Raises:
         OSError: it cannot be read.
@@ -97,6 +101,9 @@ def scan(path: Path) -> Scan:
             torn = line.torn
             if not line.torn:
                 damaged.append(line.number)
-        elif not line.record["error"]:
+            continue
+        if each is not None:
+            each(line.record)
+        if not line.record["error"]:
             answered.add(bytes.fromhex(line.record["key"]))
     return Scan(frozenset(answered), tuple(damaged), torn)

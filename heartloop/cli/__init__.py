@@ -110,7 +110,9 @@ def main(argv: list[str] | None = None) -> Any:
 
 def _main(argv: list[str] | None) -> None:
     try:
-        code = cli.main(args=argv, prog_name="heartloop", standalone_mode=False)
+        # NO_COLOR (no-color.org): plain words even on a terminal.
+        colour = False if os.environ.get("NO_COLOR") else None
+        code = cli.main(args=argv, prog_name="heartloop", standalone_mode=False, color=colour)
     except HeartloopError as error:
         from heartloop.secrets import clean
 

@@ -327,6 +327,10 @@ STOPPING = option_group(
         help="The one arm whose comparison --stop-when watches, named before the first call.",
     ),
 )
+VERBOSITY = (
+    click.option("--quiet", is_flag=True, help="Print the conclusion and nothing else."),
+    click.option("--verbose", is_flag=True, help="Print every arm, task, warning and note."),
+)
 OUTPUT = option_group(
     "Output",
     click.option(
@@ -339,6 +343,7 @@ OUTPUT = option_group(
         default=False,
         help="With --dry-run: ask four questions for real, to tell tokens and time.",
     ),
+    *VERBOSITY,
     click.option(
         "--json",
         "as_json",

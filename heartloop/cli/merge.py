@@ -20,7 +20,7 @@ def merge_command(
     The shards stay as they are; the new folder has the calls and verdicts of all of them.
     """
     from heartloop.cli._config import runs_folder
-    from heartloop.cli._show import finish
+    from heartloop.cli._result import finish
     from heartloop.run.folder import find_folder, new_folder
     from heartloop.run.merge import check_shards, merge_shards
 

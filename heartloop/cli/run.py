@@ -24,6 +24,7 @@ from heartloop.cli._flags import (
     SERVER,
     SHARDS,
     STOPPING,
+    VERBOSITY,
     WHAT,
 )
 
@@ -57,7 +58,7 @@ def run_command(**flags: Any) -> int:
     from heartloop.cli._config import runs_folder
     from heartloop.cli._money import confirm_cost
     from heartloop.cli._options import shard_of_flag
-    from heartloop.cli._show import show_plan
+    from heartloop.cli._plan import show_plan
     from heartloop.errors import UsageError
     from heartloop.run.execute import prepare
     from heartloop.run.folder import new_folder
@@ -76,16 +77,15 @@ def run_command(**flags: Any) -> int:
             "--selector: in oracle mode the verifier chooses, so a selector would do nothing; "
             "add --mode verifier-free"
         )
-    quiet = flags["as_json"]
-    if not quiet or flags["dry_run"]:
-        click.echo(line, err=True)
     found = _probe(prepared, flags) if flags["dry_run"] and flags["probe"] else None
     noise = _noise(flags)
     target = None if flags["target"] is None else flags["target"] / 100
     estimate = show_plan(
         prepared,
-        as_json=quiet and flags["dry_run"],
-        quiet=quiet,
+        line=line,
+        as_json=flags["as_json"] and flags["dry_run"],
+        quiet=flags["as_json"] or flags["quiet"],
+        verbose=flags["verbose"] or flags["dry_run"],
         probe=found,
         noise=noise,
         target=target,
@@ -170,9 +170,11 @@ def _main_method(plan: Any) -> str:
 
 
 def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
-    from heartloop.cli._show import finish, watch
+    from heartloop.cli._live import watch
+    from heartloop.cli._result import finish
     from heartloop.run.execute import execute
 
+    silent = flags["as_json"] or flags.get("quiet", False)
     command = " ".join(["heartloop", *sys.argv[1:]])
     if flags.get("ray"):
         from heartloop.run.ray import execute_on_ray
@@ -183,12 +185,12 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
             address=flags["ray"],
             shards=flags["shards"],
             command=command,
-            tell=None if flags["as_json"] else lambda line: click.echo(line, err=True),
+            tell=None if silent else lambda line: click.echo(line, err=True),
         )
     else:
         from heartloop.report.findings import standing
 
-        shown = watch(quiet=flags["as_json"])
+        shown = watch(quiet=silent)
         work = execute(
             prepared,
             folder,
@@ -198,7 +200,13 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
             standing=standing,
         )
         summary = asyncio.run(work)
-    return finish(summary, folder, as_json=flags["as_json"])
+    return finish(
+        summary,
+        folder,
+        as_json=flags["as_json"],
+        quiet=flags["quiet"],
+        verbose=flags["verbose"],
+    )
 
 
 @click.command("resume", cls=GroupedCommand, short_help="Go on with an interrupted run.")
@@ -217,6 +225,8 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
 )
 @click.option("--ray", metavar="ADDRESS", help="Go on with a sharded run on a Ray cluster.")
 @ALLOW_CODE
+@VERBOSITY[0]
+@VERBOSITY[1]
 @click.option(
     "--json", "as_json", is_flag=True, help="Print the summary as JSON on stdout and nothing else."
 )
@@ -228,6 +238,8 @@ def resume_command(
     judge_base_url: tuple[str, ...],
     ray: str | None,
     allow_code: bool,
+    quiet: bool,
+    verbose: bool,
     as_json: bool,
     **flags: Any,
 ) -> int:
@@ -237,9 +249,10 @@ def resume_command(
     """
     from heartloop.cli._config import runs_folder
     from heartloop.cli._judges import moved_judges
+    from heartloop.cli._live import watch
     from heartloop.cli._money import confirm_rest
     from heartloop.cli._options import changes_of, register_methods
-    from heartloop.cli._show import finish, watch
+    from heartloop.cli._result import finish
     from heartloop.errors import UsageError
     from heartloop.run.execute import execute, plan_of, prepare
     from heartloop.run.folder import find_folder
@@ -275,16 +288,16 @@ def resume_command(
             folder,
             address=ray,
             command=command,
-            tell=None if as_json else lambda line: click.echo(line, err=True),
+            tell=None if as_json or quiet else lambda line: click.echo(line, err=True),
         )
-        return finish(summary, folder, as_json=as_json)
+        return finish(summary, folder, as_json=as_json, quiet=quiet, verbose=verbose)
     if (folder.path / "shards").is_dir():
         from heartloop.run.ray import take_over
 
         take_over(folder)
     from heartloop.report.findings import standing
 
-    shown = watch(quiet=as_json)
+    shown = watch(quiet=as_json or quiet)
     work = execute(
         prepared,
         folder,
@@ -293,4 +306,5 @@ def resume_command(
         standing=standing,
         as_begun=flags["as_begun"],
     )
-    return finish(asyncio.run(work), folder, as_json=as_json)
+    summary = asyncio.run(work)
+    return finish(summary, folder, as_json=as_json, quiet=quiet, verbose=verbose)

@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from heartloop.cli._flags import ALLOW_CODE
+from heartloop.cli._flags import ALLOW_CODE, VERBOSITY
 from heartloop.cli._judges import judge_options, judges_from
 
 
@@ -32,6 +32,8 @@ from heartloop.cli._judges import judge_options, judges_from
 @click.option("--yes", is_flag=True, help="Do not ask before spending money.")
 @ALLOW_CODE
 @click.option("--force", is_flag=True, help="Replace the run's own verdicts even by fewer.")
+@VERBOSITY[0]
+@VERBOSITY[1]
 @click.option("--json", "as_json", is_flag=True, help="Print the summary as JSON.")
 def score_command(
     run: str,
@@ -43,6 +45,8 @@ def score_command(
     allow_code: bool,
     force: bool,
     yes: bool,
+    quiet: bool,
+    verbose: bool,
     as_json: bool,
     **flags: Any,
 ) -> None:
@@ -60,7 +64,8 @@ def score_command(
     from heartloop.cli._config import runs_folder
     from heartloop.cli._money import confirm_cost
     from heartloop.cli._options import register_methods
-    from heartloop.cli._show import show_result, table
+    from heartloop.cli._result import handle, show_result
+    from heartloop.cli._show import table
     from heartloop.errors import UsageError
     from heartloop.methods import SELECTORS
     from heartloop.run.estimate import estimate
@@ -96,16 +101,16 @@ def score_command(
         if as_json:
             click.echo(json.dumps(summary, indent=2, default=str))
             return
-        show_result(summary, folder, own=label is None)
+        show_result(summary, folder, own=label is None, quiet=quiet, verbose=verbose)
         if label:
             click.echo(f"these are not the run's own verdicts: summary.{label}.json beside it")
         if summary["scored_with"]["incomplete"]:
             click.echo(
-                f"{summary['scored_with']['incomplete']} traces could not be completed from the "
+                f"{summary['scored_with']['incomplete']:,} traces cannot be completed from the "
                 + (
-                    "journal: under this verifier the loop would have asked on"
+                    "journal: under this verifier\nthe loop would have asked on"
                     if verifier
-                    else f"journal: the run is not finished; heartloop resume {folder.path}"
+                    else f"journal; go on with:\n  heartloop resume {handle(folder.path)}"
                 )
             )
         return

@@ -9,22 +9,19 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Sequence
-from pathlib import Path
 
 from heartloop.analysis._special import norm_ppf
 from heartloop.analysis.contrasts import Difference
 from heartloop.errors import JournalError
 from heartloop.report import claim_tables
 from heartloop.report.answered import answered_table, differing
-from heartloop.report.arms import Loaded, load_run
+from heartloop.report.arms import Loaded
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.findings import Findings, Treatment, Unit, findings
-from heartloop.report.search import is_search
 from heartloop.report.sentence import POWER, numbers, word_of
 from heartloop.report.writing import markdown_table, points
 from heartloop.run.claim import read_claim
 from heartloop.run.files import write_text
-from heartloop.run.folder import RunFolder
 from heartloop.types import Claim
 
 FILE = "claim.md"
@@ -193,18 +190,14 @@ def _more(d: Difference, questions: int, claim: Claim, family: int) -> str:
     )
 
 
-def look_back(folder: Path) -> str:
+def look_back(run: Loaded, found: Sequence[Findings]) -> str:
     """Write ``claim.md`` into a run's folder and return the run's sentence.
 
     A folder that cannot be written to stays as it is.
 
     Raises:
-        UsageError: the folder is no run, has no verdicts, or its claim was changed.
+        UsageError: the claim was changed after the run began.
     """
-    run = load_run(RunFolder(folder))
-    if is_search(run):
-        return conclusion_of(run)
-    found = findings(run)
     with contextlib.suppress(OSError, JournalError):
         write_text(run.folder.path / FILE, claim_page(run, found))
     return conclusion_of(run, found)

@@ -86,7 +86,7 @@ def doubtful_warnings(summary: Mapping[str, Any]) -> list[str]:
     more = f" (and {len(found) - 1} more tasks over 2 %)" if len(found) > 1 else ""
     share = worst["holding"] / worst["wrong"]
     return [
-        f"{name}: {share:.0%} of the answers counted wrong hold the right one{more}: form may be "
-        f"what is measured{': ' + shown if shown else ''}; one demonstration of the form for every "
-        "arm (--shots 1) tells form and content apart"
+        f"counted wrong, yet holding the right answer: {share:.0%} of them on {name}{more}; form "
+        f"may be what is measured{': ' + shown if shown else ''}; one demonstration of the form "
+        "for every arm (--shots 1) tells form and content apart"
     ]

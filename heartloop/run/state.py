@@ -6,7 +6,7 @@ killed could not write one, and one that was written earlier may be older than t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -20,10 +20,10 @@ from heartloop.types import RunState, State
 REPAIR = "heartloop repair"
 
 
-def run_state(folder: RunFolder) -> RunState:
+def run_state(folder: RunFolder, each: Callable[[dict[str, Any]], None] | None = None) -> RunState:
     """The state of a run; a damaged one is a state, not an error.
 
-    Reads journal and verdicts once each.
+    Reads journal and verdicts once each; ``each`` is handed every good record on the way.
     """
     running = held(folder.path)
     try:
@@ -32,7 +32,7 @@ def run_state(folder: RunFolder) -> RunState:
         return _without_manifest(folder, running, str(error))
     total = planned(manifest)
     try:
-        done, unsupported, calls = _count(folder, manifest)
+        done, unsupported, calls = _count(folder, manifest, each)
     except UsageError as error:
         return RunState("damaged", 0, total, str(error))
     except OSError as error:
@@ -96,10 +96,14 @@ def _open_ended(manifest: Mapping[str, Any]) -> bool:
     return "search" in manifest or bool(manifest.get("shard"))
 
 
-def _count(folder: RunFolder, manifest: Mapping[str, Any]) -> tuple[int, int, Scan]:
+def _count(
+    folder: RunFolder,
+    manifest: Mapping[str, Any],
+    each: Callable[[dict[str, Any]], None] | None,
+) -> tuple[int, int, Scan]:
     """Units with all their verdicts, verdicts without their call, and what the journal holds."""
     path = folder.path / VERDICTS
-    calls = scan(folder.path / CALLS)
+    calls = scan(folder.path / CALLS, each)
     arms = {arm["name"] for arm in manifest["plan"]["arms"]}
     tasks = {task["task"] for task in manifest["tasks"]}
     seen: set[int] = set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from heartloop.calls import Journal
@@ -11,52 +12,68 @@ from heartloop.run.verdicts import usage_dict
 from heartloop.types import Usage
 
 
-def paid_in(folder: RunFolder) -> dict[str, Any]:
-    """Calls, tokens and dollars of a journal, each call once; see `journal_totals`."""
-    return journal_totals(folder)[0]
-
-
-def journal_totals(folder: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What was paid, and which calls ended in an error and were never answered, in one pass.
+class Totals:
+    """Adds up the records of a journal, each call once.
 
     Calls that failed cost what they are known to have used: as a rule nothing, else the tokens of
     an answer that was aborted, or of a prompt that was read in vain. Those taken over from an
     earlier run were paid for there.
-
-    Returns:
-        ``calls``, ``tokens`` and ``cost``; and for each class of error its count and first message.
     """
-    answered: set[bytes] = set()
-    failed: dict[bytes, tuple[str, str]] = {}
-    calls = 0
-    total = Usage()
-    dollars = 0.0
-    priced = False
+
+    def __init__(self) -> None:
+        self._answered: set[bytes] = set()
+        self._failed: dict[bytes, tuple[str, str]] = {}
+        self._calls = 0
+        self._usage = Usage()
+        self._dollars: float | None = None
+
+    def add(self, record: Mapping[str, Any]) -> None:
+        """Book one record, in the order of the journal."""
+        key = bytes.fromhex(record["key"])
+        if record["error"]:
+            kind = record["error"]["class"]
+            self._pay(record, int(kind == "cancelled"))
+            if kind != "cancelled":
+                self._failed[key] = (kind, record["error"]["message"])
+            return
+        self._failed.pop(key, None)
+        if key not in self._answered and "reused" not in record:
+            self._answered.add(key)
+            self._pay(record, 1)
+
+    def _pay(self, record: Mapping[str, Any], calls: int) -> None:
+        self._calls += calls
+        self._usage += usage_of(record)
+        if record.get("cost") is not None:
+            self._dollars = (self._dollars or 0.0) + record["cost"]
+
+    @property
+    def paid(self) -> dict[str, Any]:
+        """``calls``, ``tokens`` and ``cost`` (None where no price is known)."""
+        return {
+            "calls": self._calls,
+            "tokens": usage_dict(self._usage),
+            "cost": self._dollars,
+        }
+
+    @property
+    def errors(self) -> list[dict[str, Any]]:
+        """For each class of call that was never answered: its count and first message."""
+        return _by_class(self._failed)
+
+
+def paid_in(folder: RunFolder) -> dict[str, Any]:
+    """Calls, tokens and dollars of a journal, each call once; see `Totals`."""
+    return journal_totals(folder)[0]
+
+
+def journal_totals(folder: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """What was paid, and which calls ended in an error and were never answered, in one pass."""
+    totals = Totals()
     with Journal.open(folder.path, read_only=True) as journal:
         for record in journal.records():
-            key = bytes.fromhex(record["key"])
-            if record["error"]:
-                kind = record["error"]["class"]
-                total += usage_of(record)
-                if record["cost"] is not None:
-                    dollars += record["cost"]
-                    priced = True
-                if kind == "cancelled":
-                    calls += 1
-                else:
-                    failed[key] = (kind, record["error"]["message"])
-                continue
-            failed.pop(key, None)
-            if key in answered or "reused" in record:
-                continue
-            answered.add(key)
-            calls += 1
-            total += usage_of(record)
-            if record.get("cost") is not None:
-                dollars += record["cost"]
-                priced = True
-    paid = {"calls": calls, "tokens": usage_dict(total), "cost": dollars if priced else None}
-    return paid, _by_class(failed)
+            totals.add(record)
+    return totals.paid, totals.errors
 
 
 def _by_class(failed: dict[bytes, tuple[str, str]]) -> list[dict[str, Any]]:

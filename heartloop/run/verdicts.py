@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -60,6 +61,10 @@ FIELDS: dict[str, str] = {
 }
 
 
+FLUSH_SECONDS = 1.0
+"""So often at most is what was written made readable, for those who watch a run."""
+
+
 class VerdictLog:
     """Appends the lines of finished traces; rebuilt from the journal on resume.
 
@@ -71,6 +76,7 @@ class VerdictLog:
         self._path = path
         self._before = count_traces(path)
         self._traces = 0
+        self._flushed = time.monotonic()
         self._target = temporary(path) if self._before else path
         try:
             if not self._before:
@@ -84,6 +90,9 @@ class VerdictLog:
         try:
             self._file.write(b"".join(orjson.dumps(line, default=str) + b"\n" for line in lines))
             self._traces += sum(line["last"] for line in lines)
+            if time.monotonic() - self._flushed > FLUSH_SECONDS:
+                self._file.flush()
+                self._flushed = time.monotonic()
             if self._target != self._path and self._traces >= self._before:
                 self._take_over()
         except OSError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heartloop.run.doubtful import doubtful_warnings
@@ -28,20 +29,41 @@ def warnings_for(
         results: the run's arrays where they are at hand: they show repeated greedy runs whatever
             the temperature says.
     """
+    return [line for one in warnings_by_kind(summary, manifest, results) for line in one.lines]
+
+
+@dataclass(frozen=True, slots=True)
+class Warned:
+    """Warnings of one kind.
+
+    Attributes:
+        section: of the report, where what they speak of can be looked at.
+        lines: the warnings; each says first what is wrong and where, then what to do about it.
+    """
+
+    section: str
+    lines: tuple[str, ...]
+
+
+def warnings_by_kind(
+    summary: Mapping[str, Any],
+    manifest: Mapping[str, Any],
+    results: Sequence[ArmResults] = (),
+) -> list[Warned]:
+    """The same warnings, one entry a kind, the gravest kind first."""
     rows = [row for row in summary["arms"] if row["trials"]]
-    found = [
-        *_chance(rows, manifest),
-        *_unscored(rows, manifest),
-        *_errors(rows),
-        *_cap_hits(rows),
-        *_asked(rows),
-        *_readings(rows),
-        *doubtful_warnings(summary),
-        *_greedy(manifest, results),
-        *_greedy_draws(manifest),
-        *_controls(rows),
+    kinds = [
+        ("Tasks", _chance(rows, manifest)),
+        ("Answers", _unscored(rows, manifest)),
+        ("Plan and provenance", _errors(rows)),
+        ("Answers", _cap_hits(rows)),
+        ("Plan and provenance", _asked(rows)),
+        ("Claim", _readings(rows)),
+        ("Answers", doubtful_warnings(summary)),
+        ("Plan and provenance", [*_greedy(manifest, results), *_greedy_draws(manifest)]),
+        ("Claim", _controls(rows)),
     ]
-    return list(dict.fromkeys(found))
+    return [Warned(section, tuple(dict.fromkeys(lines))) for section, lines in kinds if lines]
 
 
 def _where(rows: Iterable[Mapping[str, Any]], all_rows: Sequence[Mapping[str, Any]]) -> str:
@@ -99,11 +121,11 @@ def _unscored(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) ->
     found = []
     if apart:
         _, high, low = max(apart, key=lambda one: one[0])
-        where = f"{high['task']}: " if len(_groups(rows)) > 1 else ""
+        where = f" on {high['task']}" if len(_groups(rows)) > 1 else ""
         more = f" (and {len(apart) - 1} more tasks)" if len(apart) > 1 else ""
         found.append(
-            f"{where}arms differ in unscored answers: {high['arm']} {_lost(high):.1%}, "
-            f"{low['arm']} {_lost(low):.1%}{more}; read 'of scored' beside 'of all'"
+            f"arms differ in unscored answers: {high['arm']} {_lost(high):.1%}, "
+            f"{low['arm']} {_lost(low):.1%}{where}{more}; read 'of scored' beside 'of all'"
         )
     heavy = [row for row in rows if _lost(row) > 0.1]
     if heavy:

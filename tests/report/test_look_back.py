@@ -39,12 +39,18 @@ def flip(run: RunFolder, arm: str) -> None:
     file.write_text("".join(json.dumps(line) + "\n" for line in lines))
 
 
+def written(folder: RunFolder) -> str:
+    """The sentence of a run whose page was just written."""
+    run = load_run(folder)
+    return look_back(run, findings(run))
+
+
 def test_a_changed_verdict_changes_the_page(tmp_path: Path) -> None:
     run = make_run(tmp_path / "a", arms=ARMS, rates=RATES, questions=300)
-    assert "S0 (" in look_back(run.path)
+    assert "S0 (" in written(run)
     before = (run.path / "claim.md").read_text()
     flip(run, "S0")
-    look_back(run.path)
+    written(run)
     after = (run.path / "claim.md").read_text()
     assert "| works |" in before
     assert "| hurts |" in after
@@ -73,7 +79,7 @@ def test_a_claim_that_was_changed_is_refused(tmp_path: Path) -> None:
     block = claim_dict(read_claim(manifest))
     run.write_manifest({**manifest, "claim": {**block, "margin": 0.1}})
     with pytest.raises(UsageError, match="changed after the run began"):
-        look_back(run.path)
+        written(run)
 
 
 @pytest.mark.parametrize(

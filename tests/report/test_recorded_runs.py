@@ -32,8 +32,24 @@ def scored(shared_data: Path, folder: Path, name: str) -> tuple[Loaded, Unit, st
     return run, found.units[0], conclusion_of(run, [found])
 
 
+def on_screen(run: Loaded, capsys: pytest.CaptureFixture[str]) -> list[str]:
+    """What a run prints at its end: with its plan at most 25 lines, none wider than 80."""
+    from heartloop.cli._result import LINES, show_result
+
+    assert run.summary is not None
+    capsys.readouterr()
+    show_result(run.summary, run.folder)
+    shown = capsys.readouterr()
+    lines = (shown.out + shown.err).splitlines()
+    paths = [line for line in lines if run.folder.name in line]
+    assert len(lines) <= LINES
+    assert len(paths) <= 2
+    assert max(len(line) for line in lines if line not in paths) <= 80
+    return lines
+
+
 def test_instruction_induction_no_phrase_beats_the_plain_prompt(
-    shared_data: Path, tmp_path: Path
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run, unit, sentence = scored(shared_data, tmp_path, "ii_stimuli")
     assert sentence.startswith("No phrase beats the plain prompt (")
@@ -70,14 +86,21 @@ def test_instruction_induction_no_phrase_beats_the_plain_prompt(
         assert split.content_high < 0
         assert abs(split.content) > abs(split.form)  # the loss is content
     assert {arm for arm, f in by_arm.items() if f.both and f.over} == {"EP01"}
+    lines = on_screen(run, capsys)
+    assert "and 14 more: report" in lines
+    for arm in ("none", "again", "placebo", "EP01", "EP11"):
+        assert sum(line.startswith(f"{arm} ") for line in lines) == 1  # one figure an arm
+    assert any(line.startswith("No phrase beats the plain prompt") for line in lines)
     how = {a.arm: a for a in answered(run, entries(run))}
     assert how["EP01"].shares["only a number"] > 0.6
     assert how["EP04"].shares["about the phrase"] > 0.15
     assert how["EP06"].tokens > 10 * how["none"].tokens
 
 
-def test_bigbench_says_what_its_prefix_carries(shared_data: Path, tmp_path: Path) -> None:
-    _, unit, sentence = scored(shared_data, tmp_path, "bigbench_stimuli")
+def test_bigbench_says_what_its_prefix_carries(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run, unit, sentence = scored(shared_data, tmp_path, "bigbench_stimuli")
     assert sentence.startswith("[PARTIAL RUN")
     assert unit.questions < 21 * 60
     assert unit.left_out < unit.questions / 10
@@ -86,13 +109,17 @@ def test_bigbench_says_what_its_prefix_carries(shared_data: Path, tmp_path: Path
     assert not any(t.finding.word in ("works", "above", "equivalent") for t in unit.treatments)
     for word in ("better", "works"):
         assert word not in sentence
+    assert any("PARTIAL RUN" in line for line in on_screen(run, capsys))
 
 
-def test_olympiad_compares_no_solved_questions_with_all(shared_data: Path, tmp_path: Path) -> None:
+def test_olympiad_compares_no_solved_questions_with_all(
+    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     run, unit, sentence = scored(shared_data, tmp_path, "olympiad_heart")
     assert sentence.startswith("[PARTIAL RUN")
     for figure in ("100.0", "25.0", "−75.0"):  # eight solved questions against a hundred
         assert figure not in sentence
     assert not any(p.compared.word == "above" for p in unit.planned)
+    assert not any("100.0" in line for line in on_screen(run, capsys))
     shown = compare_specs([run.folder.name], tmp_path)
     assert all(abs(row.comparison.difference) < 0.5 for row in shown.rows)

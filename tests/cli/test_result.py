@@ -2,7 +2,7 @@
 
 import pytest
 
-from heartloop.cli._show import on_a_real_model
+from heartloop.cli._result import on_a_real_model
 
 SERVER = "--model server/NAME --base-url http://HOST:8000/v1"
 
