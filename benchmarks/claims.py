@@ -177,7 +177,7 @@ def point_f(tables: int) -> None:
 
 def point_g(tables: int) -> None:
     """Runs cut at a random moment: what the prefix says, against what was planted."""
-    from heartloop.report.findings import PREFIX
+    from heartloop.run.speaking import who_speaks
 
     for in_flight in (64, 512):
         kept, silent = [], 0
@@ -191,9 +191,8 @@ def point_g(tables: int) -> None:
             begin, end = _schedule(seconds, in_flight)
             cut = rng.random() * end.max()
             opened = int((begin.min(axis=0) <= cut).sum())
-            done = (end <= cut).all(axis=0)
-            prefix = int(np.argmin(done)) if not done.all() else questions
-            if prefix < PREFIX * (opened - prefix):
+            prefix, _ = who_speaks((end <= cut)[:, :opened])
+            if not prefix:
                 silent += 1
                 continue
             own = right[:, :prefix].mean(axis=1)

@@ -16,8 +16,9 @@ def schema_page() -> str:
         "# What a run writes",
         "This page is generated from the code (`make docs`) and held to it by a test.",
         "A run folder holds `manifest.json` and its copy, `calls.jsonl`, `verdicts.jsonl`, "
-        "`summary.json`, a `lock` file while a process writes to it, and `report.html` once it "
-        "was asked for. Runs "
+        "`summary.json`, a `lock` file while a process writes to it, `report.html` once it "
+        "was asked for, and `unfinished.jsonl` (lines as in `verdicts.jsonl`, of questions that a "
+        "stopped run left open) once it was scored. Runs "
         "on Ray keep each shard's own run folder in `shards/`. `score --verifier` and "
         "`score --selectors` write `verdicts.LABEL.jsonl` and `summary.LABEL.json` beside them.",
         "The journal `calls.jsonl` is the truth: everything else is rebuilt from it and the cards "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +13,7 @@ from heartloop.errors import UsageError
 if TYPE_CHECKING:
     from heartloop.run.folder import RunFolder
     from heartloop.run.results import ArmResults
+    from heartloop.run.speaking import Speaking
     from heartloop.types import RunState
 
 # Strictest first, and fixed before any result is seen: to take whichever control came out best
@@ -30,6 +31,8 @@ class Loaded:
     """A run that was read: its folder, manifest, results, and what it is (whole, partial …).
 
     Attributes:
+        results: of a stopped run only what may speak, where anything may.
+        speaking: model → which questions of a stopped run may speak; empty for a whole run.
         summary: that of the verdicts that were read, whatever ``summary.json`` says.
     """
 
@@ -37,6 +40,7 @@ class Loaded:
     manifest: Mapping[str, Any]
     results: Sequence[ArmResults]
     state: RunState
+    speaking: Mapping[str, Speaking] = field(default_factory=dict)
 
     @cached_property
     def summary(self) -> dict[str, Any] | None:
@@ -76,10 +80,12 @@ class Pair:
 
 def load_run(folder: RunFolder) -> Loaded:
     """Read one run; raises UsageError where nothing is finished yet."""
-    from heartloop.run.results import load_results
+    from heartloop.run.speaking import load_speaking
     from heartloop.run.state import run_state
 
-    return Loaded(folder, folder.manifest, load_results(folder), run_state(folder))
+    state = run_state(folder)
+    results, speaking = load_speaking(folder, state)
+    return Loaded(folder, folder.manifest, results, state, speaking)
 
 
 def entries(run: Loaded) -> list[Entry]:

@@ -37,10 +37,9 @@ from heartloop.report.align import Aligned, align
 from heartloop.report.arms import Entry, Loaded, entries
 from heartloop.run.claim import read_claim
 from heartloop.run.folder import RunFolder
+from heartloop.run.speaking import Speaking
 from heartloop.types import Claim, Contrast
 
-PREFIX = 10
-"""A stopped run speaks only if so many times more questions are complete than were open."""
 LOST = 0.2
 """No conclusion where more of the control's answers have no verdict."""
 
@@ -113,6 +112,7 @@ class Unit:
             hypotheses.
         edges: floor and ceiling of the plain prompt (of the first contrast's control for loops).
         silent: why nothing is said; empty where something is.
+        speaking: for a stopped run which questions speak, and at which budget; else None.
     """
 
     name: str
@@ -126,6 +126,7 @@ class Unit:
     controls: Mapping[str, Difference]
     edges: Edges | None
     silent: str = ""
+    speaking: Speaking | None = None
 
     @property
     def suite(self) -> bool:
@@ -283,8 +284,11 @@ def _draft(
         contrasts(found, weights, margin=claim.margin, level=level, flips=flips) if more else []
     )
     questions = int(spoken.sum())
+    speaking = run.speaking.get(chosen[0].model)
     begun = sum(
-        len(set().union(*(e.parts[t].questions for e in chosen if t in e.parts))) for t in tasks
+        len(set().union(*(e.parts[t].questions for e in chosen if t in e.parts)))
+        + (speaking.left_out.get(t, 0) if speaking and not speaking.why else 0)
+        for t in tasks
     )
     first = treatments[0].none if treatments else (row[more[0].controls[0]] if more else None)
     unit = Unit(
@@ -298,21 +302,15 @@ def _draft(
         planned=(),
         controls=_noise(found, claim, row, chosen, level, flips),
         edges=None if first is None else edges(found, first),
-        silent=_silent(questions, begun, figures, [chosen[r.none].arm for r in treatments]),
+        silent=(speaking.why if speaking else "")
+        or _silent(figures, [chosen[r.none].arm for r in treatments]),
+        speaking=speaking,
     )
     return unit, measured, list(zip(more, tested, strict=True)), names
 
 
-def _silent(
-    questions: int, begun: int, figures: Mapping[str, ArmFigures], nones: Sequence[str]
-) -> str:
-    """Why nothing can be said: too little of the run is complete, or too little was read."""
-    if begun > questions and questions < PREFIX * (begun - questions):
-        return (
-            f"{questions:,} questions are finished by every arm and {begun - questions:,} were "
-            "open when the run stopped: those that finish first are the short and easy ones, so "
-            "nothing is said"
-        )
+def _silent(figures: Mapping[str, ArmFigures], nones: Sequence[str]) -> str:
+    """Why nothing can be said: too little was read."""
     base = [figures[name] for name in dict.fromkeys(nones)] or list(figures.values())
     worst = max(base, key=lambda f: f.lost)
     if worst.lost > LOST:

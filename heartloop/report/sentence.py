@@ -34,7 +34,7 @@ def sentence(found: Findings, claim: Claim) -> str:
 def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
     name = f"{unit.name}: " if len(found.units) > 1 else ""
     if unit.silent:
-        return f"{name}no conclusion: {unit.silent}"
+        return name + "; ".join([f"no conclusion: {unit.silent}", *_at_stage(unit)])
     nothing = _nothing(unit)
     if nothing:
         return name + nothing
@@ -53,6 +53,30 @@ def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
         return name + _alone(list(unit.arms.values()), claim)
     clauses += _caveats(unit)
     return name + "; ".join(clauses)
+
+
+def _at_stage(unit: Unit) -> list[str]:
+    """What is known of a silent unit all the same, where its arms were cut at one budget."""
+    if unit.speaking is None or unit.speaking.budget is None:
+        return []
+    levels = ", ".join(
+        f"{a.arm} {points(a.own, False)} ({1 - a.lost:.0%} read)" for a in unit.arms.values()
+    )
+    return [_stage(unit), f"{levels} ({_size(unit)})", *_ends(unit)]
+
+
+def _stage(unit: Unit) -> str:
+    """At which budget the arms of a stopped run are compared, and what that leaves out."""
+    s = unit.speaking
+    assert s is not None and s.budget is not None
+    text = f"all arms compared at {s.budget:,.0f} tokens a question, where every one still has all"
+    for arm, stage in s.stages.items():
+        first = f"first {stage.answers} answers" if stage.answers > 1 else "first answer"
+        text += (
+            f"; {arm} had ended on {s.ended.get(arm, 0):,} of {s.opened:,}, the solved ones "
+            f"(right within its {first}, which all have: {points(stage.right, False)})"
+        )
+    return text
 
 
 def _nothing(unit: Unit) -> str:
@@ -376,7 +400,8 @@ def _contrast(p: Planned, unit: Unit, claim: Claim, family: int) -> str:
     return f"{lead}: {numbers(d)}, {text}"
 
 
-def _caveats(unit: Unit) -> list[str]:
+def _ends(unit: Unit) -> list[str]:
+    """Floor and ceiling of the control."""
     clauses = []
     ends = unit.edges
     if ends is not None:
@@ -385,6 +410,13 @@ def _caveats(unit: Unit) -> list[str]:
                 clauses.append(f"{len(where)} of {ends.tasks} tasks at the {name}")
             elif where:
                 clauses.append(f"the control is at the {name}: little could be seen")
+    return clauses
+
+
+def _caveats(unit: Unit) -> list[str]:
+    clauses = _ends(unit)
+    if unit.speaking is not None and unit.speaking.budget is not None:
+        clauses.append(_stage(unit))
     moved = [*(t.finding.word for t in unit.treatments), *(p.compared.word for p in unit.planned)]
     cot = next((a for a in unit.arms.values() if a.role == "cot"), None)
     if cot is not None and cot.arm in unit.controls and set(moved) <= {"undecided", "equivalent"}:

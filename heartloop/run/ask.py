@@ -12,6 +12,7 @@ from heartloop.methods.bandit import Learner
 from heartloop.run.unit import Unit
 from heartloop.types import (
     Address,
+    Attempt,
     Completion,
     Message,
     Question,
@@ -59,7 +60,7 @@ class BoundAsk:
         self.usage = Usage()
         self.cost: float | None = None
         self._asked = 0
-        self._answered: list[tuple[int, str, Usage]] = []  # order of asking, key, own usage
+        self._answered: list[tuple[int, Attempt]] = []  # with the order of asking
         self._client = client
         self._unit = unit
 
@@ -88,7 +89,7 @@ class BoundAsk:
         )
         completion = await self._client.ask(request)
         self._book(completion)
-        self._answered.append((order, completion.key, completion.usage))
+        self._answered.append((order, Attempt(round, draw, completion, purpose=purpose)))
         return completion
 
     @property
@@ -100,10 +101,23 @@ class BoundAsk:
         """
         found: dict[str, tuple[int, Usage]] = {}
         total = Usage()
-        for count, (_, key, usage) in enumerate(sorted(self._answered, key=lambda a: a[0]), 1):
-            total += usage
-            found[key] = (count, total)
+        for count, (_, attempt) in enumerate(sorted(self._answered, key=lambda a: a[0]), 1):
+            completion = attempt.completion
+            assert completion is not None
+            total += completion.usage
+            found[completion.key] = (count, total)
         return found
+
+    @property
+    def so_far(self) -> tuple[Attempt, ...]:
+        """Answers up to the first call that has none, in the order of asking."""
+        found = []
+        for place, (order, attempt) in enumerate(sorted(self._answered, key=lambda a: a[0]), 1):
+            if place != order:
+                break
+            if attempt.purpose == "answer":
+                found.append(attempt)
+        return tuple(found)
 
     async def score(
         self, prompt: str, continuations: Sequence[str], *, draw: int = 0

@@ -18,16 +18,19 @@ __all__ = ["read_json", "write_json", "write_text"]  # and what is defined here
 MANIFEST = "manifest.json"
 CALLS = "calls.jsonl"
 VERDICTS = "verdicts.jsonl"
+UNFINISHED = "unfinished.jsonl"
+"""What the questions that a stopped run left open had answered; written by ``score``."""
 SUMMARY = "summary.json"
 REPORT = "report.html"
 MANIFEST_COPY = "manifest.copy.json"
 LOCK = "lock"
 MARKS = (MANIFEST, MANIFEST_COPY, CALLS, LOCK)
 """A folder that holds any of these is one of a run, whole or not."""
-READ = (*MARKS, VERDICTS, SUMMARY, "search.json", "search_state.json", "shards")
+READ = (*MARKS, VERDICTS, UNFINISHED, SUMMARY, "search.json", "search_state.json", "shards")
 """What commands read and what a run writes in place: none of them may be a link."""
 _OWN = re.compile(
-    r"(manifest(\.copy)?|summary(\..+)?|search(_state)?)\.json|(calls|verdicts)(\..+)?\.jsonl|lock"
+    r"(manifest(\.copy)?|summary(\..+)?|search(_state)?)\.json"
+    r"|(unfinished|(calls|verdicts)(\..+)?)\.jsonl|lock"
 )
 
 

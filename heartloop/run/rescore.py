@@ -12,7 +12,7 @@ from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
 from heartloop.errors import UsageError
 from heartloop.run.files import temporary, write_json
-from heartloop.run.folder import MANIFEST, RunFolder
+from heartloop.run.folder import MANIFEST, UNFINISHED, RunFolder
 from heartloop.run.judges import JudgeModel
 from heartloop.run.load import Prepared, automatic, prepare
 from heartloop.run.manifest import data_facts, task_facts
@@ -103,6 +103,7 @@ async def rescore(
                 verdicts,
                 manifest.get("shard"),
                 replace=force or label is not None,
+                unfinished=None if label else folder.path / UNFINISHED,
             )
     facts = {
         **manifest,
@@ -156,13 +157,22 @@ def has_logprobs(folder: RunFolder) -> bool:
 
 
 async def _replay(
-    client: Client, prepared: Prepared, verdicts: Path, shard: Any, *, replace: bool
+    client: Client,
+    prepared: Prepared,
+    verdicts: Path,
+    shard: Any,
+    *,
+    replace: bool,
+    unfinished: Path | None,
 ) -> int:
     plan = prepared.plan
     beside = temporary(verdicts)
     log = VerdictLog(beside)
     runner = Runner(client, plan.selector, log)
     runner.helper = plan.helper
+    if unfinished is not None:
+        unfinished.unlink(missing_ok=True)
+        runner.unfinished = VerdictLog(unfinished)
     part = tuple(shard) if shard else None
 
     def opening(model: str) -> list[tuple[str, str]]:
@@ -177,6 +187,10 @@ async def _replay(
             await runner.run(units, prepared.units)
         finally:
             log.close()
+            if runner.unfinished is not None:
+                runner.unfinished.close()
+        if unfinished is not None and not runner.incomplete:
+            unfinished.unlink()
         before = count_traces(verdicts)
         if runner.live.done < before and not replace:
             raise UsageError(

@@ -112,7 +112,9 @@ class ArmResults:
         return f"{self.run}:{self.arm}"
 
 
-class _Step(NamedTuple):
+class SlimStep(NamedTuple):
+    """One graded candidate of a trace."""
+
     round: int
     draw: int
     code: int
@@ -126,9 +128,12 @@ class _Step(NamedTuple):
     merged: bool
 
 
-class _Trace(NamedTuple):
+class SlimTrace(NamedTuple):
+    """What of a trace's lines the arrays are made of."""
+
     question: str
     place: int
+    turn: int | None
     cluster: str | None
     seed: int
     final: int
@@ -141,7 +146,11 @@ class _Trace(NamedTuple):
     cap_hits: int
     attempts: int
     key: str | None
-    steps: list[_Step]
+    steps: list[SlimStep]
+
+
+Groups = dict[tuple[str, str, str], list[SlimTrace]]
+"""(task, model, arm) → its traces, in the order of the file."""
 
 
 def load_results(folder: RunFolder) -> list[ArmResults]:
@@ -150,23 +159,47 @@ def load_results(folder: RunFolder) -> list[ArmResults]:
     Raises:
         UsageError: the run has no verdicts yet.
     """
+    return arrays_of(folder, read_groups(folder))
+
+
+def read_groups(folder: RunFolder, name: str = VERDICTS) -> Groups:
+    """The traces of a verdicts file; none where it is another than the run's own and absent.
+
+    Raises:
+        UsageError: a task or an arm that the plan does not have; no verdicts at all.
+    """
+    manifest = folder.manifest
+    arms = {arm["name"] for arm in manifest["plan"]["arms"]}
+    modes = {task["task"]: task["mode"] for task in manifest["tasks"]}
+    path = folder.path / name
+    groups: Groups = {}
+    if not path.exists() and name != VERDICTS:
+        return groups
+    for trace in read_traces(path):
+        first = trace[0]
+        if first["task"] not in modes or (first["arm"] not in arms and "search" not in manifest):
+            raise UsageError(
+                f"{path}: task {first['task']!r}, arm {first['arm']!r} is not "
+                f"of this run's plan; heartloop repair {folder.path}"
+            )
+        key = (first["task"], first["model"], first["arm"])
+        groups.setdefault(key, []).append(_slim(trace, modes[first["task"]]))
+    return groups
+
+
+def arrays_of(folder: RunFolder, groups: Groups) -> list[ArmResults]:
+    """Traces as arrays, in the plan's order.
+
+    Raises:
+        UsageError: there are none.
+    """
+    if not groups:
+        raise UsageError(f"{folder.path}: no question is finished yet")
     manifest = folder.manifest
     plan = manifest["plan"]
     arms = {arm["name"]: arm for arm in plan["arms"]}
     modes = {task["task"]: task["mode"] for task in manifest["tasks"]}
     seeds = {seed: i for i, seed in enumerate(plan["seeds"])}
-    groups: dict[tuple[str, str, str], list[_Trace]] = {}
-    for trace in read_traces(folder.path / VERDICTS):
-        first = trace[0]
-        if first["task"] not in modes or (first["arm"] not in arms and "search" not in manifest):
-            raise UsageError(
-                f"{folder.path / VERDICTS}: task {first['task']!r}, arm {first['arm']!r} is not "
-                f"of this run's plan; heartloop repair {folder.path}"
-            )
-        key = (first["task"], first["model"], first["arm"])
-        groups.setdefault(key, []).append(_slim(trace, modes[first["task"]]))
-    if not groups:
-        raise UsageError(f"{folder.path}: no question is finished yet")
     order = [(t, m, a) for t in modes for m in plan["models"] for a in arms]
     return [
         _arrays(folder.name, key, groups[key], arms[key[2]], modes[key[0]], seeds)
@@ -175,10 +208,10 @@ def load_results(folder: RunFolder) -> list[ArmResults]:
     ]
 
 
-def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
+def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> SlimTrace:
     first, final = trace[0], final_line(trace, mode)
     steps = [
-        _Step(
+        SlimStep(
             line["round"],
             line["draw"],
             CODES[line["outcome"]],
@@ -193,9 +226,10 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
         )
         for line in trace
     ]
-    return _Trace(
+    return SlimTrace(
         first["question"],
         first["index"],
+        first.get("turn"),
         first["cluster"],
         first["seed"],
         CODES[final["outcome"]],
@@ -215,7 +249,7 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> _Trace:
 def _arrays(
     run: str,
     key: tuple[str, str, str],
-    traces: Sequence[_Trace],
+    traces: Sequence[SlimTrace],
     arm: Mapping[str, Any],
     mode: Any,
     seeds: Mapping[int, int],
@@ -304,7 +338,7 @@ def _arrays(
 CRITICAL = ("critical", "negative")
 
 
-def _steps(traces: Sequence[_Trace], row: Mapping[str, int], seeds: Mapping[int, int]) -> Steps:
+def _steps(traces: Sequence[SlimTrace], row: Mapping[str, int], seeds: Mapping[int, int]) -> Steps:
     width = len(seeds)
     where = [row[t.question] * width + seeds[t.seed] for t in traces for _ in t.steps]
     flat = [step for trace in traces for step in trace.steps]

@@ -18,7 +18,7 @@ from heartloop.run.reserve import Block, Reserve
 from heartloop.run.summary import final_line
 from heartloop.run.unit import Unit
 from heartloop.run.verdicts import VerdictLog, candidate_lines
-from heartloop.run.work import internal_error, work_on
+from heartloop.run.work import internal_error, unfinished, work_on
 from heartloop.turn import turn
 from heartloop.types import Graded, Trace, Usage
 
@@ -84,7 +84,7 @@ class Runner:
 
     Attributes:
         live: for the screen.
-        incomplete: units that a journal could not complete.
+        incomplete: units that a journal could not complete; ``unfinished`` gets what they have.
         decider: ends the run when its primary contrast is decided.
         helper: model spec of a second model.
         reserve: keeps tokens for the questions that are open.
@@ -94,6 +94,7 @@ class Runner:
     def __init__(self, client: Client, selector: str, log: VerdictLog) -> None:
         self.live = Live()
         self.incomplete = 0
+        self.unfinished: VerdictLog | None = None
         self.decider: Decider | None = None
         self.helper: str | None = None
         self.max_unscored: float | None = None  # stop above this share; None warns only
@@ -197,7 +198,12 @@ class Runner:
 
     async def _work(self, unit: Unit) -> None:
         ask = BoundAsk(self._client, unit, learner=self._learner(unit), helper=self.helper)
-        trace, graded = await work_on(unit, ask, self._selector)
+        try:
+            trace, graded = await work_on(unit, ask, self._selector)
+        except NotInJournal:
+            if self.unfinished is not None and (begun := await unfinished(unit, ask)):
+                self.unfinished.write(candidate_lines(unit, *begun, ask.spent))
+            raise
         if self.reserve is not None:
             self.reserve.paid(unit, ask.paid_tokens)
         self._record(unit, trace, graded, ask.spent)

@@ -81,6 +81,20 @@ async def _work(unit: Unit, ask: BoundAsk, selector: str) -> Worked:
     return trace, [None if answer is None else await grade(answer) for answer in answers]
 
 
+async def unfinished(unit: Unit, ask: BoundAsk) -> Worked | None:
+    """What a unit that cannot go on had answered so far, graded; None where that is nothing."""
+    attempts = ask.so_far
+    if not attempts or unit.task.grader.verifier.kind in (choice_scores.KIND, "judge"):
+        return None
+    trace = Trace(unit.question.id, unit.arm.name, attempts, len(attempts) - 1)
+    graded: list[Graded | None] = [
+        await unit.task.grader.grade(unit.question, unit.gold, attempt.completion)
+        for attempt in attempts
+        if attempt.completion is not None
+    ]
+    return with_totals(trace, ask), graded
+
+
 def with_totals(trace: Trace, ask: BoundAsk) -> Trace:
     """A trace with everything that was used for it.
 

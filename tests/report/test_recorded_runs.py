@@ -121,5 +121,14 @@ def test_olympiad_compares_no_solved_questions_with_all(
         assert figure not in sentence
     assert not any(p.compared.word == "above" for p in unit.planned)
     assert not any("100.0" in line for line in on_screen(run, capsys))
+    # The stage that every arm has: first draws on all 100 questions, not on the solved ones.
+    assert unit.questions == 100
+    assert unit.speaking is not None and unit.speaking.budget is not None
+    assert unit.speaking.stages["resample"].answers >= 5
+    assert unit.speaking.stages["resample"].right < 0.1
+    assert "tokens a question" in sentence
+    assert "resample had ended on" in sentence
+    assert "(28% read)" in sentence or "could not be read" in sentence  # answered shares
+    assert "the control is at the floor" in sentence
     shown = compare_specs([run.folder.name], tmp_path)
     assert all(abs(row.comparison.difference) < 0.5 for row in shown.rows)

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import pytest
 from synthetic_run import LOOP_ARMS, make_run, phrase
 
 from heartloop.report import conclude
 from heartloop.report.arms import load_run, pairs_within
 from heartloop.report.page import build_page
-from heartloop.report.study import study
+from heartloop.report.study import compare_specs, study
 from heartloop.types import Arm
 
 NONE = Arm("none", role="none")
@@ -144,3 +146,41 @@ def test_a_killed_run_says_so_in_its_headline_whatever_its_summary_says(tmp_path
     assert any("PARTIAL RUN, killed" in note for note in found.notes)
     page = build_page([load_run(run)])
     assert page.count("PARTIAL RUN, killed") >= 2
+
+
+def test_a_stopped_oracle_run_is_compared_at_a_stage_that_every_arm_has(tmp_path: Path) -> None:
+    """Only solved questions of an arm that stops when right have ended: 100 % by construction."""
+    arms = (LOOP_ARMS[0], LOOP_ARMS[1], NONE)
+    run = make_run(tmp_path / "a", arms=arms, questions=60, rates={"heart": 0.3, "resample": 0.3})
+    verdicts, unfinished = run.path / "verdicts.jsonl", run.path / "unfinished.jsonl"
+    kept, open_ = [], []
+    lines = [json.loads(raw) for raw in verdicts.read_text().splitlines()]
+    solved = {x["question"] for x in lines if x["arm"] == "resample" and x["outcome"] == "correct"}
+    for line in lines:
+        stays_open = line["arm"] == "resample" and line["question"] not in solved
+        if stays_open and line["draw"] == 3:
+            continue  # its last draw was never asked
+        ends = line["last"] or (stays_open and line["draw"] == 2)
+        (open_ if stays_open else kept).append({**line, "last": ends})
+    verdicts.write_text("".join(json.dumps(x) + "\n" for x in kept))
+    manifest = run.manifest
+    manifest["sessions"][-1] = {"started": "a", "ended": None, "wall_s": 1.0, "command": "x"}
+    run.write_manifest(manifest)
+    assert "no conclusion" in conclude(run.path)
+    assert "heartloop score" in conclude(run.path)
+    unfinished.write_text("".join(json.dumps(x) + "\n" for x in open_))
+    sentence = conclude(run.path)
+    assert sentence.startswith("[PARTIAL RUN, killed")
+    assert "all arms compared at 150 tokens a question" in sentence  # three draws of 50
+    assert f"resample had ended on {len(solved)} of 60" in sentence
+    within = sum(
+        any(x["question"] == q and x["draw"] < 3 and x["outcome"] == "correct" for x in lines
+            if x["arm"] == "resample")
+        for q in {x["question"] for x in lines}
+    )  # fmt: skip
+    assert f"right within its first 3 answers, which all have: {100 * within / 60:.1f}" in sentence
+    assert "resample 100.0" not in sentence
+    (row, *_) = compare_specs([run.name], tmp_path).rows  # compare reads the same stage
+    assert row.control == "resample"
+    assert row.comparison.questions == 60
+    assert row.comparison.b.of_all.estimate == pytest.approx(within / 60)
