@@ -255,6 +255,11 @@ class Client:
         if self._stopped is not None:
             raise self._stopped
 
+    @property
+    def limit(self) -> int:
+        """Calls that may be in flight at once, over all lanes."""
+        return sum(lane.gate.limit for lane in self._lanes.values())
+
     def stats(self) -> Stats:
         """How things stand; cheap enough for every frame of the screen."""
         now = time.monotonic()
@@ -265,7 +270,7 @@ class Client:
             queued=sum(lane.queued for lane in lanes.values()),
             waiting=sum(lane.waiting for lane in lanes.values()),
             next_retry_in=min(waits, default=None),
-            limit=sum(lane.limit for lane in lanes.values()),
+            limit=self.limit,
             calls=self._calls,
             shared=self._shared,
             errors=self._errors,

@@ -12,6 +12,9 @@ from heartloop.cards.task import TaskCard
 from heartloop.data.rows import Row
 from heartloop.types import Demo, Gold, Question, ShotsAs
 
+DEMO_ANSWERS = 200
+"""Answers of the pool that are kept: enough for a trivial baseline."""
+
 
 @dataclass(frozen=True, slots=True)
 class Raw:

@@ -10,6 +10,7 @@ from typing import cast, get_args
 from heartloop.cards.find import is_shipped
 from heartloop.cards.task import TaskCard
 from heartloop.data.items import (
+    DEMO_ANSWERS,
     Item,
     ItemSet,
     TaskData,
@@ -22,8 +23,6 @@ from heartloop.data.readers import reader
 from heartloop.data.sources import Located, absent, locate, locate_practice
 from heartloop.errors import CardError, UsageError
 from heartloop.types import ShotsAs
-
-DEMO_ANSWERS = 200  # enough for a baseline, few enough to keep
 
 
 def load_data(

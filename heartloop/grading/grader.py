@@ -36,6 +36,8 @@ _DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
     "label": ("label",),
     "exact": ("single_line",),
 }
+_SHORT = 500
+"""Characters of a text whose verdict is remembered; longer ones are hardly ever said twice."""
 _NAMES = ("exact", "ii_exact", "ii_set", "ii_f1", "f1", "text")
 """Kinds whose content is also right where the span is the same name or number as a gold."""
 
@@ -93,6 +95,9 @@ class Grader:
         self._pool = pool
         self._own_pool = pool is None
         self._cache: OrderedDict[tuple[Any, ...], Verdict] = OrderedDict()
+        self._graded: OrderedDict[tuple[str, str, str, str], tuple[Question, Gold, Graded]] = (
+            OrderedDict()
+        )
         self._cache_size = cache
         self.hits = 0
         self.misses = 0
@@ -143,6 +148,9 @@ class Grader:
     async def grade(self, question: Question, gold: Gold, completion: Completion) -> Graded:
         """Judge one completion: by the task's own metric, by content, and by form.
 
+        A short text that was an answer to the same question before has the verdict it had: arms
+        and rounds often say the same.
+
         Reasoning is never graded: only what stands behind the last closed think block counts.
         Content is read only where the own metric does not already settle it: an own reader that
         says "correct" is believed, a published rule (``published`` in the card, ``compat``) is not.
@@ -157,6 +165,20 @@ class Grader:
             before a complete answer), ``empty``, ``refused``, ``unparsed``, ``undecided``,
             ``judge_failed``.
         """
+        if len(completion.text) > _SHORT or self.verifier.kind == "judge":
+            return await self._grade(question, gold, completion)
+        key = (question.task, question.id, completion.text, completion.finish_reason)
+        known = self._graded.get(key)
+        if known is not None and known[0] == question and known[1] == gold:
+            return known[2]
+        result = await self._grade(question, gold, completion)
+        if "undecided" not in (result.own.reason, result.content.reason):  # may go better next time
+            self._graded[key] = (question, gold, result)
+            if len(self._graded) > self._cache_size:
+                self._graded.popitem(last=False)
+        return result
+
+    async def _grade(self, question: Question, gold: Gold, completion: Completion) -> Graded:
         params = {**self.params, **gold.params} if gold.params else self.params
         text, unclosed = ex.visible_text(completion.text)
         early = _unanswered(text, unclosed, completion.finish_reason)

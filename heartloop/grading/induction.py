@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 import string
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 from heartloop.grading.judgement import Judgement, denied, f1_score, shown
@@ -28,6 +29,7 @@ def normalise_official(text: str) -> str:
     return text.translate(_PUNCTUATION).strip()
 
 
+@lru_cache(maxsize=4096)
 def normalise_repaired(text: str) -> str:
     """The same idea without its accidents.
 

@@ -7,7 +7,7 @@ import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
-from heartloop.grading.phrases import CORRECTION, FOREIGN, MARKER, OTHERS_ERROR
+from heartloop.grading.phrases import CORRECTION, FOREIGN, OTHERS_ERROR, markers
 
 # --- marked answers ----------------------------------------------------------------------
 
@@ -256,7 +256,7 @@ def _corrected(text: str, start: int) -> tuple[str, bool] | None:
     """What a text says instead, where it takes back the answer before ``start``."""
     if len(text) - start < 16 or CORRECTION.search(text, start) is None:
         return None
-    for match in reversed(list(MARKER.finditer(text, start))):
+    for match in reversed(list(markers(text, start))):
         begin = max(text.rfind(char, 0, match.start()) for char in ".!?\n") + 1
         if OTHERS_ERROR.search(text, begin, match.end()):
             continue

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 
 # --- introducing an answer --------------------------------------------------------------
 
 _ENGLISH = r"answers?|ans|results?|solutions?|conclusion|final decision"
+_ADJECTIVES = r"correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely"
 _PICK = (
-    r"(?:(?:correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely)\s+)+"
+    rf"(?:(?:{_ADJECTIVES})\s+)+"
     r"(?:choice|option|pick|selection|statement|letter|one|response|sentence|label|word|category)"
 )
 _FOREIGN = (
@@ -42,6 +44,26 @@ MARKER = re.compile(
     re.I,
 )
 """Behind it stands the answer: “the answer is”, “Lösung:”, “答案是”."""
+
+_ROOTS = sorted(
+    {
+        word[0]
+        for word in (
+            re.match(r"my|[a-z]{3,}(?!\?)", w) for w in f"{_ENGLISH}|{_ADJECTIVES}|{_FOREIGN}".split("|")
+        )
+        if word is not None
+    },
+    key=len,
+)
+
+
+def markers(text: str, start: int = 0) -> Iterator[re.Match[str]]:
+    """Where ``MARKER`` stands in a text; one that holds none of its words is not searched."""
+    low = text.lower()
+    if text.isascii() and not any(root in low for root in _ROOTS):
+        return iter(())
+    return MARKER.finditer(text, start)
+
 
 FOREIGN = re.compile(
     rf"(?:(?<![\w])(?:{_FOREIGN}){_ADJECTIVE}(?![\w])(?:\s*[:：]|\s*=(?!=)|"

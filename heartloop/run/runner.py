@@ -143,7 +143,7 @@ class Runner:
                 await self._open_question(together[0])
                 self._left[together[0].model, together[0].turn] = len(together)
                 for unit in together:
-                    while len(self._open) >= 2 * self._client.stats().limit + OPEN_BESIDE:
+                    while len(self._open) >= 2 * self._client.limit + OPEN_BESIDE:
                         await self._wait()
                     await self._client.hungry()  # raises once the client was told to stop
                     yield unit

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -264,7 +265,8 @@ def _with_content(line: dict[str, Any]) -> dict[str, Any]:
 
 _TEXTS = ("task", "question", "model", "arm", "purpose", "cue")
 _COUNTS = ("index", "seed", "round", "draw", "calls")
-_TOKENS = frozenset(usage_dict(Usage()))
+_TOKENS = tuple(usage_dict(Usage()))
+_texts, _counts, _tokens = itemgetter(*_TEXTS), itemgetter(*_COUNTS), itemgetter(*_TOKENS)
 
 
 def _fault(line: Any) -> str:
@@ -278,17 +280,15 @@ def _fault(line: Any) -> str:
 
 
 def _fault_of(line: dict[str, Any]) -> str:
-    for name in _TEXTS:
-        if type(line[name]) is not str:
-            return f"{name} is no text"
-    for name in _COUNTS:
-        if type(line[name]) is not int:
-            return f"{name} is no whole number"
+    if {*map(type, _texts(line))} != {str}:
+        return f"{next(n for n in _TEXTS if type(line[n]) is not str)} is no text"
+    if {*map(type, _counts(line))} != {int}:
+        return f"{next(n for n in _COUNTS if type(line[n]) is not int)} is no whole number"
     for name in ("tokens", "usage"):
         spent = line[name]
-        if type(spent) is not dict or not spent.keys() >= _TOKENS:
+        if type(spent) is not dict or not spent.keys() >= set(_TOKENS):
             return f"{name} holds no tokens"
-        if not all(type(spent[part]) is int for part in _TOKENS):
+        if {*map(type, _tokens(spent))} != {int}:
             return f"{name} holds no tokens"
     content = line["content"]
     if type(content) is not dict or content.get("outcome") not in OUTCOMES:

@@ -8,10 +8,11 @@ are heartloop's own words (in the cards), or the data set's annotations where th
 from __future__ import annotations
 
 import random
+from itertools import islice
 from pathlib import Path
 
 from heartloop.cards.task import TaskCard
-from heartloop.data.items import Item, ItemSet, Raw
+from heartloop.data.items import DEMO_ANSWERS, Item, ItemSet, Raw
 from heartloop.data.rows import Row, example_rows, read_json
 from heartloop.errors import DataError
 from heartloop.types import Demo, Gold, Question
@@ -46,8 +47,10 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     induce = raw.path(1)
     if induce is not None:
         asked = {item.question.meta["raw_input"] for item in items}
-        shown = [_item(card, row, i, 0, "") for i, row in enumerate(example_rows(induce))]
-        pool = [item for item in shown if item.question.meta["raw_input"] not in asked]
+        shown = (_item(card, row, i, 0, "") for i, row in enumerate(example_rows(induce)))
+        free = (item for item in shown if item.question.meta["raw_input"] not in asked)
+        # Without demonstrations the pool gives the trivial baselines their answers, no more.
+        pool = list(free if shots else islice(free, DEMO_ANSWERS))
     return ItemSet(items, pool, notes=notes)
 
 

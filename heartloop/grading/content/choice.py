@@ -24,9 +24,9 @@ from heartloop.grading.phrases import (
     CORRECTION,
     DENIAL,
     FINAL,
-    MARKER,
     OTHERS_ERROR,
     UNDECIDED,
+    markers,
 )
 
 _SUBJECT = r"(?<![\w'])(?:(?:option|choice|answer|statement|number)\s+)?\(?(?P<letter>[A-Z])\)?"
@@ -80,7 +80,7 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         add(start, end, 3, "in the box")
     for start, end, _ in machine_fields(raw):
         add(start, end, 3, "in the answer field")
-    for match in MARKER.finditer(text):
+    for match in markers(text):
         end = sentence_end(text, match.end())
         begin = max(text.rfind(".", 0, match.start()), text.rfind("\n", 0, match.start())) + 1
         if OTHERS_ERROR.search(text, begin, match.end()):

@@ -12,10 +12,10 @@ from heartloop.grading.phrases import (
     CORRECTION,
     DENIAL,
     LABEL,
-    MARKER,
     NO_ANSWER_LABEL,
     OTHERS_ERROR,
     UNDECIDED,
+    markers,
 )
 
 Span = tuple[int, int]
@@ -114,7 +114,7 @@ def _marked(text: str, raw: str) -> list[tuple[Span, int, str]]:
         found.append(((start, end), 3, "in the box"))
     for start, end, _ in machine_fields(raw):
         found.append(((start, end), 3, "in the answer field"))
-    for match in MARKER.finditer(text):
+    for match in markers(text):
         begin = max(text.rfind(c, 0, match.start()) for c in ".\n!?;") + 1
         if OTHERS_ERROR.search(text, begin, match.end()):
             continue
