@@ -170,6 +170,7 @@ class Grader:
         key = (question.task, question.id, completion.text, completion.finish_reason)
         known = self._graded.get(key)
         if known is not None and known[0] == question and known[1] == gold:
+            self.hits += 1
             return known[2]
         result = await self._grade(question, gold, completion)
         if "undecided" not in (result.own.reason, result.content.reason):  # may go better next time
