@@ -49,7 +49,8 @@ _ROOTS = sorted(
     {
         word[0]
         for word in (
-            re.match(r"my|[a-z]{3,}(?!\?)", w) for w in f"{_ENGLISH}|{_ADJECTIVES}|{_FOREIGN}".split("|")
+            re.match(r"my|[a-z]{3,}(?!\?)", w)
+            for w in f"{_ENGLISH}|{_ADJECTIVES}|{_FOREIGN}".split("|")
         )
         if word is not None
     },
