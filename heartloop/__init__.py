@@ -28,18 +28,20 @@ __all__ = [
 _API = frozenset(__all__) - {"Arm", "Stimulus"}
 
 
-def __getattr__(name: str) -> Any:
-    """Find a public name when it is first used: `import heartloop` itself loads nothing."""
-    if name in _API:
-        # The rooms `run` and `optimize` answer to a call as the functions of these names do.
-        from heartloop import api
+if not TYPE_CHECKING:  # mypy knows the names above, and no others
 
-        return getattr(api, name)
-    if name in __all__:
-        from heartloop import types
+    def __getattr__(name: str) -> Any:
+        """Find a public name when it is first used: `import heartloop` itself loads nothing."""
+        if name in _API:
+            # The rooms `run` and `optimize` answer to a call as the functions of these names do.
+            from heartloop import api
 
-        return getattr(types, name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+            return getattr(api, name)
+        if name in __all__:
+            from heartloop import types
+
+            return getattr(types, name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def __dir__() -> list[str]:

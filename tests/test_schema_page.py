@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.calls import CALL_FIELDS
-from heartloop.run import manifest, summary, verdicts
+from heartloop.run import layout, manifest, summary, verdicts
 
 ROOT = Path(__file__).resolve().parent.parent
 
@@ -24,6 +24,14 @@ def test_the_generated_pages_are_up_to_date() -> None:
     spec.loader.exec_module(make_docs)
     for name, page in make_docs.PAGES.items():
         assert (ROOT / "docs" / name).read_text(encoding="utf-8") == page(), f"make docs: {name}"
+
+
+def test_the_types_of_the_files_know_the_documented_fields_and_no_others() -> None:
+    assert set(layout.Manifest.__annotations__) - {"search"} == set(manifest.FIELDS)
+    top = {name for name in summary.FIELDS if "[]" not in name}
+    assert set(layout.Summary.__annotations__) - {"scored_with"} == top
+    row = {name.removeprefix("arms[].") for name in summary.FIELDS if name.startswith("arms[].")}
+    assert set(layout.ArmRow.__annotations__) == row
 
 
 def test_a_run_writes_the_documented_fields_and_no_others(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import click
 
@@ -13,6 +12,7 @@ from heartloop.report.findings import Findings, Unit
 from heartloop.report.ranking import MOST, Row, chosen, ranked, short_word, tone
 from heartloop.report.sentence import word_of
 from heartloop.report.tables import points, span
+from heartloop.run.layout import Summary
 from heartloop.types import Claim
 
 UNREAD = 6
@@ -24,19 +24,17 @@ def result_lines(run: Loaded, found: Sequence[Findings], claim: Claim, width: in
     """The tables of a run: arms of one task or suite, or one line each of several."""
     units = [(one, unit) for one in found for unit in one.units]
     if len(units) == 1:
-        return unit_lines(units[0][1], found[0], claim, run.summary or {}, width)
+        return unit_lines(units[0][1], found[0], claim, run.summary, width)
     rows = [len(unit.arms) + len(unit.planned) + 2 for _, unit in units]
     if sum(rows) <= MOST:
         return [
-            line
-            for one, unit in units
-            for line in unit_lines(unit, one, claim, run.summary or {}, width)
+            line for one, unit in units for line in unit_lines(unit, one, claim, run.summary, width)
         ]
     return _overview(units, claim, width)
 
 
 def unit_lines(
-    unit: Unit, one: Findings, claim: Claim, summary: Mapping[str, Any], width: int
+    unit: Unit, one: Findings, claim: Claim, summary: Summary | None, width: int
 ) -> list[str]:
     """One task or suite: its arms sorted by effect, then what was planned to be compared."""
     tasks = f"{len(unit.tasks)} tasks, " if unit.suite else ""
@@ -137,10 +135,10 @@ def _planned(unit: Unit, width: int) -> list[str]:
     return lines
 
 
-def _unread(unit: Unit, summary: Mapping[str, Any], model: str, width: int) -> list[str]:
+def _unread(unit: Unit, summary: Summary | None, model: str, width: int) -> list[str]:
     """Why nothing is compared: counts of what was finished and could not be read."""
     sums: dict[str, list[int]] = {}
-    for row in summary.get("arms", ()):
+    for row in summary["arms"] if summary else ():
         if row["model"] == model and row["trials"] and row["task"] in unit.tasks:
             own = sums.setdefault(row["arm"], [0, 0, 0, 0])
             lost = sum(row["unscored"].values())
@@ -196,11 +194,11 @@ def _overview(units: Sequence[tuple[Findings, Unit]], claim: Claim, width: int) 
 
 
 def _by_round(
-    summary: Mapping[str, Any], model: str, tasks: Sequence[str]
+    summary: Summary | None, model: str, tasks: Sequence[str]
 ) -> dict[str, list[float | None]]:
     """Share solved by round of each arm, tasks weighted by their trials."""
     sums: dict[str, list[list[float]]] = {}
-    for row in summary.get("arms", ()):
+    for row in summary["arms"] if summary else ():
         if row["model"] != model or row["task"] not in tasks:
             continue
         own = sums.setdefault(row["arm"], [])

@@ -15,6 +15,7 @@ from heartloop.run.arms import build_arms
 from heartloop.run.doors import open_doors, open_selector, open_verifier
 from heartloop.run.execute import Changes
 from heartloop.run.folder import RunFolder
+from heartloop.run.layout import Manifest
 from heartloop.run.plan import Plan, load_plan
 from heartloop.run.plan_checks import check_selector
 from heartloop.types import Placement
@@ -376,7 +377,7 @@ _DECIDED: dict[str, Any] = {
 
 def register_methods(
     folder: RunFolder,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     *,
     asks: bool,
     named_server: bool = False,

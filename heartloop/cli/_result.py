@@ -19,6 +19,7 @@ from heartloop.cli._arms import result_lines
 from heartloop.cli._show import amount, cut, table, width_now
 from heartloop.errors import HeartloopError
 from heartloop.report.ranking import MOST
+from heartloop.run.layout import Summary
 
 LINES = 22
 """Lines of a result; with a plan of two lines and a question the screen has at most 25."""
@@ -78,7 +79,7 @@ def handle(path: Path) -> str:
 
 
 def finish(
-    summary: dict[str, Any],
+    summary: Summary,
     folder: Any,
     *,
     as_json: bool,
@@ -98,7 +99,7 @@ def finish(
     return 0 if answered else 1
 
 
-def _stopped(summary: Mapping[str, Any], folder: Any) -> int:
+def _stopped(summary: Summary, folder: Any) -> int:
     """Say why a run ended early; returns the lines that took."""
     why = summary["stopped"]
     if not why:
@@ -112,7 +113,7 @@ def _stopped(summary: Mapping[str, Any], folder: Any) -> int:
 
 
 def show_result(
-    summary: dict[str, Any],
+    summary: Summary,
     folder: Any,
     *,
     own: bool = True,
@@ -160,7 +161,7 @@ def show_result(
         click.echo(line)
 
 
-def _errors(summary: Mapping[str, Any]) -> list[Any]:
+def _errors(summary: Summary) -> list[Any]:
     """Calls that ended in an error, as one kind of warning."""
     from heartloop.run.warnings import Warned
 
@@ -199,7 +200,7 @@ def _answer(folder: Any, width: int) -> tuple[list[str], str]:
         return [], f"no conclusion: {error}"
 
 
-def _arms(summary: Mapping[str, Any], width: int) -> list[str]:
+def _arms(summary: Summary, width: int) -> list[str]:
     """Accuracies by another reading of the same answers."""
     sums: dict[str, list[int]] = {}
     for row in summary["arms"]:
@@ -215,7 +216,7 @@ def _arms(summary: Mapping[str, Any], width: int) -> list[str]:
     return lines + ([f"and {len(rows) - MOST} more: report"] if len(rows) > MOST else [])
 
 
-def _last(summary: Mapping[str, Any], folder: Any, width: int) -> list[str]:
+def _last(summary: Summary, folder: Any, width: int) -> list[str]:
     """What was paid, where the report is, and what to type next."""
     paid = summary["paid"]
     tokens = paid["tokens"]["prompt"] + paid["tokens"]["completion"]
@@ -241,7 +242,7 @@ def _last(summary: Mapping[str, Any], folder: Any, width: int) -> list[str]:
     return lines
 
 
-def _everything(summary: Mapping[str, Any]) -> list[str]:
+def _everything(summary: Summary) -> list[str]:
     """Every arm of every task, suites, judges' labels, several draws."""
     several_models = len(summary["models"]) > 1
     loops = any(len(row["rounds"]) > 1 for row in summary["arms"])
@@ -250,7 +251,7 @@ def _everything(summary: Mapping[str, Any]) -> list[str]:
     heads += ["calls", "tokens"]
     rows = []
     for row in summary["arms"]:
-        if not row["trials"]:
+        if row["accuracy"] is None:
             continue
         rounds = [f"{100 * r['accuracy']:.1f}" for r in row["rounds"] if r["accuracy"] is not None]
         rows.append(
@@ -276,7 +277,7 @@ def _everything(summary: Mapping[str, Any]) -> list[str]:
     return [*lines, *_repeats(summary)]
 
 
-def judged_lines(summary: Mapping[str, Any]) -> list[str]:
+def judged_lines(summary: Summary) -> list[str]:
     """The headline figures of judged tasks, an arm a line, and how far a panel's judges agree."""
     from heartloop.run.summary import JUDGED
 
@@ -300,7 +301,7 @@ def judged_lines(summary: Mapping[str, Any]) -> list[str]:
     return lines
 
 
-def _repeats(summary: Mapping[str, Any]) -> list[str]:
+def _repeats(summary: Summary) -> list[str]:
     """pass@k and its family, one line a number of draws."""
     from heartloop.run.repeats import NAMES, repeat_lines
 

@@ -160,7 +160,7 @@ def score_command(
         ]
         for name, summary in found.items()
         for row in summary["arms"]
-        if row["trials"]
+        if row["accuracy"] is not None
     ]
     headers = ["arm", "selector", "accuracy", "n", "unscored", "error", "calls"]
     click.echo(table(headers, sorted(rows), right={2, 3, 4, 5, 6}))

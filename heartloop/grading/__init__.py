@@ -19,10 +19,12 @@ _HOMES = {
 }
 
 
-def __getattr__(name: str) -> Any:
-    """Import a public name when it is first used."""
-    if name in _HOMES:
-        import importlib
+if not TYPE_CHECKING:  # mypy knows the names above, and no others
 
-        return getattr(importlib.import_module(f"heartloop.grading.{_HOMES[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    def __getattr__(name: str) -> Any:
+        """Import a public name when it is first used."""
+        if name in _HOMES:
+            import importlib
+
+            return getattr(importlib.import_module(f"heartloop.grading.{_HOMES[name]}"), name)
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -98,7 +98,7 @@ async def search(
             prepared,
             folder,
             command=command,
-            facts={"search": kept},
+            search=kept,
             signals=signals,
             as_begun=as_begun,
         ) as session:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from heartloop.errors import UsageError
+from heartloop.run.layout import Manifest, Summary
 
 if TYPE_CHECKING:
     from heartloop.run.folder import RunFolder
@@ -37,13 +38,13 @@ class Loaded:
     """
 
     folder: RunFolder
-    manifest: Mapping[str, Any]
+    manifest: Manifest
     results: Sequence[ArmResults]
     state: RunState
     speaking: Mapping[str, Speaking] = field(default_factory=dict)
 
     @cached_property
-    def summary(self) -> dict[str, Any] | None:
+    def summary(self) -> Summary | None:
         """The summary; None where nothing is finished."""
         from heartloop.run.session import summary_now
 

@@ -5,7 +5,7 @@ Only labels and counts are shown, never a text. Everything is inline SVG in the 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from heartloop.errors import UsageError
 from heartloop.report.html import e, figure, note, table
 from heartloop.report.svg import _frame, _line, _text, short, ticks
 from heartloop.run.folder import RunFolder
+from heartloop.run.layout import Manifest
 from heartloop.run.predictions import Predictions, load_predictions
 from heartloop.run.preference_bias import Analysis, analyse, published
 
@@ -22,7 +23,7 @@ MOST_ARMS = 8
 VERIFIER = "esconv"
 
 
-def is_support_run(manifest: Mapping[str, object]) -> bool:
+def is_support_run(manifest: Manifest) -> bool:
     """Whether a run has a task whose answers are support strategies."""
     tasks = manifest["tasks"]
     assert isinstance(tasks, list)

@@ -8,6 +8,7 @@ from typing import Any
 
 from heartloop.report.arms import Loaded
 from heartloop.report.html import e, facts, note, table
+from heartloop.run.layout import Manifest
 from heartloop.run.state import headline
 
 
@@ -67,7 +68,7 @@ def _judges(value: Any) -> str:
     )
 
 
-def _shots(manifest: Mapping[str, Any]) -> str:
+def _shots(manifest: Manifest) -> str:
     """How many demonstrations a question has, and how they are shown."""
     ways = {(t["shots"], t["shots_as"]) for t in manifest["tasks"] if t.get("shots")}
     if not ways and manifest["plan"].get("shots"):
@@ -75,7 +76,7 @@ def _shots(manifest: Mapping[str, Any]) -> str:
     return ", ".join(f"{count} as {form}" for count, form in sorted(ways))
 
 
-def _free(manifest: Mapping[str, Any]) -> bool:
+def _free(manifest: Manifest) -> bool:
     return any(t["mode"] == "verifier-free" for t in manifest["tasks"])
 
 
@@ -126,10 +127,9 @@ def deviations(run: Loaded) -> str:
         found.append(f"the run was interrupted and resumed: {len(sessions)} sessions")
     if not run.state.whole:
         found.append(headline(run.state))
-    summary = run.summary or {}
     if m.get("shard"):
         found.append(f"one shard of several: {m['shard']}")
-    for row in summary.get("arms", []):
+    for row in run.summary["arms"] if run.summary else ():
         if row["trials"] and row["error"]:
             found.append(
                 f"{row['task']}, {row['arm']}: {row['error']} of {row['trials']} questions ended "

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +14,7 @@ from heartloop.report.arms import Entry, is_treatment
 from heartloop.report.html import figure, note, table
 from heartloop.report.study import label_of
 from heartloop.report.writing import points
+from heartloop.run.layout import Summary
 from heartloop.run.repeats import NAMES, repeat_lines
 
 MANY = svg.SERIES
@@ -71,7 +72,7 @@ def _range(interval: Any) -> str:
     return f"[{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
 
 
-def judged_table(summary: Mapping[str, Any]) -> str:
+def judged_table(summary: Summary) -> str:
     """Headline figures of judged tasks by arm, and how far the judges of a panel agree."""
     from heartloop.run.summary import JUDGED
 

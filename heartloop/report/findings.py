@@ -37,6 +37,7 @@ from heartloop.report.align import Aligned, align
 from heartloop.report.arms import Entry, Loaded, entries
 from heartloop.run.claim import read_claim
 from heartloop.run.folder import RunFolder
+from heartloop.run.layout import Manifest
 from heartloop.run.speaking import Speaking
 from heartloop.types import Claim, Contrast
 
@@ -193,7 +194,7 @@ def standing(folder: RunFolder) -> set[str]:
     }
 
 
-def groups_of(manifest: Mapping[str, Any]) -> dict[str, list[str]]:
+def groups_of(manifest: Manifest) -> dict[str, list[str]]:
     """Suites of two or more tasks, and lone tasks: name -> tasks."""
     found: dict[str, list[str]] = {}
     for task in manifest["tasks"]:
@@ -339,9 +340,7 @@ def contrast_weights(arms: int, arm: int, controls: Sequence[int]) -> list[float
     return row
 
 
-def stack(
-    chosen: Sequence[Entry], manifest: Mapping[str, Any]
-) -> tuple[Sample, Aligned, np.ndarray] | None:
+def stack(chosen: Sequence[Entry], manifest: Manifest) -> tuple[Sample, Aligned, np.ndarray] | None:
     """Own metric and content of several arms on the questions that all of them have finished.
 
     Returns:
@@ -385,7 +384,7 @@ def values(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     return np.asarray(np.where(codes == ABSENT, np.nan, right))
 
 
-def bounds_of(manifest: Mapping[str, Any]) -> dict[str, tuple[float, float]]:
+def bounds_of(manifest: Manifest) -> dict[str, tuple[float, float]]:
     """Task -> (chance, perfect) of normalised metrics."""
     return {
         t["task"]: (t["metric_low"], t["metric_high"])

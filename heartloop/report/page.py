@@ -156,7 +156,7 @@ def _between(runs: Sequence[Loaded], force: bool) -> str:
 
 def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     found = entries(run)
-    summary = run.summary or {}
+    summary = run.summary
     searched = is_search(run)
     result = Study((run.folder.name,), (), (), (), (), (), 0.03, 0.95, 0)
     if not searched:
@@ -172,7 +172,7 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
         "arms": versus.forest_section(result)
         or note("A single arm, or too little is complete: there is nothing to compare it with."),
         "results": figures.results_section(found)
-        + figures.judged_table(summary)
+        + (figures.judged_table(summary) if summary else "")
         + figures.repeats_table(summary),
         "rounds": figures.rounds_section(found),
         "compute": figures.compute_section(found),

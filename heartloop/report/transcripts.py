@@ -16,6 +16,7 @@ from heartloop.calls import Journal
 from heartloop.errors import UsageError
 from heartloop.report.arms import Loaded
 from heartloop.run.folder import VERDICTS
+from heartloop.run.layout import Manifest
 
 BUDGET = 4_200_000  # characters of base64 in the page, index included
 LONGEST = 20_000  # characters kept of one text
@@ -63,7 +64,7 @@ class _Index:
             setattr(self, name, [column[i] for i in found])
 
 
-def private_tasks(manifest: Mapping[str, Any]) -> set[str]:
+def private_tasks(manifest: Manifest) -> set[str]:
     """Tasks whose texts stay out of a page unless asked for: personal conversations."""
     return {
         t["task"]

@@ -16,6 +16,7 @@ from typing import Any
 
 from heartloop.errors import UsageError
 from heartloop.methods import controls_for
+from heartloop.run.layout import Manifest
 from heartloop.types import Arm, Claim, ClaimKind, Contrast
 
 LEVEL = 0.05
@@ -164,7 +165,7 @@ def _hash(claim: Claim) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def read_claim(manifest: Mapping[str, Any]) -> Claim:
+def read_claim(manifest: Manifest) -> Claim:
     """The claim of a run, or the one that the arms of a folder without a claim imply.
 
     Raises:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from heartloop.grading.content.reading import fold
+from heartloop.run.layout import Summary
 from heartloop.types import Graded
 
 if TYPE_CHECKING:
@@ -76,7 +77,7 @@ class Doubtful:
         }
 
 
-def doubtful_warnings(summary: Mapping[str, Any]) -> list[str]:
+def doubtful_warnings(summary: Summary) -> list[str]:
     """One line for all tasks, with the worst one's examples."""
     found = summary.get("doubtful") or {}
     if not found:

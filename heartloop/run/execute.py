@@ -15,6 +15,7 @@ from heartloop.run.decide import Decider
 from heartloop.run.estimate import estimate
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.gate import Standing, decide_gate, first_arms
+from heartloop.run.layout import Manifest, Summary
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.pilot import fix_draws, needs_pilot
 from heartloop.run.plan import Plan, recorded_plan
@@ -40,7 +41,7 @@ async def execute(
     signals: bool = True,
     as_begun: bool = False,
     standing: Standing | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Run a prepared plan in a folder, from the start or from wherever it was interrupted.
 
     Args:
@@ -79,7 +80,8 @@ async def execute(
         with watch(runner, client) if watch else contextlib.nullcontext():
             if needs_pilot(plan):
                 plan, session.manifest["pilot"] = await fix_draws(prepared, client)
-                session.manifest.update(plan=plan.to_dict(), meaning=pins.meaning_of(plan))
+                session.manifest["plan"] = plan.to_dict()
+                session.manifest["meaning"] = pins.meaning_of(plan)
                 session.save()
             runner.decider = _decider(plan, prepared, session.manifest, shard)
             runner.reserve = _reserve(prepared, client, session.asked)
@@ -124,7 +126,7 @@ def _close_gate(session: Session, plan: Plan, standing: Collection[str]) -> tupl
 
 
 def _decider(
-    plan: Plan, prepared: Prepared, manifest: Mapping[str, Any], shard: tuple[int, int] | None
+    plan: Plan, prepared: Prepared, manifest: Manifest, shard: tuple[int, int] | None
 ) -> Decider | None:
     if plan.stop_when != "decided":
         return None
@@ -193,7 +195,7 @@ async def resume(
     changes: Changes | None = None,
     command: str = "",
     watch: Watch | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Go on with a run from its manifest alone.
 
     Raises:

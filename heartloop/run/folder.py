@@ -8,10 +8,11 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from heartloop.errors import JournalError, UsageError
 from heartloop.run.files import read_json, write_json, write_text
+from heartloop.run.layout import Manifest, Summary
 
 __all__ = ["read_json", "write_json", "write_text"]  # and what is defined here
 
@@ -46,14 +47,14 @@ class RunFolder:
         return self.path.name
 
     @property
-    def manifest(self) -> dict[str, Any]:
+    def manifest(self) -> Manifest:
         """The manifest; raises UsageError where it is absent or damaged."""
         manifest = read_manifest(self.path / MANIFEST)
         # Before plans said it, demonstrations stood in the one message.
         manifest["plan"].setdefault("shots_as", "text")
         return manifest
 
-    def write_manifest(self, manifest: dict[str, Any]) -> None:
+    def write_manifest(self, manifest: Manifest) -> None:
         """Write the manifest, and the copy that ``heartloop repair`` puts in its place.
 
         Raises:
@@ -63,11 +64,11 @@ class RunFolder:
         write_json(self.path / MANIFEST_COPY, manifest)
 
     @property
-    def summary(self) -> dict[str, Any] | None:
+    def summary(self) -> Summary | None:
         """The summary, or None before the first one was written."""
         file = self.path / SUMMARY
         try:
-            return read_json(file) if file.exists() else None
+            return cast("Summary", read_json(file)) if file.exists() else None
         except UsageError as error:
             raise UsageError(f"{error} It is rebuilt by: heartloop score {self.path}") from error
 
@@ -267,7 +268,7 @@ _SHAPE: dict[str, Any] = {
 }
 
 
-def read_manifest(path: Path) -> dict[str, Any]:
+def read_manifest(path: Path) -> Manifest:
     """A manifest with everything in it that commands rely on.
 
     Raises:
@@ -286,7 +287,7 @@ def read_manifest(path: Path) -> dict[str, Any]:
     problem = _unlike(manifest, _SHAPE, "")
     if problem:
         raise UsageError(f"{path}: {problem}; {remedy}")
-    return manifest
+    return cast("Manifest", manifest)
 
 
 def _unlike(value: Any, shape: Any, where: str) -> str:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from collections.abc import Callable, Collection
 
 from heartloop.run.folder import RunFolder
+from heartloop.run.layout import Manifest
 from heartloop.run.plan import Plan
 from heartloop.types import Arm
 
@@ -14,7 +14,7 @@ Standing = Callable[[RunFolder], Collection[str]]
 """Names of the treatments whose claim stands, from the verdicts of a run folder."""
 
 
-def first_arms(plan: Plan, manifest: Mapping[str, Any]) -> tuple[Arm, ...]:
+def first_arms(plan: Plan, manifest: Manifest) -> tuple[Arm, ...]:
     """The arms of the first phase: all but those that wait for a claim."""
     if "gate" in manifest:  # decided in an earlier session: what is left of the plan is asked
         return plan.arms
@@ -22,7 +22,7 @@ def first_arms(plan: Plan, manifest: Mapping[str, Any]) -> tuple[Arm, ...]:
 
 
 def decide_gate(
-    plan: Plan, manifest: dict[str, Any], standing: Collection[str]
+    plan: Plan, manifest: Manifest, standing: Collection[str]
 ) -> tuple[Plan, tuple[Arm, ...]]:
     """Fix which gated arms are asked; the others leave the plan, since they never will be.
 

@@ -27,6 +27,7 @@ from heartloop.run.judges import (
     judge_sampling,
     names_of,
 )
+from heartloop.run.layout import TaskFacts
 from heartloop.run.plan import Plan
 from heartloop.run.unit import LoadedTask
 from heartloop.secrets import secret_fields
@@ -236,13 +237,20 @@ def make_client(
             prices[name] = price
         if name not in models:
             models[name] = judge_model(plan, judge, replay=bool(options.get("replay_only")))
-    caps = Caps(**{k: plan.limits[f"max_{k}"] for k in CAPS if plan.limits.get(f"max_{k}")})
+    given = plan.limits
+    caps = Caps(
+        total_tokens=given.get("max_total_tokens") or None,
+        usd=given.get("max_usd") or None,
+        question_tokens=given.get("max_question_tokens") or None,
+    )
     if options.get("replay_only"):
         caps = Caps()  # nothing is asked, so nothing is spent
     client = Client(
         models,
         journal,
-        limits=Limits(**{k: plan.limits[k] for k in LIMITS if plan.limits.get(k)}),
+        limits=Limits(
+            given.get("concurrency") or "auto", given.get("rpm") or None, given.get("tpm") or None
+        ),
         caps=caps,
         prices=prices,
         **options,
@@ -255,10 +263,6 @@ def judge_model(plan: Plan, judge: JudgeModel, *, replay: bool = False) -> Model
     if judge.base_url is None:
         return make_model(judge.model, options_for(plan, judge.model))
     return make_model(judge.model, judge_options(judge, model_options(plan), keys=not replay))
-
-
-LIMITS = ("concurrency", "rpm", "tpm")
-CAPS = ("total_tokens", "usd", "question_tokens")
 
 
 def attach_judges(
@@ -281,7 +285,7 @@ async def close_tasks(tasks: Sequence[LoadedTask]) -> None:
         await task.grader.pool.close()
 
 
-def task_facts(task: LoadedTask) -> dict[str, Any]:
+def task_facts(task: LoadedTask) -> TaskFacts:
     """What the manifest and the summary say of a task."""
     card: TaskCard = task.card
     data = task.data

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import platform
 import subprocess
-from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ from heartloop import __version__
 from heartloop.errors import UsageError
 from heartloop.run.claim import claim_dict, planned_claim
 from heartloop.run.folder import MANIFEST, RunFolder
+from heartloop.run.layout import DataFacts, Manifest
 from heartloop.run.load import Prepared, task_facts
 from heartloop.run.pins import check_meaning, meaning_of
 from heartloop.run.tables import tables_of
@@ -53,9 +53,7 @@ FIELDS: dict[str, str] = {
 PACKAGES = ("numpy", "aiohttp", "orjson", "math-verify", "sympy", "litellm", "datasets")
 
 
-def new_manifest(
-    prepared: Prepared, folder: RunFolder, shard: tuple[int, int] | None
-) -> dict[str, Any]:
+def new_manifest(prepared: Prepared, folder: RunFolder, shard: tuple[int, int] | None) -> Manifest:
     """The manifest of a run that is about to begin."""
     plan = prepared.plan.to_dict()
     return {
@@ -76,7 +74,7 @@ def new_manifest(
     }
 
 
-def data_facts(task: Any) -> dict[str, Any]:
+def data_facts(task: Any) -> DataFacts:
     """Where a task's questions came from."""
     data = task.data
     return {
@@ -123,7 +121,7 @@ def _git(root: Path, *arguments: str) -> str:
     return done.stdout.strip()
 
 
-def check_unchanged(manifest: Mapping[str, Any], prepared: Prepared) -> None:
+def check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
     """Refuse to go on with a run whose words, parameters, cards or data have changed.
 
     Raises:
@@ -139,14 +137,14 @@ def check_unchanged(manifest: Mapping[str, Any], prepared: Prepared) -> None:
         old = before.get(now["task"])
         if old is None:
             raise UsageError(f"{where}: task {now['task']} was not in this run; start a new one")
-        labels = {
-            "question_ids_sha256": "the questions",
-            "card_sha256": "the task card",
-            "verifier_sha256": "the verifier card",
-            "sampling": "the sampling",
-        }
-        for name, label in labels.items():
-            if old[name] != now[name]:
+        labels = (
+            ("the questions", old["question_ids_sha256"], now["question_ids_sha256"]),
+            ("the task card", old["card_sha256"], now["card_sha256"]),
+            ("the verifier card", old["verifier_sha256"], now["verifier_sha256"]),
+            ("the sampling", old["sampling"], now["sampling"]),
+        )
+        for label, one, other in labels:
+            if one != other:
                 raise UsageError(
                     f"{where}: {label} of {now['task']} changed since the run began; put it back, "
                     "or start a new run (--reuse takes over every call that is still the same)"

@@ -7,6 +7,7 @@ from typing import Any
 
 from heartloop.errors import UsageError
 from heartloop.run.folder import RunFolder
+from heartloop.run.layout import Manifest, Summary
 from heartloop.run.ray import merge
 from heartloop.run.session import write_summary
 
@@ -20,14 +21,16 @@ def check_shards(folders: Sequence[RunFolder]) -> None:
         UsageError: names the folder that does not fit, or the shards that are missing.
     """
     first = folders[0].manifest
+    parts = (first.get("shard") or [0, 0])[1]
     seen: dict[int, str] = {}
     for folder in folders:
         manifest = folder.manifest
-        if not manifest.get("shard"):
+        shard = manifest.get("shard")
+        if not shard:
             raise UsageError(f"{folder.path}: is no shard; make one with heartloop run --shard i/n")
-        index, count = manifest["shard"]
-        if count != first["shard"][1]:
-            raise UsageError(f"{folder.path}: is one of {count} shards, not {first['shard'][1]}")
+        index, count = shard
+        if count != parts:
+            raise UsageError(f"{folder.path}: is one of {count} shards, not {parts}")
         if index in seen:
             raise UsageError(f"{folder.path}: shard {index + 1} again, as {seen[index]} is")
         seen[index] = folder.name
@@ -39,13 +42,13 @@ def check_shards(folders: Sequence[RunFolder]) -> None:
                 )
         if not manifest["sessions"] or not manifest["sessions"][-1].get("ended"):
             raise UsageError(f"{folder.path}: is not ended; heartloop resume {folder.path}")
-    missing = sorted(set(range(first["shard"][1])) - set(seen))
+    missing = sorted(set(range(parts)) - set(seen))
     if missing:
-        told = ", ".join(f"{i + 1}/{first['shard'][1]}" for i in missing)
+        told = ", ".join(f"{i + 1}/{parts}" for i in missing)
         raise UsageError(f"shards {told} are missing; name all of them")
 
 
-def merge_shards(folders: Sequence[RunFolder], into: RunFolder, command: str) -> dict[str, Any]:
+def merge_shards(folders: Sequence[RunFolder], into: RunFolder, command: str) -> Summary:
     """Make one run folder of its shards; returns the summary.
 
     Args:
@@ -57,7 +60,7 @@ def merge_shards(folders: Sequence[RunFolder], into: RunFolder, command: str) ->
     stopped = next((why for m in manifests if (why := m["sessions"][-1].get("stopped"))), None)
     sessions = [session for manifest in manifests for session in manifest["sessions"]]
     sessions.append({**sessions[-1], "wall_s": 0.0, "command": command, "stopped": stopped})
-    manifest = {
+    manifest: Manifest = {
         **manifests[0],
         "run": into.name,
         "shard": None,

@@ -18,6 +18,7 @@ from heartloop.errors import UsageError
 from heartloop.grading import judge
 from heartloop.methods import settings, wordings
 from heartloop.methods.prompt import render
+from heartloop.run.layout import Manifest
 from heartloop.run.plan import Plan
 from heartloop.types import PLACEMENTS, Demo, Gold, Message, Question, ShotsAs, Stimulus
 
@@ -100,7 +101,7 @@ def changes(
     return found + [label for key, label in labels.items() if before[key] != now[key]]
 
 
-def check_meaning(manifest: Mapping[str, Any], plan: Plan, where: str) -> None:
+def check_meaning(manifest: Manifest, plan: Plan, where: str) -> None:
     """Refuse to mix two meanings in one run.
 
     Raises:

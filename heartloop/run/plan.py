@@ -11,6 +11,7 @@ from typing import Any, get_args
 from heartloop.errors import UsageError
 from heartloop.run.files import read_json
 from heartloop.run.judges import JudgeModel, judges_of
+from heartloop.run.layout import Manifest
 from heartloop.run.order import ORDERS
 from heartloop.run.plan_checks import (
     check_limits,
@@ -177,7 +178,7 @@ def text_hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-def recorded_plan(manifest: Mapping[str, Any], where: str) -> Plan:
+def recorded_plan(manifest: Manifest, where: str) -> Plan:
     """The plan of a run that was begun, with the defaults it was begun with.
 
     Runs from before the claim block hold only what was typed; their loops put the cue last, went

@@ -13,6 +13,7 @@ from heartloop.cards import TaskCard, load_verifier
 from heartloop.data import TaskData
 from heartloop.errors import UsageError
 from heartloop.run.folder import MANIFEST, VERDICTS, RunFolder
+from heartloop.run.layout import Manifest
 from heartloop.run.load import question_hash
 from heartloop.run.plan import plan_from_dict
 from heartloop.run.summary import planned_rounds
@@ -269,7 +270,7 @@ def run_data(
 
 
 def _label_tasks(
-    manifest: Mapping[str, Any], verifier: str | None, data: Mapping[str, TaskData]
+    manifest: Manifest, verifier: str | None, data: Mapping[str, TaskData]
 ) -> list[LabelTask]:
     facts = {t["task"]: t for t in manifest["tasks"]}
     found: list[LabelTask] = []

@@ -21,6 +21,7 @@ from heartloop.errors import HeartloopError, UsageError
 from heartloop.models.kinds import kind_of
 from heartloop.run.execute import execute
 from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder, read_json
+from heartloop.run.layout import Summary
 from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import new_manifest
 from heartloop.run.pilot import fix_draws, needs_pilot
@@ -47,7 +48,7 @@ def execute_on_ray(
     shards: int | None = None,
     command: str = "",
     tell: Tell | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Run a plan as shards on a Ray cluster and merge them into one run folder.
 
     Args:
@@ -90,7 +91,7 @@ def execute_on_ray(
     try:
         if needs_pilot(plan):
             plan, manifest["pilot"] = _pilot(ray, plan, gpus, folder.path / SHARDS / PILOT)
-            manifest.update(plan=plan.to_dict(), meaning=meaning_of(plan))
+            manifest["plan"], manifest["meaning"] = plan.to_dict(), meaning_of(plan)
             folder.write_manifest(manifest)
             for path in paths:
                 shutil.copyfile(folder.path / SHARDS / PILOT / CALLS, path / CALLS)

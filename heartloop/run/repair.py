@@ -30,6 +30,7 @@ from heartloop.run.folder import (
     read_manifest,
     unborn,
 )
+from heartloop.run.layout import Manifest
 from heartloop.run.rescore import rescore
 from heartloop.run.session import write_summary
 from heartloop.run.state import planned, run_state
@@ -94,7 +95,7 @@ def repair(folder: RunFolder, *, data_dir: str | None = None, rebuild: bool = Tr
     return done
 
 
-def _manifest(folder: RunFolder, done: Repaired) -> dict[str, Any]:
+def _manifest(folder: RunFolder, done: Repaired) -> Manifest:
     """The manifest, put back from its copy where it is damaged; and the copy from the manifest."""
     main, copy = folder.path / MANIFEST, folder.path / MANIFEST_COPY
     try:
@@ -130,7 +131,7 @@ def _manifest(folder: RunFolder, done: Repaired) -> dict[str, Any]:
     return manifest
 
 
-def _fits(manifest: dict[str, Any], verdicts: Path) -> bool:
+def _fits(manifest: Manifest, verdicts: Path) -> bool:
     """Whether everything that has a verdict is of a manifest's plan."""
     arms = {arm["name"] for arm in manifest["plan"]["arms"]}
     tasks = {task["task"] for task in manifest["tasks"]}
@@ -257,7 +258,7 @@ def _damaged_verdicts(path: Path) -> bool:
 
 
 def _verdicts(
-    folder: RunFolder, manifest: dict[str, Any], done: Repaired, data_dir: str | None, grade: bool
+    folder: RunFolder, manifest: Manifest, done: Repaired, data_dir: str | None, grade: bool
 ) -> None:
     """Rebuild verdicts and summary from the journal, or else keep the verdicts that are whole."""
     path = folder.path / VERDICTS
@@ -329,7 +330,7 @@ def _whole_traces(path: Path) -> Iterator[list[dict[str, Any]]]:
 
 
 def _what_is_missing(
-    folder: RunFolder, manifest: dict[str, Any], lost: list[dict[str, Any]], done: Repaired
+    folder: RunFolder, manifest: Manifest, lost: list[dict[str, Any]], done: Repaired
 ) -> None:
     """Say what would be asked again."""
     state = run_state(folder)

@@ -14,6 +14,7 @@ from heartloop.errors import UsageError
 from heartloop.run.files import temporary, write_json
 from heartloop.run.folder import MANIFEST, UNFINISHED, RunFolder
 from heartloop.run.judges import JudgeModel
+from heartloop.run.layout import Manifest, Summary
 from heartloop.run.load import Prepared, automatic, prepare
 from heartloop.run.manifest import data_facts, task_facts
 from heartloop.run.pins import as_begun, saying
@@ -36,7 +37,7 @@ async def rescore(
     label: str | None = None,
     force: bool = False,
     before: Callable[[Prepared], None] | None = None,
-) -> dict[str, Any]:
+) -> Summary:
     """Run the plan again on the journal alone and write what comes of it.
 
     Args:
@@ -105,7 +106,7 @@ async def rescore(
                 replace=force or label is not None,
                 unfinished=None if label else folder.path / UNFINISHED,
             )
-    facts = {
+    facts: Manifest = {
         **manifest,
         "tasks": [task_facts(task) for task in prepared.tasks],
         "data": [data_facts(task) for task in prepared.tasks],
@@ -138,7 +139,7 @@ def modes_of(prepared: Prepared) -> set[str]:
     return {task.mode for task in prepared.tasks}
 
 
-def same_questions(manifest: dict[str, Any], prepared: Prepared, folder: RunFolder) -> None:
+def same_questions(manifest: Manifest, prepared: Prepared, folder: RunFolder) -> None:
     """Refuse to grade a run against other questions than those it asked."""
     before = {t["task"]: t["question_ids_sha256"] for t in manifest["tasks"]}
     for task in prepared.tasks:

@@ -15,12 +15,13 @@ import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
 from heartloop.errors import HeartloopError, JournalError, Stopped, UsageError
 from heartloop.run.folder import CALLS, MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
+from heartloop.run.layout import Manifest, SessionFacts, Summary
 from heartloop.run.load import Prepared, attach_judges, close_tasks, make_client
 from heartloop.run.manifest import check_unchanged, new_manifest
 from heartloop.run.pins import saying
@@ -55,7 +56,7 @@ class Session:
         self,
         prepared: Prepared,
         folder: RunFolder,
-        manifest: dict[str, Any],
+        manifest: Manifest,
         client: Client,
         log: VerdictLog,
     ) -> None:
@@ -63,7 +64,7 @@ class Session:
         self.client, self.log = client, log
         self.asked = len(client.journal) > 0
         self.stopped: str | None = None
-        self.summary: dict[str, Any] = {}
+        self.summary = cast("Summary", {})
 
     def save(self) -> None:
         """Write the manifest."""
@@ -76,7 +77,7 @@ async def open_session(
     folder: RunFolder,
     *,
     command: str = "",
-    facts: Mapping[str, Any] | None = None,
+    search: Mapping[str, Any] | None = None,
     shard: tuple[int, int] | None = None,
     signals: bool = True,
     as_begun: bool = False,
@@ -90,7 +91,7 @@ async def open_session(
         prepared: what `heartloop.run.load.prepare` returned.
         folder: where the work is kept.
         command: the command line, for the manifest.
-        facts: further fields of a new manifest.
+        search: options of a search, for a new manifest.
         shard: (index, count) where one shard of the questions is worked on.
         signals: turn the first Ctrl-C or SIGTERM into a clean stop and the second into an
             immediate one; for the main thread of a program of its own.
@@ -112,7 +113,7 @@ async def open_session(
     calls_made = 0
     opened = False
     try:
-        manifest = _open_manifest(prepared, folder, facts, shard, command)
+        manifest = _open_manifest(prepared, folder, search, shard, command)
         recorded = (manifest.get("meaning") or {}).get("words") if as_begun else None
         with saying(recorded or {}), Journal.open(folder.path) as journal:
             if not new:
@@ -141,9 +142,9 @@ async def open_session(
     if isinstance(failure, UsageError) and new and not asked_before and not calls_made:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise failure
-    manifest["sessions"][-1].update(
-        ended=now(), wall_s=round(time.monotonic() - began, 3), stopped=session.stopped
-    )
+    last = manifest["sessions"][-1]
+    last["ended"], last["stopped"] = now(), session.stopped
+    last["wall_s"] = round(time.monotonic() - began, 3)
     manifest["calls"] = client.facts()
     try:
         session.save()
@@ -158,17 +159,25 @@ async def open_session(
 def _open_manifest(
     prepared: Prepared,
     folder: RunFolder,
-    facts: Mapping[str, Any] | None,
+    search: Mapping[str, Any] | None,
     shard: tuple[int, int] | None,
     command: str,
-) -> dict[str, Any]:
+) -> Manifest:
     """The manifest with a new session in it; that of a new folder is on disk at once."""
-    session = {"started": now(), "ended": None, "wall_s": 0.0, "command": clean(command)}
+    session: SessionFacts = {
+        "started": now(),
+        "ended": None,
+        "wall_s": 0.0,
+        "command": clean(command),
+    }
     file = folder.path / MANIFEST
     if file.exists():
         manifest = folder.manifest
     else:
-        manifest = {**new_manifest(prepared, folder, shard), "reused": None, **(facts or {})}
+        manifest = new_manifest(prepared, folder, shard)
+        manifest["reused"] = None
+        if search is not None:
+            manifest["search"] = dict(search)
         folder.write_manifest({**manifest, "sessions": [session]})
         keep_tables(folder.path, manifest["tables"])
     manifest["sessions"].append(session)
@@ -212,9 +221,7 @@ async def open_client(
         await close_tasks(prepared.tasks)
 
 
-def write_summary(
-    folder: RunFolder, manifest: Mapping[str, Any], *, stopped: str | None
-) -> dict[str, Any]:
+def write_summary(folder: RunFolder, manifest: Manifest, *, stopped: str | None) -> Summary:
     """Rebuild ``summary.json`` from the folder's own files and return it."""
     summary = summary_of(folder, manifest, folder.path / VERDICTS, stopped=stopped)
     write_json(folder.path / SUMMARY, summary)
@@ -222,8 +229,8 @@ def write_summary(
 
 
 def summary_of(
-    folder: RunFolder, manifest: Mapping[str, Any], verdicts: Path, *, stopped: str | None
-) -> dict[str, Any]:
+    folder: RunFolder, manifest: Manifest, verdicts: Path, *, stopped: str | None
+) -> Summary:
     """The summary of a verdicts file, with errors and warnings."""
     paid, errors = journal_totals(folder)
     summary = summarize(
@@ -239,9 +246,7 @@ def summary_of(
     return summary
 
 
-def summary_now(
-    folder: RunFolder, manifest: Mapping[str, Any], state: RunState
-) -> dict[str, Any] | None:
+def summary_now(folder: RunFolder, manifest: Manifest, state: RunState) -> Summary | None:
     """The summary where it is that of the verdicts that stand there, else one made anew.
 
     A killed session leaves none, or that of an earlier session; None without verdicts.

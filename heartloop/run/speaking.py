@@ -10,12 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 import numpy as np
 
 from heartloop.analysis import CORRECT, INCORRECT
 from heartloop.run.folder import UNFINISHED, RunFolder
+from heartloop.run.layout import Manifest
 from heartloop.run.results import ArmResults, Groups, SlimStep, SlimTrace, arrays_of, read_groups
 from heartloop.types import RunState
 
@@ -137,7 +137,7 @@ def _opened(folder: RunFolder) -> dict[str, set[Asked]]:
 
 
 def _of_model(
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     groups: Groups,
     begun: Groups,
     waiting: set[str],
@@ -212,9 +212,7 @@ def _why(whole: np.ndarray, unread: bool) -> str:
     return text
 
 
-def _order(
-    manifest: Mapping[str, Any], groups: Groups, begun: Groups, journal: set[Asked]
-) -> list[Asked]:
+def _order(manifest: Manifest, groups: Groups, begun: Groups, journal: set[Asked]) -> list[Asked]:
     """Opened questions in the order of opening; lines from before turns in the data's own order.
 
     A turn without any verdict was opened, too: one of the questions that only the journal has.

@@ -14,6 +14,7 @@ from heartloop.calls.lines import Scan, scan
 from heartloop.calls.lock import held
 from heartloop.errors import UsageError
 from heartloop.run.folder import CALLS, MANIFEST, MANIFEST_COPY, VERDICTS, RunFolder
+from heartloop.run.layout import Manifest
 from heartloop.run.verdicts import read_traces
 from heartloop.types import RunState, State
 
@@ -84,21 +85,21 @@ def headline(state: RunState) -> str:
     return f"{first}: {share} ({state.why})" if state.why else f"{first}: {share}"
 
 
-def planned(manifest: Mapping[str, Any]) -> int:
+def planned(manifest: Manifest) -> int:
     """Units of a plan: question x arm x model x seed."""
     plan = manifest["plan"]
     questions = sum(task["questions"] for task in manifest["tasks"])
     return int(questions * len(plan["arms"]) * len(plan["models"]) * len(plan["seeds"]))
 
 
-def _open_ended(manifest: Mapping[str, Any]) -> bool:
+def _open_ended(manifest: Manifest) -> bool:
     """Whether the number of units follows from the answers (a search) or from a shard's share."""
     return "search" in manifest or bool(manifest.get("shard"))
 
 
 def _count(
     folder: RunFolder,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     each: Callable[[dict[str, Any]], None] | None,
 ) -> tuple[int, int, Scan]:
     """Units with all their verdicts, verdicts without their call, and what the journal holds."""

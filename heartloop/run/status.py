@@ -7,6 +7,7 @@ from typing import Any
 
 from heartloop.errors import HeartloopError
 from heartloop.run.folder import CALLS, MANIFEST, VERDICTS, RunFolder
+from heartloop.run.layout import Paid
 from heartloop.run.session import summary_now
 from heartloop.run.state import run_state
 from heartloop.run.totals import Totals
@@ -21,7 +22,7 @@ def run_status(folder: RunFolder) -> dict[str, Any]:
     """
     totals = Totals()
     state = run_state(folder, totals.add)
-    paid: dict[str, Any] | None = None
+    paid: Paid | None = None
     summary = None
     if state.total or state.state != "damaged":
         paid = totals.paid

@@ -9,6 +9,7 @@ from typing import Any
 
 from heartloop.grading.judge import label_of
 from heartloop.run.doubtful import Doubtful
+from heartloop.run.layout import ArmRow, Manifest, Paid, RoundFigures, SuiteRow, Summary
 from heartloop.run.panel import Pairs, count_pairs, panel_rows
 from heartloop.run.repeats import Draw, first_answers, repeat_figures
 from heartloop.types import CAP_HITS, Mode
@@ -173,13 +174,13 @@ def content_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str,
 
 def summarize(
     traces: Iterable[Sequence[Mapping[str, Any]]],
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     *,
     run: str,
-    paid: Mapping[str, Any],
+    paid: Paid,
     wall_s: float,
     stopped: str | None,
-) -> dict[str, Any]:
+) -> Summary:
     """The summary of a run; its keys are documented in `SUMMARY_FIELDS`.
 
     Args:
@@ -228,7 +229,7 @@ def summarize(
         "arms": rows,
         "panel": panel_rows(pairs),
         "suites": suite_rows(rows, manifest),
-        "paid": dict(paid),
+        "paid": paid,
         "wall_s": round(wall_s, 3),
         "stopped": stopped,
         "doubtful": doubtful.summary(),
@@ -255,14 +256,14 @@ def _row(
     rounds: int,
     metric: Mapping[str, Any],
     cap: int = 0,
-) -> dict[str, Any]:
+) -> ArmRow:
     trials = cell.trials
     correct = cell.outcomes["correct"]
     scored = correct + cell.outcomes["incorrect"]
     score = cell.score_sum / trials if cell.scored else None
     low, high = metric.get("metric_low", 0.0), metric.get("metric_high", 1.0)
     raw = score if score is not None else (correct / trials if trials else None)
-    by_round = []
+    by_round: list[RoundFigures] = []
     solved = 0
     for r in range(rounds + 1):
         solved = solved + cell.first_right[r] if mode == "oracle" else cell.right_in[r]
@@ -355,9 +356,7 @@ def judged_figures(labels: Mapping[str, int]) -> dict[str, Any] | None:
     return found
 
 
-def suite_rows(
-    rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]
-) -> list[dict[str, Any]]:
+def suite_rows(rows: Sequence[Mapping[str, Any]], manifest: Manifest) -> list[SuiteRow]:
     """Unweighted mean over the tasks of each suite, and the accuracy pooled over its items."""
     members = {t["task"]: t.get("suite") for t in manifest["tasks"]}
     items = {t["task"]: t["items"] for t in manifest["tasks"]}
@@ -366,7 +365,7 @@ def suite_rows(
         suite = members.get(row["task"])
         if suite and row["trials"]:
             groups.setdefault((suite, row["model"], row["arm"]), []).append(row)
-    found = []
+    found: list[SuiteRow] = []
     for (suite, model, arm), group in groups.items():
         if len(group) < 2:
             continue

@@ -12,6 +12,7 @@ from heartloop.data.files import SUFFIXES
 from heartloop.data.sources import file_sha256
 from heartloop.errors import DataError
 from heartloop.run.files import swapped
+from heartloop.run.layout import Manifest
 from heartloop.run.plan import Plan
 
 FOLDER = "data"
@@ -41,9 +42,7 @@ def keep_tables(folder: Path, tables: Mapping[str, Mapping[str, str]]) -> None:
             file.write(Path(name).read_bytes())
 
 
-def with_tables(
-    plan: Plan, folder: Path, manifest: Mapping[str, Any], data_dir: str | None = None
-) -> Plan:
+def with_tables(plan: Plan, folder: Path, manifest: Manifest, data_dir: str | None = None) -> Plan:
     """A run's plan with its tables where they are now, recognised by their hash.
 
     Looked for as the plan names them, then in the folder given, then in the run folder itself. A

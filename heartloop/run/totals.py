@@ -8,6 +8,7 @@ from typing import Any
 from heartloop.calls import Journal
 from heartloop.calls.records import usage_of
 from heartloop.run.folder import RunFolder
+from heartloop.run.layout import Paid
 from heartloop.run.verdicts import usage_dict
 from heartloop.types import Usage
 
@@ -48,7 +49,7 @@ class Totals:
             self._dollars = (self._dollars or 0.0) + record["cost"]
 
     @property
-    def paid(self) -> dict[str, Any]:
+    def paid(self) -> Paid:
         """``calls``, ``tokens`` and ``cost`` (None where no price is known)."""
         return {
             "calls": self._calls,
@@ -62,12 +63,12 @@ class Totals:
         return _by_class(self._failed)
 
 
-def paid_in(folder: RunFolder) -> dict[str, Any]:
+def paid_in(folder: RunFolder) -> Paid:
     """Calls, tokens and dollars of a journal, each call once; see `Totals`."""
     return journal_totals(folder)[0]
 
 
-def journal_totals(folder: RunFolder) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+def journal_totals(folder: RunFolder) -> tuple[Paid, list[dict[str, Any]]]:
     """What was paid, and which calls ended in an error and were never answered, in one pass."""
     totals = Totals()
     with Journal.open(folder.path, read_only=True) as journal:

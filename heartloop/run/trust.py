@@ -19,6 +19,7 @@ from typing import Any
 
 from heartloop.errors import UsageError
 from heartloop.run.doors import is_code
+from heartloop.run.layout import Manifest
 
 
 def signature(plan: Mapping[str, Any]) -> str | None:
@@ -32,7 +33,7 @@ def signature(plan: Mapping[str, Any]) -> str | None:
 
 def check_received(
     folder: Path,
-    manifest: Mapping[str, Any],
+    manifest: Manifest,
     *,
     asks: bool,
     named_server: bool = False,

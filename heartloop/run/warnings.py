@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from heartloop.run.doubtful import doubtful_warnings
+from heartloop.run.layout import Manifest, Summary
 
 if TYPE_CHECKING:
     from heartloop.run.results import ArmResults
@@ -17,8 +18,8 @@ READING_GAP = 0.01
 
 
 def warnings_for(
-    summary: Mapping[str, Any],
-    manifest: Mapping[str, Any],
+    summary: Summary,
+    manifest: Manifest,
     results: Sequence[ArmResults] = (),
 ) -> list[str]:
     """Warnings about a run, the gravest first; empty where there is nothing to warn of.
@@ -46,8 +47,8 @@ class Warned:
 
 
 def warnings_by_kind(
-    summary: Mapping[str, Any],
-    manifest: Mapping[str, Any],
+    summary: Summary,
+    manifest: Manifest,
     results: Sequence[ArmResults] = (),
 ) -> list[Warned]:
     """The same warnings, one entry a kind, the gravest kind first."""
@@ -81,7 +82,7 @@ def _where(rows: Iterable[Mapping[str, Any]], all_rows: Sequence[Mapping[str, An
     return ", ".join(names[:4]) + (f" and {len(names) - 4} more" if len(names) > 4 else "")
 
 
-def _chance(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> list[str]:
+def _chance(rows: Sequence[Mapping[str, Any]], manifest: Manifest) -> list[str]:
     chance = {t["task"]: t.get("metric_low") or t.get("chance") or 0.0 for t in manifest["tasks"]}
     below = []
     for row in rows:
@@ -109,7 +110,7 @@ def _groups(rows: Sequence[Mapping[str, Any]]) -> list[list[Mapping[str, Any]]]:
     return list(groups.values())
 
 
-def _unscored(rows: Sequence[Mapping[str, Any]], manifest: Mapping[str, Any]) -> list[str]:
+def _unscored(rows: Sequence[Mapping[str, Any]], manifest: Manifest) -> list[str]:
     apart = []
     for group in _groups(rows):
         high, low = max(group, key=_lost), min(group, key=_lost)
@@ -230,7 +231,7 @@ def _pooled(rows: Sequence[Mapping[str, Any]], arm: str) -> tuple[float, float, 
     return own, content, n
 
 
-def _greedy(manifest: Mapping[str, Any], results: Sequence[ArmResults]) -> list[str]:
+def _greedy(manifest: Manifest, results: Sequence[ArmResults]) -> list[str]:
     seeds = manifest["plan"]["seeds"]
     if len(seeds) < 2:
         return []
@@ -257,7 +258,7 @@ def _greedy(manifest: Mapping[str, Any], results: Sequence[ArmResults]) -> list[
     return []
 
 
-def _greedy_draws(manifest: Mapping[str, Any]) -> list[str]:
+def _greedy_draws(manifest: Manifest) -> list[str]:
     """Arms that draw several answers to one prompt at temperature 0, where all are the same."""
     asked = manifest["plan"].get("sampling", {}).get("temperature")
     if not any(t["sampling"].get("temperature", asked) == 0 for t in manifest["tasks"]):
