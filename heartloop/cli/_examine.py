@@ -17,6 +17,7 @@ from typing import Any, Literal
 from heartloop import __version__
 from heartloop.errors import CallError, HeartloopError
 from heartloop.models import ModelOptions, make_model
+from heartloop.models.kinds import KINDS
 from heartloop.run.folder import runs_dir
 from heartloop.types import Address, Message, Request, Sampling
 
@@ -27,9 +28,6 @@ EXTRAS = {
     "evaluate": "evaluate",
     "pyarrow": "parquet",
     "dspy": "dspy",
-    "transformers": "hf",
-    "torch": "hf",
-    "vllm": "vllm",
     "ray": "ray",
 }
 LEAST_FREE_GB = 2.0
@@ -61,6 +59,7 @@ def examine(
         _python,
         _core,
         _extras,
+        _kinds,
         _gpus,
         lambda: _disk(runs),
         lambda: _data(data_dir),
@@ -104,6 +103,20 @@ def _extras() -> list[Finding]:
             else:
                 remedy = f"only if you want it: pip install 'heartloop[{extra}]'"
                 found.append(Finding(package, "absent", "not installed", remedy))
+    return found
+
+
+def _kinds() -> list[Finding]:
+    """What can stand after ``--model`` here."""
+    found = []
+    for kind in KINDS.values():
+        lacking = [name for name in kind.needs if not importlib.util.find_spec(name)]
+        name = f"--model {kind.spec}"
+        if lacking:
+            said = f"{' and '.join(lacking)} not installed"
+            found.append(Finding(name, "absent", said, f"only if you want it: {kind.missing}"))
+        else:
+            found.append(Finding(name, "ok", kind.line))
     return found
 
 

@@ -8,6 +8,7 @@ import click
 
 from heartloop.cli._command import option_group
 from heartloop.cli._judges import judge_options
+from heartloop.models.kinds import SPECS
 from heartloop.types import PLACEMENTS
 
 ALLOW_CODE = click.option(
@@ -25,7 +26,7 @@ WHAT = option_group(
         "--model",
         multiple=True,
         metavar="M[,M]",
-        help="pocket, server/NAME, vllm/PATH, hf/PATH, replay/FILE or a litellm name.",
+        help=f"{SPECS}, or a name of litellm's.",
     ),
     click.option(
         "--method",

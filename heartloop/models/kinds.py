@@ -1,4 +1,4 @@
-"""The kinds of models: the one list that the maker, prices, estimates and the help read."""
+"""The kinds of models: the one list that the maker, prices, estimates, doctor and help read."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ class Kind:
         line: one line for people.
         free: its answers cost nothing unless the user's price list says otherwise.
         gpus: it takes the GPUs of the machine for itself.
-        missing: what to do where its module cannot be imported.
+        needs: packages that it needs beside the core.
+        missing: what to do where they are not there.
     """
 
     name: str
@@ -26,6 +27,7 @@ class Kind:
     line: str
     free: bool = True
     gpus: bool = False
+    needs: tuple[str, ...] = ()
     missing: str = ""
 
     @property
@@ -48,11 +50,13 @@ KINDS = {
         Kind(
             "vllm", "vllm", "VllmModel", "PATH-OR-ID",
             "vLLM that heartloop starts and stops, one server a GPU", gpus=True,
+            needs=("vllm",),
             missing="start the server yourself and use server/NAME with --base-url",
         ),
         Kind(
             "hf", "hf", "HFModel", "PATH-OR-ID",
             "transformers in this process (heartloop[hf]); a .gguf file, too", gpus=True,
+            needs=("transformers", "torch"),
             missing="install heartloop[hf] for models in this process",
         ),
         Kind("replay", "replay", "ReplayModel", "FILE.jsonl", "recorded outputs"),
@@ -60,6 +64,10 @@ KINDS = {
 }  # fmt: skip
 """By name. Any other name is one of an installed package (entry points ``heartloop.models``), else
 litellm's, and costs money."""
+
+
+SPECS = ", ".join(kind.spec for kind in KINDS.values())
+"""How all of them are written, for the help."""
 
 
 def kind_of(spec: str) -> Kind | None:

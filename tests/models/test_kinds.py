@@ -24,3 +24,18 @@ def test_each_kind_has_the_model_that_it_names(kind):
 def test_a_name_that_only_begins_like_a_kind_is_none_of_it():
     assert kind_of("pocketful/model") is None and kind_of("serverless") is None
     assert importlib.import_module("heartloop.cli.models")._kinds()[0][0] == "pocket"
+
+
+def test_help_and_doctor_name_every_kind(monkeypatch):
+    from heartloop.cli import _examine
+    from heartloop.cli._flags import WHAT
+
+    function = WHAT(lambda: None)
+    said = next(p.help for p in function.__click_params__ if p.name == "model")
+    assert all(kind.spec in said for kind in KINDS.values())
+    monkeypatch.setattr(_examine.importlib.util, "find_spec", lambda name: None)
+    found = {one.name: one for one in _examine._kinds()}
+    assert list(found) == [f"--model {kind.spec}" for kind in KINDS.values()]
+    lacking = {name for name, one in found.items() if one.state == "absent"}
+    assert lacking == {f"--model {kind.spec}" for kind in KINDS.values() if kind.needs}
+    assert all(found[name].remedy for name in lacking)
