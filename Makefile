@@ -7,7 +7,7 @@ RUN_LIMIT ?= 120
 # Cached bytecode makes every start several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint bench test-slow test-ray test-hf test-dspy test-vllm test-browser docs clean help
+.PHONY: run test lint bench test-slow test-ray test-hf test-dspy test-tools test-vllm test-browser docs clean help
 
 help:
 	@echo "make run           the main job on the embedded model: a report you can open, in minutes"
@@ -15,7 +15,7 @@ help:
 	@echo "make lint          ruff and mypy"
 	@echo "make bench         benchmarks that need nothing but two cores"
 	@echo "make test-slow     long simulations and fuzzing"
-	@echo "make test-ray | test-hf | test-dspy | test-vllm | test-browser   tests with their own installs"
+	@echo "make test-ray | test-hf | test-dspy | test-tools | test-vllm | test-browser   tests with their own installs"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -66,6 +66,10 @@ test-hf: $(VENV)/.installed-dev
 test-dspy: $(VENV)/.installed-dev
 	$(BIN)/python -m pip install --quiet -e '.[dspy]'
 	$(BIN)/python -m pytest -m dspy --timeout 600
+
+test-tools: $(VENV)/.installed-dev
+	$(BIN)/python -m pip install --quiet -e '.[inspect,lm-eval]'
+	$(BIN)/python -m pytest -m tools --timeout 600
 
 # The real vLLM, on CPU, in a virtual environment of its own (it pins its own torch).
 VLLM_VENV ?= .venv-vllm

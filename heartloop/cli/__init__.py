@@ -22,6 +22,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "score": ("score", "score_command", "Grade a run again from its journal, without new calls."),
     "compare": ("compare", "compare_command", "Paired tests between arms or runs."),
     "report": ("report", "report_command", "Write one HTML page that opens offline."),
+    "import": ("imports", "import_group", "Bring results of other tools as a run."),
     "export": ("export", "export_command", "Write a run as parquet, JSON lines or CSV."),
     "grade": ("grade", "grade_command", "Grade answers from anywhere."),
     "optimize": ("optimize", "optimize_command", "Find the stimulus worth using, or none."),

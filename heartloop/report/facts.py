@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from heartloop.report.arms import Loaded
@@ -176,19 +175,9 @@ SAMPLE = 60
 async def _baselines(run: Loaded) -> dict[str, dict[str, float | None]]:
     from heartloop.errors import HeartloopError
     from heartloop.grading.baselines import baselines_for
-    from heartloop.run.load import close_tasks, load_tasks
-    from heartloop.run.plan import plan_from_dict
-    from heartloop.run.tables import with_tables
+    from heartloop.run.load import close_tasks, tasks_at_hand
 
-    # Nothing is fetched for a report: only data that are where the run found them.
-    if not all(d["practice"] or Path(d["source"]).exists() for d in run.manifest["data"]):
-        return {}
-    try:
-        plan = plan_from_dict(run.manifest["plan"], str(run.folder.path))
-        plan = with_tables(plan, run.folder.path, run.manifest)
-        tasks = load_tasks(plan, download=False)
-    except (HeartloopError, OSError):
-        return {}
+    tasks = tasks_at_hand(run.folder)
     found = {}
     try:
         for task in tasks:

@@ -12,7 +12,7 @@ from heartloop.calls import Caps, Client, Journal, Limits, load_prices
 from heartloop.calls.prices import price_of
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
-from heartloop.errors import UsageError
+from heartloop.errors import HeartloopError, UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.grading.judge import Judge
 from heartloop.models import ModelOptions, make_model
@@ -20,6 +20,7 @@ from heartloop.models.urls import base_url
 from heartloop.run.ask import judge_ask
 from heartloop.run.claim import asked_questions
 from heartloop.run.doors import verifier_card
+from heartloop.run.folder import RunFolder
 from heartloop.run.judges import (
     JudgeModel,
     judge_options,
@@ -283,6 +284,26 @@ async def close_tasks(tasks: Sequence[LoadedTask]) -> None:
     for task in tasks:
         await task.grader.close()
         await task.grader.pool.close()
+
+
+def tasks_at_hand(folder: RunFolder) -> list[LoadedTask]:
+    """A run's tasks with their data, where these are as the run found them; else none.
+
+    Nothing is fetched. The tasks are the caller's to close (`heartloop.run.load.close_tasks`).
+    """
+    from heartloop.run.plan import plan_from_dict
+    from heartloop.run.tables import with_tables
+
+    manifest = folder.manifest
+    if "imported" in manifest:
+        return []
+    if not all(d["practice"] or Path(d["source"]).exists() for d in manifest["data"]):
+        return []
+    try:
+        plan = plan_from_dict(manifest["plan"], str(folder.path))
+        return load_tasks(with_tables(plan, folder.path, manifest), download=False)
+    except (HeartloopError, OSError):
+        return []
 
 
 def task_facts(task: LoadedTask) -> TaskFacts:

@@ -39,6 +39,8 @@ FIELDS: dict[str, str] = {
     "pilot": "the token-only pilot that fixed the draws of `resample`; absent where none was made",
     "gate": "treatments whose claim stood, twins that were asked for them, and twins left out of "
     "the plan; absent where none waits for a claim",
+    "imported": "for results of another tool: the tool, the files with their sha256, and what they "
+    "did not hold; else absent",
     "reused": "runs whose answers were taken over, and how many; else null",
     "ray": "shards and how many were lost, for runs on Ray",
     "shard": "(index, count) of a sharded run, else null",

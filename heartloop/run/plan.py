@@ -186,6 +186,13 @@ def recorded_plan(manifest: Manifest, where: str) -> Plan:
     """
     from heartloop.methods import older_defaults
 
+    if "imported" in manifest:
+        tool = manifest["imported"]["tool"]
+        raise UsageError(
+            f"{where}: its answers were imported from {tool}; they can be compared, reported and "
+            "exported, but nothing can be asked or graded anew"
+        )
+
     plan = plan_from_dict(manifest["plan"], where)
     if "order" not in manifest["plan"]:
         plan = dataclasses.replace(plan, order="listed")
