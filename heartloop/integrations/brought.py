@@ -23,6 +23,7 @@ from heartloop.errors import UsageError
 from heartloop.run.claim import claim_dict, claim_of
 from heartloop.run.files import swapped
 from heartloop.run.folder import VERDICTS, RunFolder
+from heartloop.run.layout import DataFacts, Manifest, Summary, TaskFacts
 from heartloop.run.load import question_hash
 from heartloop.run.manifest import SCHEMA, versions
 from heartloop.run.plan import Plan
@@ -128,7 +129,7 @@ WORDS = {
 """Words of other tools for right and wrong; ``C`` and ``I`` are Inspect's."""
 
 
-def write_run(found: Brought, folder: RunFolder, command: str = "") -> dict[str, Any]:
+def write_run(found: Brought, folder: RunFolder, command: str = "") -> Summary:
     """Write what was found as a run, and return its summary.
 
     Args:
@@ -155,7 +156,7 @@ def write_run(found: Brought, folder: RunFolder, command: str = "") -> dict[str,
     )
     begun = now()
     files = [{"file": file.name, "sha256": file_sha256(file)} for file in found.files]
-    manifest: dict[str, Any] = {
+    manifest: Manifest = {
         "schema": SCHEMA,
         "run": folder.name,
         "plan": plan.to_dict(),
@@ -199,7 +200,7 @@ def _checked(samples: Sequence[Sample]) -> list[Sample]:
     return list(samples)
 
 
-def _task(name: str, questions: Sequence[str], metric: str, tool: str) -> dict[str, Any]:
+def _task(name: str, questions: Sequence[str], metric: str, tool: str) -> TaskFacts:
     # There is no card: what a task is, is the tool that graded it and the name of its score.
     card = hashlib.sha256(f"{tool.split()[0]}\n{name}\n{metric}".encode()).hexdigest()
     return {
@@ -225,7 +226,7 @@ def _task(name: str, questions: Sequence[str], metric: str, tool: str) -> dict[s
     }
 
 
-def _data(task: str, questions: Sequence[str], found: Brought) -> dict[str, Any]:
+def _data(task: str, questions: Sequence[str], found: Brought) -> DataFacts:
     return {
         "task": task,
         "source": f"imported from {found.tool}",

@@ -84,6 +84,7 @@ class Manifest(_Manifest, total=False):
     pilot: dict[str, Any]
     gate: dict[str, list[str]]
     search: dict[str, Any]
+    imported: dict[str, Any]
     reused: dict[str, Any] | None
     ray: dict[str, Any]
     shard: list[int] | None
