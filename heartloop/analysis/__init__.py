@@ -30,6 +30,8 @@ variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bo
 clusters, stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves`` (equal
 compute), ``contrasts`` (a task's own metric: tests, simultaneous intervals, content and form),
 ``words`` (which word a difference may carry), ``meta`` (a contrast over models),
+``ratios`` (F and other ratios of sums),
+``spread`` (variance between tasks, questions and draws),
 ``power``, ``sequential`` (looks that keep their error rate),
 ``diagnostics`` (flips, sycophancy, summaries), ``preference`` and ``preference_runs``
 (preference bias of label predictions, one run and several), ``mixed`` (mixed-effects logistic

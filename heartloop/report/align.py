@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -13,7 +13,10 @@ from heartloop.analysis.curves import Attempts, attempts
 from heartloop.report.arms import Entry, Pair
 
 if TYPE_CHECKING:
-    from heartloop.run.results import ArmResults
+    from heartloop.run.results import ArmResults, Steps
+
+Cost = Callable[["Steps"], np.ndarray]
+"""What every candidate had cost, up to and including its own call."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,7 +152,7 @@ def is_independent(part: ArmResults) -> bool:
     return part.rounds.shape[2] == 1
 
 
-def attempt_values(aligned: Aligned, which: int, cost: str = "tokens") -> Attempts:
+def attempt_values(aligned: Aligned, which: int, cost: Cost | None = None) -> Attempts:
     """What an arm would hand in as its budget grows, over shared questions and seeds.
 
     Oracle mode: right from the first right candidate on. Verifier-free: a loop hands in its latest
@@ -159,7 +162,7 @@ def attempt_values(aligned: Aligned, which: int, cost: str = "tokens") -> Attemp
     Args:
         aligned: from `align`.
         which: index of the entry.
-        cost: ``tokens`` or ``calls``.
+        cost: what each candidate had cost; default tokens.
     """
     entry = aligned.entries[which]
     columns = {c: i for i, c in enumerate(aligned.columns[which])}
@@ -174,6 +177,7 @@ def attempt_values(aligned: Aligned, which: int, cost: str = "tokens") -> Attemp
         offset += len(rows)
         seeds = len(part.seeds)
         steps = part.steps
+        costs = None if cost is None else cost(steps)
         starts = np.flatnonzero(np.r_[True, np.diff(steps.row) != 0])
         ends = np.r_[starts[1:], len(steps.row)]
         independent = is_independent(part)
@@ -182,7 +186,7 @@ def attempt_values(aligned: Aligned, which: int, cost: str = "tokens") -> Attemp
             if i not in place or j not in columns:
                 continue
             question += [place[i] * width + columns[j]] * (b - a)
-            spent += getattr(steps, cost)[a:b].tolist()
+            spent += (steps.tokens if costs is None else costs)[a:b].tolist()
             value += _values(steps, a, b, part, independent, part.outcomes[i, j] == 1)
     return attempts(question, spent, value, aligned.questions * width)
 

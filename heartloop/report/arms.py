@@ -224,6 +224,21 @@ def _match_models(base: Sequence[Entry], other: Sequence[Entry]) -> list[Pair]:
     return shared
 
 
+def wordings_of(arms: Sequence[Entry]) -> dict[str, list[Entry]]:
+    """Single-stimulus arms by set, and by the stimulus they paraphrase."""
+    groups: dict[str, list[Entry]] = {}
+    for arm in arms:
+        stimuli = arm.any.plan["stimuli"]
+        if len(stimuli) != 1:
+            continue
+        one = stimuli[0]
+        if one["kind"] == "stimulus":
+            groups.setdefault(one["set"], []).append(arm)
+        of = one["of"] if one["kind"] == "paraphrase" else f"{one['set']}:{one['id']}"
+        groups.setdefault(f"paraphrases of {of}", []).append(arm)
+    return {label: members for label, members in groups.items() if len(members) > 1}
+
+
 def differences(first: Loaded, second: Loaded) -> list[str]:
     """What makes two runs not comparable: data, cards, sampling, mode, words, defaults."""
     from heartloop.run.pins import changes

@@ -152,7 +152,9 @@ def rounds_section(found: Sequence[Entry]) -> str:
         for entry in draws[:2]:
             aligned = align([entry])
             assert aligned is not None
-            values = step_table(attempt_values(aligned, 0, "calls"), np.arange(1.0, last + 1))[0]
+            values = step_table(
+                attempt_values(aligned, 0, lambda steps: steps.calls), np.arange(1.0, last + 1)
+            )[0]
             codes = values.reshape(len(aligned.tasks), -1, last) > 0.5
             shares = [
                 accuracy(codes[:, :, r].astype(np.int8), aligned.clusters).of_all

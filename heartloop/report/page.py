@@ -14,6 +14,7 @@ from heartloop.errors import UsageError
 from heartloop.report import claim_tables, figures, versus
 from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
+from heartloop.report.beside import beside_section
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.esc import esc_section, is_support_run
 from heartloop.report.facts import baselines, deviations, plan_section
@@ -173,7 +174,8 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
         or note("A single arm, or too little is complete: there is nothing to compare it with."),
         "results": figures.results_section(found)
         + (figures.judged_table(summary) if summary else "")
-        + figures.repeats_table(summary),
+        + figures.repeats_table(summary)
+        + ("" if searched else beside_section(run, read_claim(run.manifest))),
         "rounds": figures.rounds_section(found),
         "compute": figures.compute_section(found),
         "flips": figures.flips_section(found),

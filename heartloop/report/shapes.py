@@ -12,30 +12,33 @@ if TYPE_CHECKING:
     from heartloop.analysis.suites import ClassEffect
     from heartloop.report.across import Across
     from heartloop.report.answered import Answered
+    from heartloop.report.beside import Beside
     from heartloop.report.findings import Findings
     from heartloop.types import Claim
 
 
 @dataclass(frozen=True, slots=True)
-class EqualTokens:
-    """Arm and control cut at the same mean number of tokens a question.
+class EqualSpending:
+    """Arm and control cut where both spend the same a question.
 
     Attributes:
+        unit: ``tokens``, ``completion tokens`` or ``dollars``.
         cut: ``arm``, ``control`` or ``neither``: whose journal was cut.
-        cap: tokens a question at which it was cut; None where neither was.
-        tokens_arm, tokens_control: mean tokens a question and seed that are left.
+        cap: amount a question at which it was cut; None where neither was.
+        spent_arm, spent_control: mean amount a question and seed that is left.
         ratio: the first over the second: 1 is equal.
         comparison: the paired comparison at that cut.
-        break_even: from which budget on the arm is ahead.
+        break_even: from which budget on the arm is ahead; tokens only.
     """
 
+    unit: str
     cut: str
     cap: float | None
-    tokens_arm: float
-    tokens_control: float
+    spent_arm: float
+    spent_control: float
     ratio: float | None
     comparison: Comparison
-    break_even: BreakEven
+    break_even: BreakEven | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +55,7 @@ class Row:
         picked_low, picked_high: interval of the difference on the task's own metric that holds
             for all arms it might have been picked from.
         tokens_arm, tokens_control: mean tokens a question and seed; ``calls_*`` likewise.
-        equal_tokens: the equal-token reading, where both ask more than once.
+        equal: both at equal tokens, completion tokens and dollars, where both ask more than once.
         notes: what was left out or dropped.
     """
 
@@ -70,7 +73,7 @@ class Row:
     tokens_control: float
     calls_arm: float
     calls_control: float
-    equal_tokens: EqualTokens | None
+    equal: tuple[EqualSpending, ...]
     notes: tuple[str, ...]
     picked: int = 0
     picked_low: float | None = None
@@ -116,6 +119,7 @@ class Study:
         findings: what the claim comes to, one a model.
         across: the claim's contrasts over the models of one or several runs of it; empty where
             there is one model and one run, or the runs do not share a claim.
+        beside: further figures of one run, with intervals and without words.
         answered: how the arms answered, one a model, where a share differs by over five points.
         post_hoc: why no word is said: what was chosen after the fact; empty where nothing was.
     """
@@ -134,6 +138,7 @@ class Study:
     post_hoc: tuple[str, ...] = ()
     answered: tuple[tuple[Answered, ...], ...] = ()
     across: tuple[Across, ...] = ()
+    beside: Beside | None = None
 
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``: shares, not points."""

@@ -12,7 +12,7 @@ import numpy as np
 from heartloop.analysis import ABSENT, CORRECT
 from heartloop.errors import UsageError
 from heartloop.report.across import across
-from heartloop.report.align import Aligned, align, attempt_values, pair_up, to_codes
+from heartloop.report.align import Aligned, align, pair_up
 from heartloop.report.answered import differing
 from heartloop.report.arms import (
     Entry,
@@ -26,10 +26,13 @@ from heartloop.report.arms import (
     pairs_between,
     pairs_within,
     pick,
+    wordings_of,
 )
+from heartloop.report.beside import beside, speaks_alone
+from heartloop.report.equal import equal_spending
 from heartloop.report.findings import Findings, findings, stack
 from heartloop.report.search import MIXED, is_search
-from heartloop.report.shapes import Best, EqualTokens, Row, StimulusClass, Study
+from heartloop.report.shapes import Best, EqualSpending, Row, StimulusClass, Study
 from heartloop.run.claim import read_claim, same_claim
 from heartloop.run.state import headline
 from heartloop.types import Claim
@@ -76,7 +79,7 @@ def compare_specs(
         pairs = pairs_between(named)
     else:
         run, arm = named[0]
-        pairs = pairs_within(run)
+        pairs = _pairs_of(run)
         if arm is not None:
             chosen = pick(run, arm)
             pairs = [p for p in pairs if p.arm.arm == arm]
@@ -116,9 +119,20 @@ def compare_specs(
         every = tuple(findings(named[0][0], claim))
         shown = tuple(differing(named[0][0], every))
         result = replace(result, claim=claim, findings=every, answered=shown)
+        result = replace(result, beside=beside(named[0][0], claim))
         if stopped_too_early(every):  # the details would compare those that finish first
             result = replace(result, rows=(), best=(), classes=())
     return result
+
+
+def _pairs_of(run: Loaded) -> list[Pair]:
+    """Pairs within a run; none where its only arm has figures that stand alone."""
+    try:
+        return pairs_within(run)
+    except UsageError:
+        if speaks_alone(run):
+            return []
+        raise
 
 
 def _together(named: Sequence[tuple[Loaded, str | None]]) -> list[Loaded]:
@@ -287,9 +301,9 @@ def _row(
         [float(aligned.stack(i, what)[shared].mean()) for i in (0, 1)]
         for what in ("tokens", "calls")
     ]
-    equal = None
+    equal: tuple[EqualSpending, ...] = ()
     if curves and min(used[1]) > 1:
-        equal = equal_tokens(aligned, codes, shared, options)
+        equal = equal_spending(aligned, codes, shared, options)
     return Row(
         arm=names[0],
         control=names[1],
@@ -305,7 +319,7 @@ def _row(
         tokens_control=used[0][1],
         calls_arm=used[1][0],
         calls_control=used[1][1],
-        equal_tokens=equal,
+        equal=equal,
         notes=tuple(dict.fromkeys((*aligned.notes, *main.notes))),
     )
 
@@ -314,42 +328,6 @@ def _reading(found: Comparison, level: float) -> int:
     if found.p > 1 - level:
         return 0
     return 1 if found.difference > 0 else -1
-
-
-def equal_tokens(
-    aligned: Aligned, codes: Sequence[np.ndarray], shared: np.ndarray, options: dict[str, Any]
-) -> EqualTokens:
-    """Cut the dearer arm's journal so that both arms spend the same mean tokens a question.
-
-    The cap is a number of tokens, the same for every question, chosen from spending alone: the one
-    at which the mean spending is nearest to that of the cheaper arm.
-    """
-    from heartloop.analysis import break_even, compare_arms
-    from heartloop.analysis.curves import budget_grid, step_table
-
-    data = [attempt_values(aligned, i) for i in (0, 1)]
-    total = [aligned.stack(i, "tokens").astype(float) for i in (0, 1)]
-    spent = [float(t[shared].mean()) for t in total]
-    dear = int(spent[1] > spent[0])
-    cheap = 1 - dear
-    grid = budget_grid(data[dear])
-    tables = step_table(data[dear], grid)
-    means = tables[1].reshape(aligned.questions, -1, len(grid))[shared].mean(axis=0)
-    at = int(np.abs(means - spent[cheap]).argmin())
-    cut = [np.asarray(c) for c in codes]
-    uncut = spent[dear] - spent[cheap] <= abs(means[at] - spent[cheap])
-    if not uncut:
-        cut[dear] = to_codes(tables[0][:, at], aligned.questions, shared)
-        spent[dear] = float(means[at])
-    return EqualTokens(
-        cut="neither" if uncut else ("arm", "control")[dear],
-        cap=None if uncut else float(grid[at]),
-        tokens_arm=spent[0],
-        tokens_control=spent[1],
-        ratio=spent[0] / spent[1] if spent[1] else None,
-        comparison=compare_arms(*cut, **{**options, "draws": 100}),
-        break_even=break_even(data[0], data[1], draws=500),
-    )
 
 
 def _groups(pairs: Sequence[Pair]) -> list[tuple[Entry, list[Entry]]]:
@@ -400,7 +378,7 @@ def _classes(pairs: Sequence[Pair], level: float) -> list[StimulusClass]:
 
     found = []
     for control, arms in _groups(pairs):
-        for label, members in _wordings(arms).items():
+        for label, members in wordings_of(arms).items():
             aligned = align((control, *members))
             if len(members) < 2 or aligned is None:
                 continue
@@ -416,21 +394,6 @@ def _classes(pairs: Sequence[Pair], level: float) -> list[StimulusClass]:
             effect = stimulus_class_effect(effects, level)
             found.append(StimulusClass(control.model, control.arm, label, names_of, unit, effect))
     return found
-
-
-def _wordings(arms: Sequence[Entry]) -> dict[str, list[Entry]]:
-    """Single-stimulus arms by set, and by the stimulus they paraphrase."""
-    groups: dict[str, list[Entry]] = {}
-    for arm in arms:
-        stimuli = arm.any.plan["stimuli"]
-        if len(stimuli) != 1:
-            continue
-        one = stimuli[0]
-        if one["kind"] == "stimulus":
-            groups.setdefault(one["set"], []).append(arm)
-        of = one["of"] if one["kind"] == "paraphrase" else f"{one['set']}:{one['id']}"
-        groups.setdefault(f"paraphrases of {of}", []).append(arm)
-    return {label: members for label, members in groups.items() if len(members) > 1}
 
 
 def _notes(pairs: Sequence[Pair]) -> list[str]:

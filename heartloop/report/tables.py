@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from heartloop.report.answered import answered_table
 from heartloop.report.claim_tables import blocks as claim_blocks
-from heartloop.report.shapes import Best, Row, Study
+from heartloop.report.shapes import Best, EqualSpending, Row, Study
 from heartloop.report.writing import markdown_table, p_value, points, span, text_table
 
 
@@ -29,6 +29,10 @@ def render(study: Study, markdown: bool = False) -> str:
         blocks += [text for text in (sentence_across(study.across),) if text]
         blocks += across_blocks(study.across, make)
     blocks += [f"POST HOC, no word is said: {text}" for text in study.post_hoc]
+    if study.beside is not None:
+        from heartloop.report.beside import blocks as beside_blocks
+
+        blocks += beside_blocks(study.beside, make)
     if not rows:
         return _join(blocks)
     heads = ["arm − control", "n", "arm %", "control %", "diff", f"{level} CI", "p", "p Holm",
@@ -139,24 +143,34 @@ def _readings(row: Row) -> list[str]:
 
 
 def _equal(study: Study, make: Callable[..., str]) -> list[str]:
-    rows = [(r, r.equal_tokens) for r in study.rows if r.equal_tokens is not None]
-    if not rows:
-        return []
-    heads = ["at equal tokens", "cut", "tokens/question", "ratio", "arm %", "control %", "diff",
-             f"{study.level:.0%} CI", "p", "arm ahead from"]  # fmt: skip
-    lines = []
-    for row, equal in rows:
-        c = equal.comparison
-        cut = "–" if equal.cap is None else f"{equal.cut} at {equal.cap:,.0f}"
-        ahead = equal.break_even.budget
-        lines.append([
-            _name(row), cut, f"{equal.tokens_arm:,.0f} / {equal.tokens_control:,.0f}",
-            "–" if equal.ratio is None else f"{equal.ratio:.2f}",
-            points(c.a.of_all.estimate, False), points(c.b.of_all.estimate, False),
-            points(c.difference), span(c.low, c.high), p_value(c.p),
-            "nowhere" if ahead is None else f"{ahead:,.0f} tokens",
-        ])  # fmt: skip
-    return [make(heads, lines)]
+    rows = [(r, equal) for r in study.rows for equal in r.equal]
+    return [make(equal_heads(study), [equal_cells(*row) for row in rows])] if rows else []
+
+
+def equal_heads(study: Study) -> list[str]:
+    """Columns of the table of equal spending."""
+    return ["at equal", "arm − control", "cut", "spent a question", "ratio", "arm %", "control %",
+            "diff", f"{study.level:.0%} CI", "p", "arm ahead from"]  # fmt: skip
+
+
+def equal_cells(row: Row, equal: EqualSpending) -> list[str]:
+    """One line of that table."""
+    c = equal.comparison
+
+    def amount(value: float) -> str:
+        return f"${value:.6f}" if equal.unit == "dollars" else f"{value:,.0f}"
+
+    ahead = "–"
+    if equal.break_even is not None:
+        budget = equal.break_even.budget
+        ahead = "nowhere" if budget is None else f"{budget:,.0f} tokens"
+    return [
+        equal.unit, _name(row), "–" if equal.cap is None else f"{equal.cut} at {amount(equal.cap)}",
+        f"{amount(equal.spent_arm)} / {amount(equal.spent_control)}",
+        "–" if equal.ratio is None else f"{equal.ratio:.2f}",
+        points(c.a.of_all.estimate, False), points(c.b.of_all.estimate, False),
+        points(c.difference), span(c.low, c.high), p_value(c.p), ahead,
+    ]  # fmt: skip
 
 
 def _suite(row: Row) -> list[str]:

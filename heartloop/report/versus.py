@@ -13,6 +13,7 @@ from heartloop.report.arms import Entry, controls_of, is_treatment
 from heartloop.report.figures import name_of, percent
 from heartloop.report.html import e, figure, note, table
 from heartloop.report.shapes import Study
+from heartloop.report.tables import equal_cells, equal_heads
 from heartloop.report.writing import p_value, points, span
 
 
@@ -98,27 +99,15 @@ def forest_section(study: Study) -> str:
                 caption="Classes of stimuli: the wordings are a sample of what might be said",
             )
         )  # fmt: skip
-    equal = [(r, r.equal_tokens) for r in rows if r.equal_tokens]
+    equal = [(r, one) for r in rows for one in r.equal]
     if equal:
         parts.append(
             table(
-                ["at equal tokens", "cut", "tokens a question", "arm %", "control %",
-                 "difference", "95 % CI", "p", "arm ahead from"],
-                [
-                    [f"{r.arm} − {r.control}",
-                     "neither" if q.cap is None else f"{q.cut} at {q.cap:,.0f}",
-                     f"{q.tokens_arm:,.0f} / {q.tokens_control:,.0f}",
-                     points(q.comparison.a.of_all.estimate, False),
-                     points(q.comparison.b.of_all.estimate, False),
-                     points(q.comparison.difference),
-                     span(q.comparison.low, q.comparison.high), p_value(q.comparison.p),
-                     "nowhere" if q.break_even.budget is None
-                     else f"{q.break_even.budget:,.0f} tokens"]
-                    for r, q in equal
-                ],
-                caption="The journal of the dearer arm cut where both spend the same mean tokens",
+                equal_heads(study),
+                [equal_cells(*row) for row in equal],
+                caption="The dearer arm cut where both spend the same a question",
             )
-        )  # fmt: skip
+        )
     return "".join(parts)
 
 

@@ -29,7 +29,8 @@ class Steps:
         row: trace of the candidate, question index × seeds + seed column; ``round``, ``draw``.
         code, content: outcome under both readings; ``answer``: what was extracted, or None.
         tokens, calls: what the trace had used up to and including this candidate's call, and on
-            its last candidate everything that the trace used.
+            its last candidate everything that the trace used; ``completion``: the part of the
+            tokens that was written by the model.
         selected: the candidate handed in; ``merged``: a synthesis of the others.
     """
 
@@ -41,6 +42,7 @@ class Steps:
     answer: np.ndarray
     tokens: np.ndarray
     calls: np.ndarray
+    completion: np.ndarray
     selected: np.ndarray
     merged: np.ndarray
 
@@ -126,6 +128,7 @@ class SlimStep(NamedTuple):
     cue: str
     selected: bool
     merged: bool
+    completion: int
 
 
 class SlimTrace(NamedTuple):
@@ -223,6 +226,7 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> SlimTrace:
             line["cue"],
             line["selected"],
             line["purpose"] != "answer",
+            min(MOST_TOKENS, line["usage"]["completion"]),
         )
         for line in trace
     ]
@@ -357,6 +361,7 @@ def _steps(traces: Sequence[SlimTrace], row: Mapping[str, int], seeds: Mapping[i
         answer=answers,
         tokens=column("tokens", INT64),
         calls=column("calls", INT64),
+        completion=column("completion", INT64),
         selected=column("selected", bool),
         merged=column("merged", bool),
     )

@@ -238,7 +238,7 @@ def _cut(trace: SlimTrace, budget: float) -> SlimTrace:
     """A trace of an oracle loop as it stood when it had spent at most so many tokens."""
     steps = [step for step in trace.steps if step.tokens <= budget]
     if not steps:  # no answer was in yet
-        steps = [SlimStep(0, 0, INCORRECT, INCORRECT, None, 0, 0, 0, "", True, False)]
+        steps = [SlimStep(0, 0, INCORRECT, INCORRECT, None, 0, 0, 0, "", True, False, 0)]
 
     def final(codes: Sequence[int]) -> int:
         return CORRECT if CORRECT in codes else codes[-1]

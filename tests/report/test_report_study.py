@@ -43,10 +43,12 @@ def test_equal_tokens_cut_the_dearer_arm_to_what_the_cheaper_spent(tmp_path: Pat
     make_run(tmp_path / "a", questions=300)
     row = compare_specs(["a"], tmp_path).rows[0]
     assert row.tokens_arm > 1.3 * row.tokens_control
-    equal = row.equal_tokens
-    assert equal is not None and equal.cut == "arm"
+    equal, decoded = row.equal  # no price is known, so there are no dollars
+    assert equal.unit == "tokens" and equal.cut == "arm"
     assert equal.ratio == pytest.approx(1, abs=0.25)
-    assert equal.tokens_control == pytest.approx(row.tokens_control)
+    assert equal.spent_control == pytest.approx(row.tokens_control)
+    assert decoded.unit == "completion tokens"
+    assert decoded.spent_control == pytest.approx(30 * row.calls_control)
     assert equal.comparison.difference < row.comparison.difference
 
 

@@ -179,6 +179,19 @@ def test_score_judges_an_old_run_anew_beside_its_own_verdicts(loopback, tmp_path
     assert "add --yes" in capsys.readouterr().err
 
 
+def test_f_and_its_parts_have_intervals_of_their_own(loopback, tmp_path, capsys):
+    model = loopback(lambda body: "Rome")
+    judge = loopback(lambda body: CORRECT if "number 1" in str(body["messages"]) else INCORRECT)
+    run(tmp_path, model, "--judge", "server/j", "--judge-base-url", judge.url)
+    capsys.readouterr()
+    heartloop("compare", "r", "--runs", str(tmp_path / "runs"), "--json")
+    found = json.loads(capsys.readouterr().out)["beside"]["judged"]
+    assert [f["name"] for f in found] == ["correct given attempted", "F", "attempted"]
+    f = found[1]["ratio"]
+    assert f["value"] == pytest.approx(1 / 3)
+    assert f["low"] <= f["value"] <= f["high"] and f["low"] < f["high"]
+
+
 def test_the_panels_agreement_is_in_summary_and_terminal(loopback, tmp_path, capsys):
     model = loopback(lambda body: "Rome")
     kind = loopback(lambda body: CORRECT)
