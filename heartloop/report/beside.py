@@ -8,6 +8,7 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ class Beside:
 def beside(run: Loaded, claim: Claim) -> Beside:
     """All of it, from the verdicts of a run."""
     found = entries(run)
-    rows = (run.summary or {}).get("arms", ())
+    rows = _summary_rows(run)
     return Beside(
         judged=tuple(_judged(run, claim)),
         repeats=tuple(tuple(row) for row in repeat_lines(rows)),
@@ -101,9 +102,13 @@ def beside(run: Loaded, claim: Claim) -> Beside:
     )
 
 
+def _summary_rows(run: Loaded) -> Sequence[Mapping[str, Any]]:
+    return run.summary["arms"] if run.summary else ()
+
+
 def speaks_alone(run: Loaded) -> bool:
     """Whether an arm has figures of its own: several answers a question, or judged labels."""
-    rows = (run.summary or {}).get("arms", ())
+    rows = _summary_rows(run)
     return bool(repeat_lines(rows)) or any(row.get("judged") for row in rows)
 
 
@@ -131,7 +136,7 @@ def _judged(run: Loaded, claim: Claim) -> list[JudgedFigure]:
     from heartloop.run.verdicts import read_traces
 
     modes = {t["task"]: t["mode"] for t in run.manifest["tasks"]}
-    if not any(row.get("judged") for row in (run.summary or {}).get("arms", ())):
+    if not any(row.get("judged") for row in _summary_rows(run)):
         return []
     labels: dict[tuple[str, str], dict[str, dict[str, list[dict[str, str]]]]] = {}
     clusters: dict[tuple[str, str], str] = {}
