@@ -26,16 +26,15 @@ own cluster. Accuracies and differences are shares in [0, 1]; a *point* is 0.01.
 Modules: ``proportions`` (accuracy with intervals), ``passk`` (pass@k, maj@k, best@k, pass^k,
 variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bootstrap), ``score``
 (score intervals, TOST), ``compare`` (everything that ``heartloop compare`` prints),
-``multiplicity`` (Holm, Benjamini-Hochberg, max-T), ``suites`` (normalised metrics, tasks as
-clusters, stimulus classes), ``selection`` (winner's curse, selection efficiency), ``curves`` (equal
+``multiplicity`` (Holm, Benjamini-Hochberg), ``suites`` (normalised metrics, tasks as
+clusters, stimulus classes), ``selection`` (winner's curse), ``curves`` (equal
 compute), ``contrasts`` (a task's own metric: tests, simultaneous intervals, content and form),
 ``words`` (which word a difference may carry), ``meta`` (a contrast over models),
 ``ratios`` (F and other ratios of sums),
 ``spread`` (variance between tasks, questions and draws),
 ``power``, ``sequential`` (looks that keep their error rate),
-``diagnostics`` (flips, sycophancy, summaries), ``preference`` and ``preference_runs``
-(preference bias of label predictions, one run and several), ``mixed`` (mixed-effects logistic
-regression), ``tables`` (comparisons as text, Markdown or LaTeX). Names are importable from here and
+``diagnostics`` (flips, sycophancy), ``preference`` and ``preference_runs``
+(preference bias of label predictions, one run and several). Names are importable from here and
 loaded on first use, so that importing the package costs nothing.
 """
 
@@ -52,7 +51,6 @@ _HOME = {
     "Accuracy": "proportions",
     "Interval": "proportions",
     "accuracy": "proportions",
-    "mixed_logit": "mixed",
     "wilson": "proportions",
     "answer_classes": "passk",
     "best_at_k": "passk",
@@ -69,7 +67,6 @@ _HOME = {
     "cohens_h": "paired",
     "Comparison": "compare",
     "compare_arms": "compare",
-    "compare_many": "compare",
     "Sample": "contrasts",
     "contrasts": "contrasts",
     "sample": "contrasts",
@@ -81,31 +78,24 @@ _HOME = {
     "measure": "words",
     "benjamini_hochberg": "multiplicity",
     "holm": "multiplicity",
-    "max_t": "multiplicity",
     "normalise": "suites",
     "stimulus_class_effect": "suites",
     "suite_effect": "suites",
     "best_of_arms": "selection",
-    "selection_efficiency": "selection",
     "attempts": "curves",
-    "attempts_from_table": "curves",
     "break_even": "curves",
     "compute_curve": "curves",
-    "needed_questions": "power",
     "paired_power": "power",
     "power_plan": "design",
     "claim_power": "design",
     "equivalence_power": "design",
     "smallest_detectable": "power",
     "look": "sequential",
-    "ordered_differences": "sequential",
     "ordered_gains": "sequential",
-    "summarise_arm": "diagnostics",
     "preference_bias": "preference",
     "preference_dict": "preference",
     "compare_bias": "preference_runs",
     "drift": "preference_runs",
-    "comparison_table": "tables",
 }
 
 __all__ = ["ABSENT", "CODES", "CORRECT", "ERROR", "INCORRECT", "UNSCORED", *sorted(_HOME)]

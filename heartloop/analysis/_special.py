@@ -135,12 +135,3 @@ def binom_pmf(n: int, p: float) -> FloatArray:
     return np.asarray(
         np.exp(f[n] - f - f[::-1] + k * math.log(p) + (n - k) * math.log1p(-p)), dtype=np.float64
     )
-
-
-def binom_cdf(k: int, n: int, p: float) -> float:
-    """P(X <= k) for X ~ Binomial(n, p), through the incomplete beta function."""
-    if k < 0:
-        return 0.0
-    if k >= n:
-        return 1.0
-    return betainc(n - k, k + 1.0, 1.0 - p)

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heartloop.analysis import ABSENT, CORRECT, UNSCORED
-from heartloop.analysis.multiplicity import benjamini_hochberg, holm
 from heartloop.analysis.paired import (
     Bootstrap,
     PairTable,
@@ -24,7 +22,6 @@ from heartloop.analysis.paired import (
 from heartloop.analysis.power import smallest_detectable
 from heartloop.analysis.proportions import Accuracy, accuracy, as_matrix
 from heartloop.analysis.score import Equivalence, score_interval, tost
-from heartloop.analysis.selection import BestArm, best_of_arms
 from heartloop.analysis.suites import SuiteEffect, suite_effect
 
 BoolArray = NDArray[np.bool_]
@@ -70,7 +67,7 @@ class Comparison:
         smallest_detectable: difference that this design finds with 80 % power at the observed
             discordance; None where it finds none.
         suite: mean over tasks with tasks as the sample; None with one task.
-        p_holm, p_bh: adjusted over the comparisons of :func:`compare_many`; else equal to p.
+        p_holm, p_bh: adjusted over the comparisons it is one of, by who makes them; else p.
         level: coverage of intervals; 1 - level is the level of the tests.
         notes: what a reader must know.
     """
@@ -261,86 +258,3 @@ def _notes(table: PairTable, a: Accuracy, b: Accuracy) -> tuple[str, ...]:
     if abs(a.unscored_rate + a.error_rate - b.unscored_rate - b.error_rate) > 0.02:
         notes.append("the arms lose answers at different rates: compare of all with of scored")
     return tuple(notes)
-
-
-@dataclass(frozen=True, slots=True)
-class Comparisons:
-    """Several arms against one control.
-
-    Attributes:
-        control: its name.
-        arms: comparison of each arm with the control (arm minus control), by name, p-values
-            adjusted together.
-        best: the best of the arms without the winner's curse; None with a single arm.
-        best_name: its name.
-    """
-
-    control: str
-    arms: Mapping[str, Comparison]
-    best: BestArm | None
-    best_name: str | None
-
-
-def compare_many(
-    outcomes: Mapping[str, ArrayLike],
-    control: str,
-    *,
-    clusters: ArrayLike | None = None,
-    tasks: ArrayLike | None = None,
-    margin: float = 0.03,
-    level: float = 0.95,
-    draws: int = 10_000,
-    seed: int = 0,
-) -> Comparisons:
-    """Compare every arm with the control; Holm and Benjamini-Hochberg over all of them.
-
-    The winner's curse is estimated on the questions that all arms share.
-
-    Args:
-        outcomes: codes by arm name, all of one shape.
-        control: name of the control.
-        clusters: as in :func:`compare_arms`; likewise the others.
-        tasks: one label a question.
-        margin: half-width of the region of equivalence.
-        level: coverage of intervals.
-        draws: bootstrap resamples.
-        seed: of bootstrap and splits.
-
-    Raises:
-        ValueError: an unknown control, or as in :func:`compare_arms`.
-    """
-    if control not in outcomes:
-        raise ValueError(f"no arm is called {control!r}: choose from {', '.join(outcomes)}")
-    names = [name for name in outcomes if name != control]
-    found = [
-        compare_arms(
-            outcomes[name],
-            outcomes[control],
-            clusters=clusters,
-            tasks=tasks,
-            margin=margin,
-            level=level,
-            draws=draws,
-            seed=seed,
-        )
-        for name in names
-    ]
-    p = [c.p for c in found]
-    adjusted = zip(names, found, holm(p), benjamini_hochberg(p), strict=True)
-    arms = {name: replace(c, p_holm=float(h), p_bh=float(f)) for name, c, h, f in adjusted}
-    best: BestArm | None = None
-    if len(names) > 1:
-        tables = [as_matrix(outcomes[name]) for name in (control, *names)]
-        seen = np.stack([(t != ABSENT).any(axis=1) for t in tables]).all(axis=0)
-        if seen.sum() > 1:
-            correct = np.stack(
-                [(t[seen] == CORRECT).sum(axis=1) / (t[seen] != ABSENT).sum(axis=1) for t in tables]
-            )
-            best = best_of_arms(
-                correct,
-                tasks=None if tasks is None else np.asarray(tasks)[seen],
-                clusters=None if clusters is None else np.asarray(clusters)[seen],
-                level=level,
-                seed=seed,
-            )
-    return Comparisons(control, arms, best, names[best.arm - 1] if best else None)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-
-from heartloop.analysis import ABSENT, CORRECT
 
 FloatArray = NDArray[np.float64]
 
@@ -78,37 +75,6 @@ def attempts(
         raise ValueError("a question index or a cost is out of range")
     order = np.lexsort((c, q))
     return Attempts(q[order], c[order], v[order], total)
-
-
-def attempts_from_table(
-    outcomes: ArrayLike, costs: ArrayLike, keep: Literal["best", "last"] = "last"
-) -> Attempts:
-    """Attempts from a table of outcomes by round or draw.
-
-    Args:
-        outcomes: codes, shape (questions, steps) or (questions, seeds, steps), ABSENT where no
-            attempt was made.
-        costs: spent up to and including each step, same shape.
-        keep: ``last``: the latest answer would be handed in; ``best``: a verifier keeps the first
-            right one (oracle).
-
-    Raises:
-        ValueError: shapes that differ.
-    """
-    table, cost = np.asarray(outcomes), np.asarray(costs, dtype=float)
-    if table.shape != cost.shape or table.ndim not in (2, 3):
-        raise ValueError(f"outcomes {table.shape} and costs {cost.shape} must be the same tables")
-    group = None
-    if table.ndim == 3:
-        group = np.repeat(np.arange(table.shape[0]), table.shape[1])
-        table, cost = (t.reshape(-1, t.shape[-1]) for t in (table, cost))
-    right = table == CORRECT
-    if keep == "best":
-        right = np.logical_or.accumulate(right, axis=1)
-    there = table != ABSENT
-    trace = np.broadcast_to(np.arange(len(table))[:, None], table.shape)
-    found = attempts(trace[there], cost[there], right[there], len(table))
-    return replace(found, group=group)
 
 
 def _by_question(data: Attempts, table: FloatArray) -> FloatArray:

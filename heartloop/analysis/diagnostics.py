@@ -1,26 +1,19 @@
-"""What a loop does to answers: flips, changes, sycophancy, cost; and the summary of an arm."""
+"""What a loop does to answers: flips and sycophancy."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heartloop.analysis import ABSENT, CORRECT
-from heartloop.analysis.passk import VarianceComponents, variance_components
 from heartloop.analysis.proportions import (
-    Accuracy,
     Interval,
-    accuracy,
     as_matrix,
-    cluster_ids,
     cluster_interval,
     wilson,
 )
-from heartloop.analysis.selection import SelectionEfficiency, selection_efficiency
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,52 +96,6 @@ def by_round(outcomes: ArrayLike) -> Rounds:
 
 
 @dataclass(frozen=True, slots=True)
-class AnswerChanges:
-    """How much answers move.
-
-    Attributes:
-        changed: share of changed answers by round from 1 on, among questions with an attempt in
-            it and one before; None where there is none. No answer is an answer of its own.
-        distinct: mean number of distinct answer classes a question (those without any count 0).
-        no_answer: share of attempts without an answer.
-    """
-
-    changed: tuple[float | None, ...]
-    distinct: float
-    no_answer: float
-
-
-def answer_changes(classes: ArrayLike) -> AnswerChanges:
-    """Share of changed answers by round, and distinct answer classes.
-
-    Args:
-        classes: class of each answer within its question (equivalent answers share one), shape
-            (questions, attempts): 0 or above, -1 without an answer, ABSENT where no attempt.
-    """
-    table = np.asarray(classes, dtype=np.int64)
-    if table.ndim != 2:
-        raise ValueError(f"classes have shape {table.shape}: expected (questions, attempts)")
-    there = table != ABSENT
-    latest = table.copy()
-    changed: list[float | None] = []
-    for r in range(1, table.shape[1]):
-        both = there[:, r] & (latest[:, r - 1] != ABSENT)
-        different = table[both, r] != latest[both, r - 1]
-        changed.append(float(different.mean()) if both.any() else None)
-        latest[:, r] = np.where(there[:, r], table[:, r], latest[:, r - 1])
-    ordered = np.sort(np.where(table >= 0, table, -1), axis=1)
-    fresh = (ordered[:, :1] >= 0).sum(axis=1) + (
-        (ordered[:, 1:] != ordered[:, :-1]) & (ordered[:, 1:] >= 0)
-    ).sum(axis=1)
-    attempts = int(there.sum())
-    return AnswerChanges(
-        tuple(changed),
-        float(fresh.mean()) if len(fresh) else 0.0,
-        float((table == -1).sum() / attempts) if attempts else 0.0,
-    )
-
-
-@dataclass(frozen=True, slots=True)
 class Sycophancy:
     """Right answers given up after a cue: by critical cues, and by all others for comparison.
 
@@ -195,127 +142,3 @@ def sycophancy(outcomes: ArrayLike, critical: ArrayLike) -> Sycophancy:
     if hard.estimate is not None and soft.estimate is not None:
         gap = hard.estimate - soft.estimate
     return Sycophancy(hard, soft, gap)
-
-
-@dataclass(frozen=True, slots=True)
-class ArmSummary:
-    """Everything that is printed about one arm; parts without data are None.
-
-    Attributes:
-        accuracy: of all and of scored, with counts of outcomes.
-        reasons: unscored answers by reason.
-        cap_hits: share of calls that ended at the token cap.
-        refusals: share of answers that refused.
-        tokens, calls, cost: totals; ``*_per_question`` means a question and seed.
-        tokens_per_correct: tokens for each right answer; None without any.
-        variance: seeds apart from questions.
-        rounds, changes, sycophancy, selection: diagnostics of loops and selectors.
-    """
-
-    accuracy: Accuracy
-    reasons: Mapping[str, int]
-    cap_hits: Interval | None
-    refusals: Interval | None
-    tokens: float | None
-    tokens_per_question: float | None
-    tokens_per_correct: float | None
-    calls: float | None
-    calls_per_question: float | None
-    cost: float | None
-    variance: VarianceComponents | None
-    rounds: Rounds | None
-    changes: AnswerChanges | None
-    sycophancy: Sycophancy | None
-    selection: SelectionEfficiency | None
-
-
-def summarise_arm(
-    outcomes: ArrayLike,
-    *,
-    clusters: ArrayLike | None = None,
-    reasons: ArrayLike | None = None,
-    cap_hits: ArrayLike | None = None,
-    tokens: ArrayLike | None = None,
-    calls: ArrayLike | None = None,
-    cost: ArrayLike | None = None,
-    rounds: ArrayLike | None = None,
-    classes: ArrayLike | None = None,
-    critical: ArrayLike | None = None,
-    candidates: ArrayLike | None = None,
-    selected: ArrayLike | None = None,
-    level: float = 0.95,
-) -> ArmSummary:
-    """Summary of one arm.
-
-    Args:
-        outcomes: codes of the answers handed in, shape (questions,) or (questions, seeds).
-        clusters: one label a question.
-        reasons: reason of each unscored answer, empty text otherwise, same shape as outcomes.
-        cap_hits: whether the answer handed in ended at the cap, same shape.
-        tokens: used for each question and seed, same shape; likewise calls and cost (NaN where
-            unknown is left out of the sum).
-        calls: see tokens.
-        cost: see tokens.
-        rounds: outcomes by round, shape (traces, rounds + 1), for flips.
-        classes: answer classes by attempt, same rows.
-        critical: whether a critical cue led to the attempt, shape of rounds.
-        candidates: outcomes of all candidates, shape (traces, candidates).
-        selected: column handed in, shape (traces,).
-        level: coverage.
-
-    Raises:
-        ValueError: shapes that do not fit.
-    """
-    matrix = as_matrix(outcomes)
-    found = accuracy(matrix, clusters, level)
-    ids = cluster_ids(clusters, matrix.shape[0])
-    groups = int(ids.max()) + 1 if len(ids) else 0
-    there = matrix != ABSENT
-
-    def share(flags: ArrayLike) -> Interval:
-        mask = np.asarray(flags, dtype=bool).reshape(matrix.shape) & there
-        if there.sum(axis=1).max(initial=0) <= 1 and groups == len(matrix):
-            return wilson(int(mask.sum()), int(there.sum()), level)
-        return cluster_interval(
-            np.bincount(ids, mask.sum(axis=1), groups),
-            np.bincount(ids, there.sum(axis=1), groups),
-            level,
-        )[0]
-
-    def total(values: ArrayLike | None) -> float | None:
-        if values is None:
-            return None
-        numbers = np.asarray(values, dtype=float)
-        return None if np.isnan(numbers).all() else float(np.nansum(numbers))
-
-    why: dict[str, int] = {}
-    refusals: Interval | None = None
-    if reasons is not None:
-        words = np.asarray(reasons, dtype=str).reshape(matrix.shape)
-        why = dict(Counter(w for w in words[there].tolist() if w))
-        refusals = share(words == "refused")
-    used, asked = total(tokens), total(calls)
-    complete = matrix.shape[0] > 1 and bool(there.all())
-    pairs = max(1, int(there.sum()))
-    choosing = candidates is not None and selected is not None
-    return ArmSummary(
-        accuracy=found,
-        reasons=why,
-        cap_hits=None if cap_hits is None else share(cap_hits),
-        refusals=refusals,
-        tokens=used,
-        tokens_per_question=None if used is None else used / pairs,
-        tokens_per_correct=None if used is None or not found.correct else used / found.correct,
-        calls=asked,
-        calls_per_question=None if asked is None else asked / pairs,
-        cost=total(cost),
-        variance=variance_components(matrix) if complete else None,
-        rounds=None if rounds is None else by_round(rounds),
-        changes=None if classes is None else answer_changes(classes),
-        sycophancy=(None if rounds is None or critical is None else sycophancy(rounds, critical)),
-        selection=(
-            selection_efficiency(candidates, selected)  # type: ignore[arg-type]
-            if choosing
-            else None
-        ),
-    )

@@ -142,54 +142,6 @@ def smallest_detectable(
     return high
 
 
-def needed_questions(
-    difference: float,
-    discordance: float = DISCORDANCE,
-    power: float = 0.8,
-    alpha: float = 0.05,
-    seeds: int = 1,
-    correlation: float = CORRELATION,
-    exact: bool = False,
-    most: int = 10_000_000,
-) -> int | None:
-    """Smallest number of questions that finds the difference with the given power.
-
-    Bisection; where exact power dips as n grows (it is a sawtooth), the answer may be a few
-    questions above the very first n that would do. None above ``most``.
-
-    Args:
-        difference: true difference, a share, not 0.
-        discordance: share of pairs that differ, or the difference where that is larger.
-        power: wanted probability of finding it.
-        alpha: two-sided level.
-        seeds: runs of each question.
-        correlation: of a question's differences over seeds.
-        exact: for the exact test in place of mid-p.
-        most: where to give up.
-
-    Raises:
-        ValueError: as in :func:`paired_power`.
-    """
-    if difference == 0:
-        raise ValueError("difference = 0: no number of questions finds nothing; use tost's margin")
-
-    d = max(discordance, abs(difference))
-
-    def reached(n: int) -> bool:
-        return paired_power(n, difference, d, alpha, seeds, correlation, exact) >= power
-
-    high = 8
-    while not reached(high):
-        high *= 2
-        if high > most:
-            return None
-    low = high // 2
-    while high - low > 1:
-        middle = (low + high) // 2
-        low, high = (low, middle) if reached(middle) else (middle, high)
-    return high
-
-
 @dataclass(frozen=True, slots=True)
 class Pilot:
     """What a pilot run says about the noise of a paired comparison.

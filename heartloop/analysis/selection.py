@@ -13,10 +13,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heartloop.analysis import ABSENT, CORRECT
 from heartloop.analysis._special import t_ppf
 from heartloop.analysis.paired import resample_sums
-from heartloop.analysis.proportions import as_matrix
 
 FloatArray = NDArray[np.float64]
 
@@ -210,50 +208,3 @@ def _codes(labels: ArrayLike, rows: int) -> NDArray[np.int64]:
     if found.shape != (rows,):
         raise ValueError(f"{rows} questions but labels of shape {found.shape}: give one a question")
     return np.unique(found, return_inverse=True)[1].reshape(rows).astype(np.int64)
-
-
-@dataclass(frozen=True, slots=True)
-class SelectionEfficiency:
-    """How much of what could be gained by choosing among candidates was gained.
-
-    Attributes:
-        selected: accuracy of the answers handed in.
-        chance: accuracy of a candidate taken at random.
-        best: share of questions with a right candidate (oracle choice).
-        efficiency: (selected - chance) / (best - chance); None where nothing could be gained.
-        gainable: questions on which the candidates differ in correctness.
-    """
-
-    selected: float
-    chance: float
-    best: float
-    efficiency: float | None
-    gainable: int
-
-
-def selection_efficiency(candidates: ArrayLike, selected: ArrayLike) -> SelectionEfficiency:
-    """Selection efficiency of an arm: 0 is a random pick, 1 an oracle, below 0 worse than random.
-
-    Args:
-        candidates: codes, shape (questions, candidates); ABSENT where there is none.
-        selected: column handed in, shape (questions,); negative where none was (not right).
-
-    Raises:
-        ValueError: shapes that differ or a column that does not exist.
-    """
-    matrix, column = as_matrix(candidates), np.asarray(selected, dtype=np.int64)
-    if column.shape != (matrix.shape[0],) or (column >= matrix.shape[1]).any():
-        raise ValueError("selected must name one existing column a question")
-    right, there = matrix == CORRECT, matrix != ABSENT
-    used = there.any(axis=1)
-    if not used.any():
-        return SelectionEfficiency(0.0, 0.0, 0.0, None, 0)
-    right, there, column = right[used], there[used], column[used]
-    rows = np.arange(len(column))
-    taken = float(np.where(column >= 0, right[rows, column], False).mean())
-    share = right.sum(axis=1) / there.sum(axis=1)
-    chance, best = float(share.mean()), float(right.any(axis=1).mean())
-    gainable = int(((share > 0) & (share < 1)).sum())
-    return SelectionEfficiency(
-        taken, chance, best, (taken - chance) / (best - chance) if gainable else None, gainable
-    )

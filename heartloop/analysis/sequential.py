@@ -15,8 +15,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from heartloop.analysis import ABSENT, CORRECT
-from heartloop.analysis.proportions import as_matrix, cluster_ids
+from heartloop.analysis.proportions import cluster_ids
 
 FloatArray = NDArray[np.float64]
 
@@ -45,35 +44,13 @@ class Look:
     questions: int
 
 
-def ordered_differences(
-    a: ArrayLike, b: ArrayLike, clusters: ArrayLike | None = None
-) -> FloatArray:
-    """What :func:`look` takes, from the outcomes of two arms of a run in progress.
-
-    Only the questions before the first unfinished one count: those that finish early (short
-    answers, fast calls) are not a fair sample of all.
-
-    Args:
-        a: codes of the first arm in the plan's order, shape (questions,) or (questions, seeds),
-            ABSENT where a trace is not finished.
-        b: codes of the second arm.
-        clusters: one label a question; a cluster counts once, when all of its questions are done.
-
-    Returns:
-        Mean over seeds (and a cluster's questions) of right in a minus right in b, shape (units,).
-
-    Raises:
-        ValueError: shapes that differ.
-    """
-    codes = [as_matrix(a), as_matrix(b)]
-    right = [np.where(c == ABSENT, np.nan, (c == CORRECT).astype(float)) for c in codes]
-    return ordered_gains(right[0], right[1], clusters)
-
-
 def ordered_gains(
     first: FloatArray, second: FloatArray, clusters: ArrayLike | None = None
 ) -> FloatArray:
-    """As `ordered_differences`, from the metric itself: values in [0, 1], NaN where not finished.
+    """Differences of two arms, question by question, up to the first that is not finished.
+
+    Clusters count once they are complete. Values are those of the task's metric, in [0, 1], NaN
+    where a question is not finished.
 
     Args:
         first: of the first arm in the order of opening, shape (questions, seeds).

@@ -61,20 +61,3 @@ Family = Callable[[Rng, Tally], Problem]
 def make(family: Family, seed: str) -> Problem:
     """The family's problem for this seed, solved rightly."""
     return family(Rng(seed), Tally())
-
-
-def slipped(family: Family, seed: str, rng: Rng) -> Problem | None:
-    """The same problem solved with one slip; None when no tried slip changes the answer.
-
-    The answer of what comes back is wrong; everything before the steps is unchanged.
-    """
-    right = Tally()
-    truth = family(Rng(seed), right)
-    for _ in range(6):
-        try:
-            wrong = family(Rng(seed), Tally(rng.below(max(1, right.count)), rng))
-        except (ArithmeticError, ValueError, IndexError):
-            continue
-        if wrong.answers != truth.answers and len("".join(wrong.answers)) < 40:
-            return wrong
-    return None

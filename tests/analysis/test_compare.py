@@ -12,13 +12,12 @@ import pytest
 
 from heartloop.analysis import (
     compare_arms,
-    compare_many,
     compute_curve,
     look,
     power_plan,
-    summarise_arm,
 )
 from heartloop.analysis.curves import attempts
+from heartloop.analysis.diagnostics import by_round
 from heartloop.analysis.paired import mcnemar
 
 
@@ -84,26 +83,6 @@ def test_several_tasks_are_a_sample_of_tasks() -> None:
     assert compare_arms(a, a, tasks=np.zeros(1000)).suite is None
 
 
-def test_many_arms_share_the_level_and_the_best_is_not_taken_at_its_word() -> None:
-    rng = np.random.default_rng(5)
-    rate = rng.beta(0.3, 0.3, 300)
-    arms = {
-        name: (rng.random(300) < rate).astype(np.int8)
-        for name in ("none", *(f"EP{i:02}" for i in range(1, 11)))
-    }
-    found = compare_many(arms, "none", draws=500)
-    assert len(found.arms) == 10 and found.best is not None
-    assert all(c.p_holm >= c.p for c in found.arms.values())
-    assert all(c.p_bh <= c.p_holm + 1e-12 for c in found.arms.values())
-    assert found.best_name is not None
-    best = found.arms[found.best_name]
-    assert found.best.selected_maximum == pytest.approx(best.difference)
-    assert best.difference == max(c.difference for c in found.arms.values())
-    assert found.best.cross_fitted.gain < found.best.selected_maximum
-    with pytest.raises(ValueError, match="no arm is called"):
-        compare_many(arms, "nothing")
-
-
 def test_arms_that_never_differ_make_no_claim_of_a_difference() -> None:
     same = np.ones((30, 2), dtype=np.int8)
     found = compare_arms(same, same)
@@ -130,18 +109,9 @@ def test_every_public_name_exists() -> None:
 
 def test_results_are_plain_data_for_json() -> None:
     rng = np.random.default_rng(6)
-    arms = {name: codes(rng, 60, 0.5, 2) for name in ("none", "a", "b")}
-    many = compare_many(arms, "none", tasks=np.arange(60) % 3, draws=100)
+    one, other = codes(rng, 60, 0.5, 2), codes(rng, 60, 0.5, 2)
+    found = compare_arms(one, other, tasks=np.arange(60) % 3, draws=100)
     curve = compute_curve(attempts(np.arange(5), np.ones(5), np.ones(5)), draws=10)
-    summary = summarise_arm(
-        arms["a"],
-        rounds=arms["a"],
-        classes=arms["a"],
-        critical=np.ones((60, 2), dtype=bool),
-        candidates=arms["a"],
-        selected=np.zeros(60),
-        reasons=np.full((60, 2), ""),
-    )
-    for value in (many, curve, summary, power_plan(60), look([1.0, -1.0])):
+    for value in (found, curve, by_round(one), power_plan(60), look([1.0, -1.0])):
         text = json.dumps(dataclasses.asdict(value), allow_nan=False)
         assert len(text) > 50

@@ -7,7 +7,6 @@ import pytest
 
 from heartloop.analysis.curves import (
     attempts,
-    attempts_from_table,
     break_even,
     compute_curve,
     step_table,
@@ -87,22 +86,13 @@ def test_arms_on_other_questions_are_refused() -> None:
         attempts([0], [np.nan], [1])
 
 
-def test_a_table_by_round_becomes_attempts() -> None:
-    outcomes = np.array([[0, 1, -3], [1, 0, 0], [-1, -2, 0]], dtype=np.int8)
-    costs = np.array([[10, 30, 0], [10, 20, 40], [5, 25, 50]])
-    last = compute_curve(attempts_from_table(outcomes, costs), draws=10)
-    assert last.accuracy == pytest.approx((0, 1 / 3, 0, 0, 1 / 3, 1 / 3, 1 / 3))
-    best = compute_curve(attempts_from_table(outcomes, costs, "best"), draws=10)
-    assert best.accuracy == pytest.approx((0, 1 / 3, 1 / 3, 1 / 3, 2 / 3, 2 / 3, 2 / 3))
-
-
 def test_seeds_of_a_question_are_no_questions_of_their_own() -> None:
     rng = np.random.default_rng(4)
-    one = rng.integers(0, 2, (300, 1, 1)).astype(np.int8)
-    alone = compute_curve(attempts_from_table(one, np.ones((300, 1, 1))), draws=2000)
-    copied = np.repeat(one, 5, axis=1)
-    found = compute_curve(attempts_from_table(copied, np.ones((300, 5, 1))), draws=2000)
+    one = rng.integers(0, 2, 300)
+    single = attempts(np.arange(300), np.ones(300), one)
+    alone = compute_curve(single, draws=2000)
+    same = attempts(np.repeat(np.arange(300), 5), np.ones(1500), np.repeat(one, 5))
+    found = compute_curve(same, draws=2000)
     assert found.questions == 300
     assert found.high[0] - found.low[0] == pytest.approx(alone.high[0] - alone.low[0], rel=0.1)
-    same = attempts_from_table(copied, np.ones((300, 5, 1)))
-    assert break_even(same, attempts_from_table(one, np.ones((300, 1, 1)))).budget is None
+    assert break_even(same, single).budget is None

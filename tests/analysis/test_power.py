@@ -8,7 +8,6 @@ import pytest
 from heartloop.analysis.design import claim_power, equivalence_power, power_plan
 from heartloop.analysis.paired import cluster_differences, mcnemar, permutation_test
 from heartloop.analysis.power import (
-    needed_questions,
     paired_power,
     pilot_noise,
     smallest_detectable,
@@ -82,12 +81,6 @@ def test_four_questions_can_detect_nothing() -> None:
     assert "no difference" in power_plan(4).sentence
 
 
-def test_needed_questions_and_smallest_difference_are_inverse() -> None:
-    n = needed_questions(0.04, discordance=0.15)
-    assert n is not None
-    assert smallest_detectable(n, discordance=0.15) == pytest.approx(0.04, abs=0.0005)
-
-
 def test_more_arms_and_more_alike_seeds_need_more() -> None:
     assert power_plan(500, treatments=5).smallest > power_plan(500).smallest  # type: ignore[operator]
     one = smallest_detectable(500, seeds=1)
@@ -115,8 +108,6 @@ def test_pilot_gives_discordance_and_correlation() -> None:
 def test_impossible_questions_are_refused() -> None:
     with pytest.raises(ValueError, match="discordance"):
         paired_power(100, 0.2, 0.1)
-    with pytest.raises(ValueError, match="difference = 0"):
-        needed_questions(0.0)
     with pytest.raises(ValueError, match="no question"):
         pilot_noise(np.ones(2), np.ones(2), np.zeros(2))
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from heartloop.analysis.selection import best_of_arms, selection_efficiency
+from heartloop.analysis.selection import best_of_arms
 
 ROOT = Path(__file__).parents[2]
 
@@ -72,26 +72,6 @@ def test_too_little_to_choose_is_refused() -> None:
         best_of_arms(np.ones((3, 1)))
     with pytest.raises(ValueError, match="arms"):
         best_of_arms(np.ones((1, 5)))
-
-
-def test_selection_efficiency_is_zero_for_chance_and_one_for_an_oracle() -> None:
-    candidates = np.random.default_rng(4).integers(0, 2, (500, 4)).astype(np.int8)
-    assert selection_efficiency(candidates, candidates.argmax(axis=1)).efficiency == 1.0
-    first = selection_efficiency(candidates, np.zeros(500))
-    assert first.efficiency == pytest.approx(0, abs=0.1)
-    worst = selection_efficiency(candidates, candidates.argmin(axis=1))
-    assert worst.efficiency is not None and worst.efficiency < -0.5
-
-
-def test_nothing_to_gain_is_null_not_zero() -> None:
-    same = np.array([[1, 1], [0, 0]], dtype=np.int8)
-    found = selection_efficiency(same, [0, 1])
-    assert found.efficiency is None and found.gainable == 0 and found.best == 0.5
-
-
-def test_no_answer_handed_in_is_not_right() -> None:
-    found = selection_efficiency(np.array([[1, 0], [1, 0]], dtype=np.int8), [-1, 0])
-    assert found.selected == 0.5
 
 
 def test_the_worked_example_prints_what_the_page_says() -> None:

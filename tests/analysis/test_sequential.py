@@ -12,7 +12,7 @@ from heartloop.analysis.sequential import (
     confidence_sequence,
     log_evidence,
     look,
-    ordered_differences,
+    ordered_gains,
 )
 
 
@@ -71,15 +71,14 @@ def test_nothing_seen_nothing_said() -> None:
 
 
 def test_only_questions_before_the_first_unfinished_one_count() -> None:
-    a = np.array([[1, 1], [1, 0], [1, -3], [1, 1]], dtype=np.int8)
-    b = np.array([[0, 1], [1, 1], [0, 0], [0, 0]], dtype=np.int8)
-    assert ordered_differences(a, b).tolist() == [0.5, -0.5]
-    assert len(ordered_differences(np.maximum(a, 0), b)) == 4
+    a = np.array([[1, 1], [1, 0], [1, np.nan], [1, 1]])
+    b = np.array([[0.0, 1], [1, 1], [0, 0], [0, 0]])
+    assert ordered_gains(a, b).tolist() == [0.5, -0.5]
+    assert len(ordered_gains(np.nan_to_num(a), b)) == 4
 
 
 def test_clusters_count_once_they_are_complete() -> None:
-    a = np.array([1, 1, 0, 1, -3], dtype=np.int8)
-    b = np.zeros(5, dtype=np.int8)
-    found = ordered_differences(a, b, clusters=["y", "x", "y", "z", "x"])
+    a = np.array([[1], [1], [0], [1], [np.nan]])
+    found = ordered_gains(a, np.zeros((5, 1)), clusters=["y", "x", "y", "z", "x"])
     # y is complete with question 2, z with question 3; x still waits for question 4
     assert found.tolist() == [0.5, 1.0]

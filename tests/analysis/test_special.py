@@ -29,10 +29,6 @@ def test_binomial_agrees_with_scipy() -> None:
         np.testing.assert_allclose(
             _special.binom_pmf(n, p), stats.binom.pmf(k, n, p), rtol=1e-9, atol=1e-300
         )
-        for at in (-1, 0, n // 5, n // 2, n):
-            assert _special.binom_cdf(at, n, p) == pytest.approx(
-                stats.binom.cdf(at, n, p), rel=1e-9, abs=1e-14
-            )
 
 
 def test_certain_events_have_all_the_mass() -> None:

@@ -9,7 +9,6 @@ import pytest
 
 from heartloop import practice
 from heartloop.practice._maths import FAMILIES, PER_FAMILY
-from heartloop.practice._problem import make, slipped
 from heartloop.practice._random import Rng
 from heartloop.practice._support import STRATEGIES
 
@@ -107,19 +106,6 @@ def test_equations_hold_for_their_answers():
             p, q = re.fullmatch(r"\\frac\{(\d+)\}\{(\d+)\}|(\d+)", gold(row)).groups()[:2]
             value = Fraction(int(p), int(q)) if p else Fraction(int(gold(row)))
             assert value == Fraction(a, b) + Fraction(c, d)
-
-
-@pytest.mark.parametrize("family", sorted(FAMILIES))
-def test_a_slip_changes_the_answer_and_never_the_question(family):
-    changed = 0
-    for i in range(40):
-        truth = make(FAMILIES[family], f"slip/{i}")
-        wrong = slipped(FAMILIES[family], f"slip/{i}", Rng(str(i)))
-        assert make(FAMILIES[family], f"slip/{i}") == truth
-        if wrong is not None:
-            changed += 1
-            assert wrong.question == truth.question and wrong.answers != truth.answers
-    assert changed >= 30
 
 
 def test_bigbench_rows_follow_its_json():

@@ -6,7 +6,7 @@ import phrases as p
 
 from heartloop.methods import wordings
 from heartloop.practice import _maths as maths
-from heartloop.practice._problem import Problem, make, slipped
+from heartloop.practice._problem import Family, Problem, Tally, make
 from heartloop.practice._random import Rng
 
 Turn = tuple[str, str, bool]
@@ -60,6 +60,23 @@ def answer(r: Draws, found: Problem, asked: str) -> str:
     if p.says_wrong(asked) or p.asks_for_steps(asked) or not r.chance(r.hurry):
         return solution(found)
     return maths.boxed(found)
+
+
+def slipped(family: Family, seed: str, rng: Rng) -> Problem | None:
+    """The same problem solved with one slip; None when no tried slip changes the answer.
+
+    The answer of what comes back is wrong; everything before the steps is unchanged.
+    """
+    right = Tally()
+    truth = family(Rng(seed), right)
+    for _ in range(6):
+        try:
+            wrong = family(Rng(seed), Tally(rng.below(max(1, right.count)), rng))
+        except (ArithmeticError, ValueError, IndexError):
+            continue
+        if wrong.answers != truth.answers and len("".join(wrong.answers)) < 40:
+            return wrong
+    return None
 
 
 def _wrong(found: Problem, seed: str, r: Draws, asked: str = "") -> str | None:
