@@ -230,3 +230,66 @@ def test_killed_at_any_moment_no_answer_is_paid_for_twice(server, tmp_path):
             timeout=120,
         )
     assert len(one.bodies) == 6 and len(records(tmp_path)) == 6
+
+
+PIXEL = (
+    "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGA"
+    "WjR9awAAAABJRU5ErkJggg=="
+)
+
+
+@pytest.mark.parametrize(
+    "kind, value, name",
+    [
+        (dspy.Image, {"url": PIXEL}, "an image"),
+        (dspy.Audio, {"data": "UklGRg==", "audio_format": "wav"}, "audio"),
+    ],
+)
+def test_pictures_and_sound_are_refused_by_name_and_nothing_is_sent(
+    server, tmp_path, kind, value, name
+):
+    one = server()
+    signature = dspy.Signature({"question": (str, dspy.InputField()),
+                                "thing": (kind, dspy.InputField()),
+                                "answer": (str, dspy.OutputField())})  # fmt: skip
+    with Engine("server/m", tmp_path, base_urls=[one.url]) as engine:
+        with dspy.context(lm=engine.lm()):
+            with pytest.raises(UsageError, match=f"sends text only.*holds {name}"):
+                dspy.Predict(signature)(question="What is it?", thing=kind(**value))
+    assert one.bodies == [] and records(tmp_path) == []
+
+
+def test_a_stream_is_the_whole_answer_as_one_piece(server, tmp_path):
+    one = server()
+
+    async def listen(engine):
+        listener = dspy.streaming.StreamListener(signature_field_name="answer")
+        program = dspy.streamify(dspy.Predict(QA), stream_listeners=[listener])
+        with dspy.context(lm=engine.lm()):
+            return [item async for item in program(question="a?")]
+
+    with Engine("server/m", tmp_path, base_urls=[one.url]) as engine:
+        heard = asyncio.run(listen(engine))
+    assert isinstance(heard[-1], dspy.Prediction) and heard[-1].answer == "one 1"
+    pieces = [item.chunk for item in heard[:-1] if hasattr(item, "chunk")]
+    assert "".join(pieces).strip() in ("one 1", "")  # before 3.4 DSPy hands on no pieces
+    assert len(one.bodies) == 1
+
+
+def test_a_program_with_forward_alone_can_be_awaited(server, tmp_path):
+    one = server()
+
+    class Plain(dspy.Module):
+        def __init__(self):
+            super().__init__()
+            self.say = dspy.Predict(QA)
+
+        def forward(self, question):
+            return self.say(question=question)
+
+    with Engine("server/m", tmp_path, base_urls=[one.url]) as engine:
+        with dspy.context(lm=engine.lm()):
+            loop = HeartLoop(Plain(), rounds=1, cues=["Take heart, and look once more."])
+            prediction = asyncio.run(loop.acall(question="a?"))
+    assert prediction.answer == "one 1" and len(one.bodies) == 2
+    assert "Take heart, and look once more." in json.dumps(one.bodies[1])

@@ -205,3 +205,11 @@ def test_after_a_rewrite_the_words_alone_are_cut_out():
 def test_unknown_names_are_refused_with_the_nearest():
     with pytest.raises(UsageError, match="EP02|emotionprompt"):
         with_stimulus(dspy.Predict("question -> answer"), "emotionpromt:EP02")
+
+
+def test_words_of_ones_own_and_a_record_that_no_longer_holds():
+    program = with_stimulus(dspy.Predict("question -> answer"), "My job depends on it.")
+    assert program.signature.instructions.endswith("My job depends on it.")
+    assert [w.names for w in stimulus_of(program).values()] == [("own:my-job-depends-on",)]
+    program.signature = program.signature.with_instructions("Answer in one word.")
+    assert stimulus_of(program) == {}

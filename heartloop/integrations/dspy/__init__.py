@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+from heartloop.calls import Caps, Limits
 from heartloop.integrations.dspy.adapter import PlainAdapter
 from heartloop.integrations.dspy.bridge import Place, example
 from heartloop.integrations.dspy.engine import Engine
@@ -20,8 +21,10 @@ from heartloop.integrations.dspy.stimulus import (
 from heartloop.integrations.dspy.teleprompter import StimulusOptimizer, search_of
 
 __all__ = [
+    "Caps",
     "Engine",
     "HeartLoop",
+    "Limits",
     "LoopAttempt",
     "LoopTrace",
     "PlainAdapter",

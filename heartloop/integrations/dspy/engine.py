@@ -69,6 +69,10 @@ if NATIVE:
             except CallError as error:
                 raise _projected(error) from error
 
+        def stream(self, request: Any) -> Any:
+            """The whole answer as one piece: it is in the journal before anybody sees it."""
+            return lm15.response_to_events(self.complete(request))
+
     class _AsyncEngine:
         """The same for async programs."""
 
@@ -81,6 +85,11 @@ if NATIVE:
                 return _response(request, await self.bridge.wait(_call(request)))
             except CallError as error:
                 raise _projected(error) from error
+
+        async def stream(self, request: Any) -> Any:
+            """The whole answer as one piece."""
+            for event in lm15.response_to_events(await self.complete(request)):
+                yield event
 
     class _NativeLM(_Shared, dspy.LM):  # type: ignore[misc]
         def __init__(self, bridge: Bridge, model: str, **settings: Any) -> None:
@@ -116,7 +125,8 @@ if NATIVE:
             messages.append(Message("system", text))
         for message in request.messages:
             role = {"developer": "system"}.get(message.role, message.role)
-            messages.append(Message(role, message.text or ""))
+            said = [_part(part.type, getattr(part, "text", None)) for part in message.parts]
+            messages.append(Message(role, "\n".join(text for text in said if text is not None)))
         config = request.config
         names = ("temperature", "max_tokens", "top_p", "stop", "response_format", "logprobs")
         extra = ("top_k", "frequency_penalty", "presence_penalty")
@@ -226,9 +236,33 @@ class _ForwardLM(_Shared, dspy.BaseLM):  # type: ignore[misc]
 
 
 def _text(content: Any) -> str:
+    """The text of a message in OpenAI's shape."""
     if isinstance(content, str) or content is None:
         return content or ""
-    return "".join(part.get("text", "") for part in content if isinstance(part, dict))
+    parts = [{"type": "text", "text": p} if isinstance(p, str) else p for p in content]
+    said = [_part(part.get("type", "text"), part.get("text")) for part in parts]
+    return "".join(text for text in said if text is not None)
+
+
+_SILENT = ("thinking", "citation")  # what earlier answers carry beside their text
+
+
+def _part(kind: str, text: str | None) -> str | None:
+    """The text of one part of a message.
+
+    Raises:
+        UsageError: it is no text: left out, the question would be another one, and two pictures
+            would share one answer.
+    """
+    if kind in ("text", "refusal") and text is not None:
+        return text
+    if kind in _SILENT:
+        return None
+    name = {"image_url": "an image", "image": "an image", "input_audio": "audio"}.get(kind, kind)
+    raise UsageError(
+        f"heartloop's engine sends text only, and this message holds {name}; use dspy.LM for this "
+        "program, with HeartLoop and with_stimulus around it as they are"
+    )
 
 
 def _made(messages: tuple[Message, ...], given: Mapping[str, Any]) -> Call:

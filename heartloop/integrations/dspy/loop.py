@@ -19,6 +19,7 @@ import dspy
 from dspy.utils.usage_tracker import UsageTracker
 
 from heartloop.cards import load_stimuli
+from heartloop.cards.stimulus import own_words
 from heartloop.errors import Stopped, UsageError
 from heartloop.integrations.dspy.bridge import Place
 from heartloop.integrations.dspy.carry import carry, redraw, told
@@ -102,9 +103,9 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
         rounds: int = 5,
         reward_fn: Reward | None = None,
         threshold: float = 1.0,
-        schedule: str = "alternate",
+        schedule: str | None = None,
         *,
-        cues: str | Sequence[Stimulus] = "heart",
+        cues: str | Sequence[Stimulus | str] = "heart",
         history: Literal["full", "last", "none"] = "full",
         selector: str | Selector = "majority",
         answer: str | None = None,
@@ -120,7 +121,9 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
             reward_fn: ``reward_fn(inputs, prediction) -> float``, as for Refine.
             threshold: reward at which the loop ends.
             schedule: as `heartloop run --schedule`; not ``bandit``, which learns over questions.
-            cues: a stimulus card, or stimuli, for the schedule to choose from.
+                None takes ``alternate``, and ``random`` for words of your own, which have no side.
+            cues: a stimulus card, or stimuli and words of your own, for the schedule to choose
+                from.
             history: how many earlier outputs a round is shown: all, the last, or none.
             selector: without ``reward_fn``: ``majority`` over the answer field (ties go to the
                 earliest), ``last``, ``first``, or a function of predictions and inputs that
@@ -141,6 +144,9 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
             raise UsageError(f"history {history!r}: use full, last or none")
         if not callable(selector) and selector not in SELECTORS:
             raise UsageError(f"selector {selector!r}: use {', '.join(SELECTORS)} or a function")
+        if schedule is None:
+            plain = not isinstance(cues, str) and any(isinstance(cue, str) for cue in cues)
+            schedule = "random" if plain else "alternate"
         known = [name for name, _ in program.named_predictors()]
         for name in predictors or ():
             if name not in known:
@@ -152,7 +158,11 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
             raise UsageError(f"schedule {schedule!r}: {error}") from None
         if schedule == "bandit":
             raise UsageError("schedule bandit learns over questions; use heartloop run for it")
-        chosen = load_stimuli(cues).stimuli if isinstance(cues, str) else tuple(cues)
+        chosen: Sequence[Stimulus]
+        if isinstance(cues, str):
+            chosen = load_stimuli(cues).stimuli
+        else:
+            chosen = [own_words(cue) if isinstance(cue, str) else cue for cue in cues]
         self.program = program
         self.rounds, self.threshold, self.fail_count = rounds, threshold, fail_count
         # In a function of its own, so that DSPy does not take a module for a parameter.
@@ -190,7 +200,7 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
                 return end.value
             with self._round(inputs, round) as (tracker, trace):
                 try:
-                    said = await module.acall(**inputs), tracker, trace
+                    said = await _awaited(module, inputs), tracker, trace
                 except Stopped:
                     raise
                 except Exception as error:
@@ -334,6 +344,13 @@ class HeartLoop(dspy.Module):  # type: ignore[misc]
             if self.values["history"] == "none":
                 redraw(predictor, round)
         return copy
+
+
+async def _awaited(module: dspy.Module, inputs: Mapping[str, Any]) -> Any:
+    """A program's answer; one that has no ``aforward`` works in a thread."""
+    if hasattr(module, "aforward"):
+        return await module.acall(**inputs)
+    return await dspy.asyncify(module)(**inputs)
 
 
 def identity(inputs: Mapping[str, Any]) -> str:

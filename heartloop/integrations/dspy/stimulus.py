@@ -76,7 +76,8 @@ def with_stimulus(
 
     Args:
         program: any module; it is not changed.
-        stimulus: a name (``emotionprompt:EP02``, ``EP02+EP07``) or stimuli.
+        stimulus: a name (``emotionprompt:EP02``, ``EP02+EP07``), words of your own ("My job
+            depends on it."), a card file with an id (``mine.yaml:A1``) or stimuli.
         placement: where it goes; None takes the card's own.
         predictors: names as in ``named_predictors()``; None for all.
 
@@ -164,9 +165,17 @@ def worn_by(predictor: Any) -> Worn | None:
 
 
 def stimulus_of(program: dspy.Module) -> dict[str, Worn]:
-    """What the predictors of a program carry, by predictor name; loaded programs included."""
+    """What the predictors of a program carry, by predictor name; loaded programs included.
+
+    A predictor whose instructions were rewritten without the words carries nothing any more.
+    """
     found = {name: worn_by(predictor) for name, predictor in program.named_predictors()}
-    return {name: worn for name, worn in found.items() if worn is not None}
+    named = dict(program.named_predictors())
+    return {
+        name: worn
+        for name, worn in found.items()
+        if worn is not None and worn.text in named[name].signature.instructions
+    }
 
 
 def _ours(note: Any, kind: str) -> bool:

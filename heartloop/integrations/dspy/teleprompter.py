@@ -48,7 +48,7 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
         self,
         metric: Callable[..., Any],
         *,
-        stimuli: str | Sequence[Sequence[Stimulus]] = "emotionprompt",
+        stimuli: str | Sequence[str | Stimulus | Sequence[Stimulus]] = "emotionprompt",
         placement: Placement | None = None,
         predictors: Sequence[str] | None = None,
         goal: Goal = "best",
@@ -66,7 +66,8 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
 
         Args:
             metric: ``metric(example, prediction) -> bool or float in [0, 1]``.
-            stimuli: as ``--stimuli`` takes them, or one sequence of stimuli an arm.
+            stimuli: as ``--stimuli`` takes them, or a list with an arm each: a name, words of
+                your own, a stimulus or several that are joined.
             placement: as for `with_stimulus`.
             predictors: as for `with_stimulus`.
             goal: as in `RaceOptions`.
@@ -140,7 +141,8 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
     def _arms(self) -> dict[str, tuple[Stimulus, ...]]:
         """Arms by name, "none" first, then the placebo."""
         given = self.stimuli
-        groups = parse_stimuli(given) if isinstance(given, str) else [tuple(arm) for arm in given]
+        listed = [given] if isinstance(given, str) else given
+        groups = [arm for one in listed for arm in _arms_of(one)]
         if not groups:
             raise UsageError("stimuli: none given")
         arms: dict[str, tuple[Stimulus, ...]] = {"none": ()}
@@ -271,3 +273,9 @@ def _run(coroutine: Any) -> Any:
     if "error" in box:
         raise box["error"]
     return box["value"]
+
+
+def _arms_of(one: str | Stimulus | Sequence[Stimulus]) -> list[tuple[Stimulus, ...]]:
+    if isinstance(one, str):
+        return parse_stimuli(one)
+    return [(one,) if isinstance(one, Stimulus) else tuple(one)]
