@@ -457,6 +457,7 @@ class Claim:
         primary: the one arm that ``--stop-when decided`` watches, or None.
         confirms: sha256 of the claim that this one was taken from (``--claim-from``), or None.
         fixed: False where the claim was rebuilt from the arms: "not fixed beforehand".
+        verifier: own table -> the verifier that reads its answers, chosen from its golds.
         sha256: hash of everything above but ``fixed``.
     """
 
@@ -470,6 +471,7 @@ class Claim:
     primary: str | None = None
     confirms: str | None = None
     fixed: bool = True
+    verifier: Mapping[str, str] = field(default_factory=dict)
     sha256: str = ""
 
 

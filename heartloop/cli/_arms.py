@@ -172,7 +172,7 @@ def _overview(units: Sequence[tuple[Findings, Unit]], claim: Claim, width: int) 
         level = points(plain.figures.own, False) if plain else "–"
         line = f"{cut(text, name):{name}}  {unit.questions:>9,}  "
         if unit.silent:
-            lines.append(cut(f"{line}no conclusion: {unit.silent}", width))
+            lines.append(cut(f"{line}{unit.silence}", width))
             continue
         if not tested:
             said = "; ".join(

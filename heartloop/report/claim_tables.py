@@ -35,7 +35,7 @@ def blocks(found: Sequence[Findings], claim: Claim, make: Make) -> list[str]:
             tasks = f"mean of {len(unit.tasks)} tasks, " if unit.suite else ""
             line = f"{unit.name}{model}: {unit.metric}, {tasks}{unit.questions:,} questions"
             if unit.silent:
-                out.append(f"{line}: no conclusion: {unit.silent}")
+                out.append(f"{line}: {unit.silence}")
                 continue
             out.append(line)
             if unit.treatments:

@@ -114,6 +114,9 @@ class Unit:
         edges: floor and ceiling of the plain prompt (of the first contrast's control for loops).
         silent: why nothing is said; empty where something is.
         speaking: for a stopped run which questions speak, and at which budget; else None.
+        decided: what a run that was stopped by looking came to, with its always-valid interval,
+            which is all that may be said then.
+        verifier: what reads the answers where the task's card names nothing (own tables).
     """
 
     name: str
@@ -128,11 +131,20 @@ class Unit:
     edges: Edges | None
     silent: str = ""
     speaking: Speaking | None = None
+    decided: str = ""
+    verifier: str = ""
 
     @property
     def suite(self) -> bool:
         """Whether it is a mean over several tasks."""
         return len(self.tasks) > 1
+
+    @property
+    def silence(self) -> str:
+        """What stands in place of a finding; empty where there are findings."""
+        if self.decided:
+            return f"{self.decided}; it was stopped by looking, so no other interval holds"
+        return f"no conclusion: {self.silent}" if self.silent else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,6 +204,13 @@ def standing(folder: RunFolder) -> set[str]:
         for unit, t in one.treatments
         if not unit.silent and t.finding.word in ("works", "hurts")
     }
+
+
+def decided_by_looking(manifest: Mapping[str, Any]) -> str:
+    """What ``--stop-when decided`` found when it ended a run, else an empty text."""
+    sessions = manifest.get("sessions") or [{}]
+    why = str(sessions[-1].get("stopped") or "")
+    return why.removeprefix("decided: ") if why.startswith("decided: ") else ""
 
 
 def groups_of(manifest: Manifest) -> dict[str, list[str]]:
@@ -286,6 +305,7 @@ def _draft(
     )
     questions = int(spoken.sum())
     speaking = run.speaking.get(chosen[0].model)
+    decided = decided_by_looking(run.manifest)
     begun = sum(
         len(set().union(*(e.parts[t].questions for e in chosen if t in e.parts)))
         + (speaking.left_out.get(t, 0) if speaking and not speaking.why else 0)
@@ -303,9 +323,12 @@ def _draft(
         planned=(),
         controls=_noise(found, claim, row, chosen, level, flips),
         edges=None if first is None else edges(found, first),
-        silent=(speaking.why if speaking else "")
+        silent=decided
+        or (speaking.why if speaking else "")
         or _silent(figures, [chosen[r.none].arm for r in treatments]),
         speaking=speaking,
+        decided=decided,
+        verifier=" / ".join(dict.fromkeys(claim.verifier[t] for t in tasks if t in claim.verifier)),
     )
     return unit, measured, list(zip(more, tested, strict=True)), names
 

@@ -127,7 +127,7 @@ def _not_found(found: Sequence[Findings], claim: Claim) -> list[str]:
             if p.compared.word == "undecided"
         ]
     for one in found:
-        lines += [f"- {u.name}: no conclusion, {u.silent}." for u in one.units if u.silent]
+        lines += [f"- {u.name}: {u.silence}." for u in one.units if u.silent]
     return ["\n".join(lines) or "Nothing that was asked was left open."]
 
 

@@ -34,7 +34,7 @@ def sentence(found: Findings, claim: Claim) -> str:
 def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
     name = f"{unit.name}: " if len(found.units) > 1 else ""
     if unit.silent:
-        return name + "; ".join([f"no conclusion: {unit.silent}", *_at_stage(unit)])
+        return name + "; ".join([unit.silence, *_at_stage(unit)])
     nothing = _nothing(unit)
     if nothing:
         return name + nothing
@@ -52,6 +52,8 @@ def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
     if not clauses:
         return name + _alone(list(unit.arms.values()), claim)
     clauses += _caveats(unit)
+    if unit.verifier:
+        clauses.append(f"answers read by {unit.verifier}")
     return name + "; ".join(clauses)
 
 

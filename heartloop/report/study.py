@@ -151,7 +151,7 @@ def _together(named: Sequence[tuple[Loaded, str | None]]) -> list[Loaded]:
 def stopped_too_early(found: Sequence[Findings]) -> bool:
     """Whether too little of a stopped run is complete for any of its comparisons."""
     units = [unit for one in found for unit in one.units]
-    return bool(units) and all(unit.silent and unit.left_out for unit in units)
+    return bool(units) and all(u.silent and (u.left_out or u.decided) for u in units)
 
 
 def _chosen_later(

@@ -34,6 +34,7 @@ def claim_of(
     primary: str | None = None,
     confirms: str | None = None,
     fixed: bool = True,
+    verifier: Mapping[str, str] | None = None,
 ) -> Claim:
     """The claim that a plan's arms imply.
 
@@ -45,6 +46,7 @@ def claim_of(
         primary: the one arm that ``--stop-when decided`` watches.
         confirms: hash of the claim that this one takes over.
         fixed: False where it is rebuilt after the fact.
+        verifier: own table -> the verifier chosen for it.
 
     Raises:
         UsageError: ``primary`` is no treatment.
@@ -87,6 +89,7 @@ def claim_of(
         primary=primary,
         confirms=confirms,
         fixed=fixed,
+        verifier=dict(verifier or {}),
     )
     return dataclasses.replace(claim, sha256=_hash(claim))
 
@@ -141,6 +144,9 @@ def planned_claim(prepared: Any) -> Claim:
         margin=plan.margin,
         primary=plan.primary,
         confirms=earlier.sha256 if earlier else None,
+        verifier={
+            task.card.name: task.grader.verifier.name for task in prepared.tasks if task.card.chosen
+        },
     )
     if earlier:
         check_same(earlier, claim, plan.claim_from)
@@ -157,8 +163,13 @@ def claim_dict(claim: Claim) -> dict[str, Any]:
 
 
 def _hash(claim: Claim) -> str:
-    """Over everything but ``fixed`` and the hash itself; the order of names does not matter."""
+    """Over everything but ``fixed`` and the hash itself; the order of names does not matter.
+
+    Fields that came later and are empty are left out, so that older blocks keep their hash.
+    """
     plain = claim_dict(claim)
+    if not plain["verifier"]:
+        plain.pop("verifier")
     plain.pop("fixed")
     plain.pop("sha256")
     text = json.dumps(plain, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -12,6 +12,8 @@ from heartloop.report import conclude
 from heartloop.report.arms import load_run, pairs_within
 from heartloop.report.page import build_page
 from heartloop.report.study import compare_specs, study
+from heartloop.report.tables import render
+from heartloop.run.claim import claim_dict, claim_of, read_claim
 from heartloop.types import Arm
 
 NONE = Arm("none", role="none")
@@ -184,3 +186,40 @@ def test_a_stopped_oracle_run_is_compared_at_a_stage_that_every_arm_has(tmp_path
     assert row.control == "resample"
     assert row.comparison.questions == 60
     assert row.comparison.b.of_all.estimate == pytest.approx(within / 60)
+
+
+def test_a_decided_run_carries_its_always_valid_interval_and_no_other(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "a", arms=stimuli(), rates={"S0": 0.8, "none": 0.5})
+    why = (
+        "decided: S0 is different after 40 questions (+30.0 points to none, always-valid interval "
+        "[+1.0, +59.0])"
+    )
+    manifest = run.manifest
+    manifest["sessions"][-1]["stopped"] = why
+    run.write_manifest(manifest)
+    sentence = conclude(run.path)
+    assert why.removeprefix("decided: ") in sentence
+    assert "no other interval holds" in sentence
+    assert sentence.count("[") == sentence.count("[+1.0") + sentence.count("[PARTIAL")
+    for word in ("works", "above", "undecided", "no conclusion"):
+        assert word not in sentence
+    found = compare_specs([run.name], tmp_path)
+    assert not found.rows and not found.best
+    assert why.removeprefix("decided: ") in render(found)
+
+
+def test_the_verifier_chosen_for_an_own_table_is_in_the_claim_and_the_sentence(
+    tmp_path: Path,
+) -> None:
+    run = make_run(tmp_path / "a", arms=stimuli(), rates={"S0": 0.8})
+    old = claim_of(stimuli(), {"sums": "accuracy"})
+    manifest = run.manifest
+    named = claim_of(stimuli(), {"sums": "accuracy"}, verifier={"sums": "ii_exact"})
+    manifest["claim"] = claim_dict(named)
+    run.write_manifest(manifest)
+    assert "answers read by ii_exact" in conclude(run.path)
+    block = claim_dict(old)
+    block.pop("verifier")  # blocks from before keep their hash
+    run.write_manifest({**manifest, "claim": block})
+    assert read_claim(run.manifest) == old
+    assert "read by" not in conclude(run.path)
