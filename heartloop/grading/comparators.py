@@ -145,7 +145,7 @@ def choice_text(
     """A generated text against the choices' texts: not BIG-Bench's log-likelihood metric.
 
     With ``target_scores`` in the params the score is that of the choice that was named; the
-    outcome is correct where it is the highest.
+    outcome is correct where it is the highest. Any other text scores nothing.
     """
     targets = params.get("target_scores") or {}
     choices = tuple(question.choices) if question is not None and question.choices else ()
@@ -155,7 +155,8 @@ def choice_text(
         answer = answer.removeprefix(question.answer_format.strip()).strip() or answer
     index = _choice_index(answer, choices, letters)
     if index is None or index >= len(choices):
-        return Judgement("unscored", "unparsed", detail=f"{shown(answer)} names no choice")
+        # BIG-Bench gives a generated text that is no target nothing (exact_str_match): it is wrong
+        return wrong(f"{shown(answer)} is none of the choices")
     name = choices[index]
     if targets:
         best = max(float(value) for value in targets.values())

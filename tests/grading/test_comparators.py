@@ -42,7 +42,7 @@ def test_choice_text_scores_what_the_named_choice_is_worth():
     found = cp.choice_text(gold, params, "Perhaps.", asked)
     assert (found.outcome, found.score) == ("incorrect", 0.5)
     assert cp.choice_text(gold, params, "YES", asked).outcome == "correct"
-    assert cp.choice_text(gold, params, "dunno", asked).reason == "unparsed"
+    assert cp.choice_text(gold, params, "dunno", asked).outcome == "incorrect"
 
 
 def test_exact_match_follows_bigbench():

@@ -11,7 +11,7 @@ import re
 
 from heartloop.grading.content.options import WRONG, Kind, Options, Settled, lone_letter, words_of
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing
-from heartloop.grading.content.statement import committed, readings
+from heartloop.grading.content.statement import SO, committed, readings
 from heartloop.grading.content.surface import (
     bare,
     even,
@@ -48,12 +48,19 @@ _CHOSEN = re.compile(
     re.I,
 )
 _IT_IS = re.compile(
-    r"(?:^|(?<=[.!?;\n,:])|\b(?:so|thus|therefore|hence|then|and))\s*"
+    r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and))\s*"
     r"(?:it|this|that|the (?:relation|pronoun|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
     r"(?:'s| is| must be| has to be| would be)\s+(?:therefore\s+|thus\s+|clearly\s+|"
     r"definitely\s+)?",
     re.I,
 )
+_NAMED_AS = re.compile(
+    r"(?:^|(?<=[.!?;\n,:]))\s*(?P<so>(?:so|thus|therefore|hence|finally)\b[\s,]*)?"
+    r"(?:based on [^,\n]{1,120},\s*|in (?:this|the) [^,\n]{1,60},\s*)?"
+    r"the\s[^.\n]{3,160}?\s(?:is|would be|must be|should be)\s*:?\s+",
+    re.I,
+)
+"""“The humorous edit of "air supply" is …”: any subject, where the predicate is an option alone."""
 _THEREFORE = re.compile(
     r"(?:^|(?<=[.!?;\n,:])|\b)(?:so|thus|therefore|hence|consequently|which (?:gives|leaves|"
     r"is))\s*[,:]?\s+"
@@ -94,7 +101,19 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
     for match in _IT_IS.finditer(text):
         settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
         if settled.kind in ("letter", "words", "hedge"):
-            found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', 1))
+            rank = 2 if SO.match(text, _sentence_start(text, match.start() + 1)) else 1
+            found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', rank))
+    for match in _NAMED_AS.finditer(text):
+        if re.search(r"\bif\b", text[_sentence_start(text, match.start() + 1) : match.end()], re.I):
+            continue
+        clause = text[match.end() : sentence_end(text, match.end())]
+        index = options.exactly(clause)
+        if index is None and options.letters and _LABELLED_OPTION.match(clause):
+            settled = options.settle(text, match.end(), match.end() + len(clause), firm=False)
+            index = settled.index
+        if index is not None:
+            span = (match.end(), match.end() + len(clause))
+            found.append(Settled("words", index, span, "named as such", 2 if match["so"] else 1))
     if options.letters:
         for match in _PRAISED.finditer(text):
             begin = max(text.rfind(c, 0, match.start()) for c in ".\n;") + 1
@@ -116,6 +135,13 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
     if head is not None:
         found.append(head)
     return sorted(found, key=lambda item: item.span)
+
+
+def _sentence_start(text: str, at: int) -> int:
+    return max(text.rfind(char, 0, at) for char in ".!?\n") + 1
+
+
+_LABELLED_OPTION = re.compile(r"\s*\(?[A-Za-z]\)|\s*[A-Z][.:]\s")
 
 
 def _head(text: str, options: Options) -> Settled | None:
@@ -182,6 +208,8 @@ def decide(found: list[Settled], text: str) -> Settled | None:
             continue
         if item.kind in ("denied", "outside") and last.index is not None:
             continue
+        if item.kind == "hedge" and item.span[0] <= last.span[0] and last.span[1] <= item.span[1]:
+            continue  # the same clause, read more closely
         if "final" in last.rule.lower() and "final" not in item.rule.lower():
             continue
         return Settled("hedge", None, last.span, last.rule)
@@ -223,27 +251,44 @@ def read_choice(text: str, asked: Asked) -> Reading:
 
 _NEGATION = re.compile(r"\b(?:not|never|cannot|no longer)\b|n't\b", re.I)
 _CLAUSE = re.compile(r",?\s+\b(?:because|since|as|when|if|although|even though|so that)\b", re.I)
+_UNSURE = re.compile(r"\b(?:could|may|might|maybe|possibl[ey]|perhaps|whether|unclear)\b", re.I)
+_CAUSING = re.compile(r"\b(?:caus|because|due to|respons|led|lead|result|made|make)", re.I)
 
 
 def _restated(text: str, asked: Asked, options: Options) -> Settled | None:
     """A yes-or-no question answered by saying it again as a statement, denied or not.
 
     "Did Joe intentionally pay one dollar more?" is answered by "Joe intentionally paid one dollar
-    more." The question is the last one of the item; its main clause must come back in a text of
-    one sentence.
+    more." Statements that say the question's main clause again must agree, or the last of them
+    must be a conclusion ("Therefore, …"). Where the question asks whether something is so
+    *because* of something else, that reason belongs to what must come back.
     """
-    questions = re.findall(r"[^.?!\n]+\?", asked.input)
-    spans = statements(text)
-    if not questions or len(spans) != 1 or options.polar is None:
+    if not asked.question or options.polar is None:
         return None
-    wanted, said = (
-        _CLAUSE.split(t, maxsplit=1)[0] for t in (questions[-1], text[slice(*spans[0])])
-    )
-    mine, theirs = _stems(said), _stems(wanted)
-    if len(theirs) < 3 or len(mine & theirs) < 0.7 * len(theirs):
+    wanted = re.sub(r"^\s*if\b[^,]*,", "", asked.question, flags=re.I)
+    reason = re.search(r"\bbecause\b", wanted, re.I) is not None
+    if not reason:
+        wanted = _CLAUSE.split(wanted, maxsplit=1)[0]
+    theirs = _stems(wanted)
+    if len(theirs) < 3 or len(theirs) == 3 and len(statements(text)) > 3:
+        return None  # too little to know it again by, in a long text
+    said: list[tuple[tuple[int, int], bool]] = []
+    for span in statements(text):
+        clause = text[slice(*span)]
+        if clause.rstrip().endswith("?") or _UNSURE.search(clause):
+            continue
+        if "caus" in wanted and not _CAUSING.search(clause):
+            continue
+        clause = clause if reason else _CLAUSE.split(clause, maxsplit=1)[0]
+        if len(_stems(clause) & theirs) >= 0.7 * len(theirs):
+            denials = len(_NEGATION.findall(clause)) - len(_NEGATION.findall(wanted))
+            said.append((span, denials % 2 == 0))
+    if not said:
         return None
-    agrees = bool(_NEGATION.search(said)) == bool(_NEGATION.search(wanted))
-    return Settled("words", options.polar[agrees], spans[0], "the question said again")
+    span, agrees = said[-1]
+    if len({agreed for _, agreed in said}) > 1 and not SO.match(text, *span):
+        return None
+    return Settled("words", options.polar[agrees], span, "the question said again")
 
 
 def _stems(text: str) -> set[str]:
@@ -288,10 +333,28 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
             return Settled("words", index, candidate.span, candidate.rule)
     if options.letters and found and len(plain.split()) <= 8:
         return Settled("outside", None, found[-1].span or spans[0], rule)
+    if options.letters or not found:
+        return None
     alone = not plain[spans[0][1] :].strip() and len(plain.split()) <= 25
-    if alone and not options.letters and found and re.search(r"[^\W\d_]{3,}", found[-1].answer):
-        return Settled("outside", None, spans[0], rule)
-    return None
+    if not alone:
+        found = (
+            found if rule != "the first statement" else [c for c in found if "behind “" in c.rule]
+        )
+        if not found or not _NAMES.fullmatch(found[-1].answer) or DENIAL.search(plain):
+            return None
+        if options.named(words_of(plain)):
+            return None
+    if not re.search(r"[^\W\d_]{3,}", found[-1].answer):
+        return None
+    return Settled("outside", None, spans[0] if alone else found[-1].span or spans[0], rule)
+
+
+_NAMES = re.compile(
+    r"(?!(?:an?|some|all|one|several|few|many|both|indeed|similar|been|also|very|not|here|that)\b)"
+    r"(?!.*\bor\b)\S+(?:\s+\S+){0,8}",
+    re.I,
+)
+"""A name of up to nine words, no description: what a claim gives as its answer."""
 
 
 def _mentioned(text: str, options: Options) -> Settled | None:

@@ -273,10 +273,16 @@ class Options:
 
     def polar_of(self, rest: str, span: tuple[int, int]) -> Settled:
         """Yes or no (true or false): a leading one decides, else the only one that is named."""
+        if _BOTH_LISTED.search(rest):
+            return Settled("hedge", None, span)
         for statement in re.split(r"(?<=[.!?\n])\s+", rest.strip()):
             if _ABOUT_ONESELF.match(statement):
                 continue
-            if REFUSAL.search(statement) or UNDECIDED.search(statement):
+            if not self.letters:
+                statement = _TURN.sub("", statement)
+            if _TO_YOU.match(statement):
+                pass  # "No, you cannot follow …": it does not speak of itself
+            elif REFUSAL.search(statement) or UNDECIDED.search(statement):
                 return Settled("hedge", None, span)
             head = re.match(r"\W*(?:absolutely |definitely )?(\w+)", statement)
             if re.match(
@@ -324,6 +330,13 @@ _ABOUT_ONESELF = re.compile(
     r"(?: (?:about|of|in|with) (?:it|that|this|my answer))?\W*$",
     re.I,
 )
+
+
+_BOTH_LISTED = re.compile(
+    r"\bA[:.)]\s*\(?(?i:yes|true)\b.{0,40}\bB[:.)]\s*\(?(?i:no|false)\b", re.S
+)
+_TURN = re.compile(r"^\W*[AB]:\s+(?=(?:yes|no|true|false)\b)", re.I)
+_TO_YOU = re.compile(r"\W*(?:yes|no)\W+you\b(?! (?:are|were) (?:sure|right))", re.I)
 
 
 def _polar(names: list[str]) -> dict[bool, int] | None:

@@ -26,6 +26,9 @@ class Asked:
         numbered: its answers begin with a number or are numbers in words, so that a number alone
             may answer.
         prefix: the words that the prompt ends in (``A:``), which models repeat.
+        question: the last question that was asked, of the item or of the instruction.
+        questions: its answers are questions themselves.
+        signs: its answers are signs without a letter or digit (brackets to be closed).
     """
 
     input: str = ""
@@ -35,6 +38,9 @@ class Asked:
     numeric: bool = False
     numbered: bool = False
     prefix: str = ""
+    question: str = ""
+    questions: bool = False
+    signs: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +93,7 @@ def asked_of(
 
     Args:
         question: the question, or None for a bare pair.
-        gold: only whether its answers are numbers is passed on.
+        gold: only what kind of answers it has (numbers, questions, signs) is passed on.
         params: ``labels`` and ``aliases`` of the card.
         letters: whether letters count; by default, whether the prompt shows ``(A)`` or ``A.``
             in front of the first choice.
@@ -109,7 +115,21 @@ def asked_of(
         numeric=_numeric(gold.answers),
         numbered=any(answer[:1].isdigit() or _SPOKEN.match(answer) for answer in gold.answers),
         prefix=prefix[0].strip() if prefix and len(prefix[0]) < 60 else "",
+        question="" if question is None else _last_question(question),
+        questions=bool(gold.answers) and all(a.rstrip().endswith("?") for a in gold.answers),
+        signs=bool(gold.answers) and not any(map(_SAYS.search, gold.answers)),
     )
+
+
+_SAYS = re.compile(r"[\w\\]")
+
+
+def _last_question(question: Question) -> str:
+    asked = [q for part in (question.instruction, question.input) for q in _ASKS.findall(part)]
+    return asked[-1].strip() if asked else ""
+
+
+_ASKS = re.compile(r"[^.?!\n]+\?")
 
 
 def _numeric(answers: tuple[str, ...]) -> bool:

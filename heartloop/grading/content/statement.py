@@ -41,7 +41,7 @@ _FEELING = re.compile(
     r"regret|feel|promise)\b",
     re.I,
 )
-_SO = re.compile(
+SO = re.compile(
     r"\W*(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*", re.I
 )
 
@@ -82,7 +82,7 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     if not said:
         return [], ""
     for start, end in reversed(said):
-        lead = _SO.match(text, start, end)
+        lead = SO.match(text, start, end)
         if lead and lead.end() < end and (start, end) != said[0]:
             return [(lead.end(), end)], "the concluding sentence"
     for start, end in said[1:]:
@@ -111,18 +111,19 @@ def _listing(text: str) -> Span | None:
 def _marked(text: str, raw: str) -> list[tuple[Span, int, str]]:
     found: list[tuple[Span, int, str]] = []
     for start, end, _ in box_spans(raw):
-        found.append(((start, end), 3, "in the box"))
+        found.append(((start, end), 4, "in the box"))
     for start, end, _ in machine_fields(raw):
-        found.append(((start, end), 3, "in the answer field"))
+        found.append(((start, end), 4, "in the answer field"))
     for match in markers(text):
         begin = max(text.rfind(c, 0, match.start()) for c in ".\n!?;") + 1
         if OTHERS_ERROR.search(text, begin, match.end()):
             continue
         end = sentence_end(text, match.end())
         if text[match.end() : end].strip(" \t\n:.*\"'"):
-            final = "final" in match.group().lower()
+            rank = 3 if SO.match(text, begin) else 2  # what is concluded beats what was noted
+            rank = 4 if "final" in match.group().lower() else rank
             rule = f'behind "{" ".join(match.group().split())}"'
-            found.append(((match.end(), end), 3 if final else 2, rule))
+            found.append(((match.end(), end), rank, rule))
     return sorted(found)
 
 
@@ -160,7 +161,7 @@ def _taken_back(text: str, start: int) -> Span | None:
 def _beside(text: str, span: Span, asked: Asked) -> bool:
     """Whether a statement is beside the task: a greeting, a question, a remark on oneself."""
     piece = text[slice(*span)].strip()
-    if piece.endswith("?") or not re.search(r"\w", piece):
+    if piece.endswith("?") and not asked.questions or not re.search(r"\w", piece):
         return True
     if _HEADING.fullmatch(piece):
         return True
@@ -217,7 +218,7 @@ _COPULA = re.compile(
 _COMPARED = re.compile(
     r"^(?:the\s+)?(?:clearly |much |far |definitely |generally |usually |typically |also |"
     r"probably |likely )*(?:"
-    r"(?:[a-z]{2,}(?:er|est)|more \w+|most \w+|less \w+)(?: \w+){0,2}(?:$|\s*\bthan\b|"
+    r"(?:(?P<degree>[a-z]{2,}(?:er|est))|more \w+|most \w+|less \w+)(?: \w+){0,2}(?:$|\s*\bthan\b|"
     r"\s+(?:of|in|between|among)\b)|"
     r"(?:correct|right|best|final|most likely|chosen|only)(?: \w+){0,2}$|answer\b|cause\b|"
     r"effect\b|one\b|solution\b|"
@@ -366,7 +367,8 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
         if DENIAL.search(before) or UNDECIDED.search(piece) or OTHERS_ERROR.search(piece):
             return
         predicate = piece[last.end() :]
-        compared = _COMPARED.match(predicate.strip(" .!*"))
+        bare = predicate.strip(" .!*")
+        compared = _COMPARED.match(bare)
         if compared:
             if (
                 first is last
@@ -374,7 +376,8 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
                 and not re.search(r"\b(?:if|whether)\b", before, re.I)
             ):
                 trims(a, a + last.start(), f"{rule}, of which it is said")
-            return
+            if not (compared["degree"] and compared.end() == len(bare) and " than" not in bare):
+                return  # else "Denver" and "the writer" may be names as well as comparatives
         if (
             re.search(r"\b(?:and|but|while|whereas|or)\b", piece[first.end() : last.start()])
             and first is not last

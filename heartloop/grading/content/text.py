@@ -9,8 +9,9 @@ from functools import lru_cache
 from heartloop.grading.content.numbers import value_of, values_in
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.statement import committed, readings
-from heartloop.grading.content.surface import bare, even, statements
-from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED
+from heartloop.grading.content.surface import bare, even, sentence_end, statements
+from heartloop.grading.marks import box_spans
+from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED, markers
 
 _ONLY_A_NUMBER = re.compile(
     r"\W*(?:(?:my |the )?(?:confidence|certainty)\w*(?: (?:score|level))?\s*(?:is|:|=)?\s*)?"
@@ -22,6 +23,8 @@ def read_text(text: str, asked: Asked) -> Reading:
     """A short text: a name, a word, a sentence."""
     if asked.numeric:
         return read_number(text, asked)
+    if asked.signs:
+        return read_signs(text, asked)
     body = _without_prefix(bare(text), asked.prefix)
     if not asked.numbered and _ONLY_A_NUMBER.fullmatch(body.lower()):
         return Reading((), "unparsed", "not the task: only a number")
@@ -40,6 +43,37 @@ def read_text(text: str, asked: Asked) -> Reading:
         return _unanswered(body)
     found = readings(body, (start, end), asked, rule)
     return Reading(tuple(found)) if found else _unanswered(body)
+
+
+_SIGNS = re.compile(r"[^\w\n`*$\\]*[^\w\s`*$\\][^\w\n`*$\\]*")
+_CODE = re.compile(r"```(?:\w*\n)?(?=[^`]*\w)[^`]*```")
+_MARKS = " \t*`$\"'.:"
+
+
+def read_signs(text: str, asked: Asked) -> Reading:
+    """Signs alone, such as the brackets that close a sequence: the last ones that stand apart.
+
+    A sequence that repeats the item's own signs in front is also read without them.
+    """
+    body = _without_prefix(even(text), asked.prefix)
+    body = _CODE.sub(lambda block: " " * len(block.group()), body)
+    body = body.replace("\\[", "  ").replace("\\]", "  ")
+    apart = [match.span(1) for match in re.finditer(r"`([^\w`\n]+)`", body)]
+    apart += [match.span() for match in re.finditer(r"[^\n]+", body)]
+    apart += [(match.end(), sentence_end(body, match.end())) for match in markers(body)]
+    apart += [(start, end) for start, end, _ in box_spans(text)]
+    apart = [span for span in apart if _SIGNS.fullmatch(body[slice(*span)].strip(_MARKS).strip())]
+    if not apart:
+        return _unanswered(body)
+    span = max(apart, key=lambda one: one[1])
+    said = body[slice(*span)].strip(_MARKS).strip()
+    signs = "".join(said.split())
+    answers = [said, " ".join(signs)]
+    given = "".join(re.split(r"[\w:]", asked.input)[-1].split())
+    if given and signs.startswith(given) and signs != given:
+        answers.append(" ".join(signs[len(given) :]))
+    rules = ("the signs", "the signs one by one", "what follows the item's own signs")
+    return Reading(tuple(Candidate(a, span, r) for a, r in zip(answers, rules, strict=False)))
 
 
 def _unanswered(body: str) -> Reading:
