@@ -11,7 +11,7 @@ _ENGLISH = r"answers?|ans|results?|solutions?|conclusion|final decision"
 _ADJECTIVES = r"correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely"
 _PICK = (
     rf"(?:(?:{_ADJECTIVES})\s+)+"
-    r"(?:choice|option|pick|selection|statement|letter|one|response|sentence|label|word|category)"
+    r"(?:choice|option|pick|selection|statement|letter|one|response|sentence|label|word|category|question|movie|film|title)"
 )
 _FOREIGN = (
     r"antwort|lösung|ergebnis|réponse|résultat|respuesta|solución|resultado|resposta|solução|"

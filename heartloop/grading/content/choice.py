@@ -47,6 +47,11 @@ _CHOSEN = re.compile(
     r"(?:\s+(?:that|is|it'?s|it is|it must be|the answer is))*\s+",
     re.I,
 )
+_OWN_LABEL = re.compile(
+    r"^\W*(?:[a-z]+\s+){0,2}(?:decision|prediction|classification|verdict|choice|selection)"
+    r"\s*:(?=\s*\S)",
+    re.I | re.M,
+)
 _IT_IS = re.compile(
     r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and))\s*"
     r"(?:it|this|that|the (?:relation|pronoun|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
@@ -94,6 +99,8 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             continue
         rank = 3 if FINAL.search(match.group()) else 2
         add(match.end(), end, rank, f'behind "{" ".join(match.group().split())}"')
+    for match in _OWN_LABEL.finditer(text):
+        add(match.end(), sentence_end(text, match.end()), 2, "behind its own label")
     for match in _CHOSEN.finditer(text):
         settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
         if settled.kind in ("letter", "words", "hedge"):
@@ -149,6 +156,8 @@ def _head(text: str, options: Options) -> Settled | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
+    if _listed(lines, options):
+        return None
     if options.letters:
         marks = {m[1] for m in (re.match(r"\s*\(?([A-Z])[).:]\s", line) for line in lines) if m}
         if len(marks) > 1:
@@ -176,6 +185,11 @@ def _head(text: str, options: Options) -> Settled | None:
         rank = 2 if exact else 1
         return Settled(settled.kind, settled.index, settled.span, "at the head of the text", rank)
     return None
+
+
+def _listed(lines: list[str], options: Options) -> bool:
+    """Whether a text begins by listing the options, one a line."""
+    return len({options.exactly(line) for line in lines[:8]} - {None}) > 1
 
 
 _HEADING = re.compile(r"\W*(?:the\s+|my\s+|final\s+|correct\s+)*(?:answer|choice|option)\W*", re.I)
@@ -316,6 +330,8 @@ def _without_prefix(text: str, asked: Asked) -> str:
 
 def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | None:
     """The option that the predicate of the first statement names, or an answer outside of all."""
+    if _listed([line for line in plain.splitlines() if line.strip()], options):
+        return None
     if (
         options.polar
         or options.letters

@@ -276,10 +276,10 @@ class Options:
         if _BOTH_LISTED.search(rest):
             return Settled("hedge", None, span)
         for statement in re.split(r"(?<=[.!?\n])\s+", rest.strip()):
-            if _ABOUT_ONESELF.match(statement):
-                continue
             if not self.letters:
                 statement = _TURN.sub("", statement)
+            if _ABOUT_ONESELF.match(statement):
+                continue
             if _TO_YOU.match(statement):
                 pass  # "No, you cannot follow …": it does not speak of itself
             elif REFUSAL.search(statement) or UNDECIDED.search(statement):

@@ -42,7 +42,9 @@ _FEELING = re.compile(
     re.I,
 )
 SO = re.compile(
-    r"\W*(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*", re.I
+    r"\W*(?:\d{1,2}[.)]\s+)?"
+    r"(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*",
+    re.I,
 )
 
 

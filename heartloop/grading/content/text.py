@@ -46,7 +46,7 @@ def read_text(text: str, asked: Asked) -> Reading:
 
 
 _SIGNS = re.compile(r"[^\w\n`*$\\]*[^\w\s`*$\\][^\w\n`*$\\]*")
-_CODE = re.compile(r"```(?:\w*\n)?(?=[^`]*\w)[^`]*```")
+_CODE = re.compile(r"```\w*\n(?=[^`]*\w)[^`]*```")
 _MARKS = " \t*`$\"'.:"
 
 
@@ -58,7 +58,8 @@ def read_signs(text: str, asked: Asked) -> Reading:
     body = _without_prefix(even(text), asked.prefix)
     body = _CODE.sub(lambda block: " " * len(block.group()), body)
     body = body.replace("\\[", "  ").replace("\\]", "  ")
-    apart = [match.span(1) for match in re.finditer(r"`([^\w`\n]+)`", body)]
+    last = body.rstrip().rfind("\n")
+    apart = [match.span(1) for match in re.finditer(r"`([^\w`\n]+)`", body) if match.start() > last]
     apart += [match.span() for match in re.finditer(r"[^\n]+", body)]
     apart += [(match.end(), sentence_end(body, match.end())) for match in markers(body)]
     apart += [(start, end) for start, end, _ in box_spans(text)]
