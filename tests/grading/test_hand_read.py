@@ -1,11 +1,12 @@
 """Answers of a real model that were read by hand: the content readers agree with the reading.
 
-``tests/fixtures/hand_read.jsonl`` holds 468 answers of the two recorded runs (Qwen2.5-Coder-0.5B on
-Instruction Induction and BIG-Bench), drawn by seed: 12 a task, the arms in turn, 19 or 20 of each;
-cut answers (unscored by rule) and the two tasks with partial credit were left out. Every answer was
-read, and the reading written down and committed, before a reader's verdict was seen: ``right``,
-``wrong`` or ``none`` (it answers nothing); ``doubtful`` where people may differ. One slip was
-corrected afterwards and says so.
+Two files of answers of the two recorded runs (Qwen2.5-Coder-0.5B on Instruction Induction and
+BIG-Bench), cut answers left out. ``hand_read.jsonl``: 468, 12 a task, the arms in turn.
+``hand_read_2.jsonl``: 256, drawn later by another seed among the others: 48 of each of none, EP01,
+EP04 and EP06, 64 of the other arms, the tasks in turn within each. Every answer was read, and the
+reading written down and committed, before a reader's verdict was seen: ``right``, ``wrong`` or
+``none`` (it answers nothing); ``doubtful`` where people may differ. Blind, the second set agreed in
+254 of 256. One slip of the first was corrected afterwards and says so.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from heartloop.data import load_data, resolve_tasks
 from heartloop.grading import open_grader
 from heartloop.types import Completion, Graded
 
-ROWS = [
-    json.loads(line)
-    for line in (Path(__file__).parent.parent / "fixtures" / "hand_read.jsonl")
-    .read_text(encoding="utf-8")
-    .splitlines()
-]
-FORM = ("EP01", "EP06")  # they demand another form of answer
+FIXTURES = Path(__file__).parent.parent / "fixtures"
+
+
+def read_rows(name: str) -> list[dict[str, Any]]:
+    lines = (FIXTURES / name).read_text(encoding="utf-8").splitlines()
+    return [json.loads(line) for line in lines]
+
+
+FIRST, SECOND = read_rows("hand_read.jsonl"), read_rows("hand_read_2.jsonl")
+ROWS = FIRST + SECOND
+NAMED = ("EP01", "EP04", "EP06")  # arms that answer in a form of their own
 
 
 async def graded(data_dir: Path) -> list[Graded]:
@@ -60,10 +65,11 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
-def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded]) -> None:
+@pytest.mark.parametrize("part", [slice(0, len(FIRST)), slice(len(FIRST), None)])
+def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: slice) -> None:
     right = [
         (verdict.content.outcome == "correct") == (row["read"] == "right")
-        for row, verdict in zip(ROWS, readings, strict=True)
+        for row, verdict in zip(ROWS[part], readings[part], strict=True)
     ]
     low, high = wilson(sum(right), len(right))
     assert sum(right) / len(right) >= 0.97, f"{sum(right)} of {len(right)}: {low:.3f}-{high:.3f}"
@@ -71,28 +77,42 @@ def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded]) -> Non
 
 
 def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> None:
-    """What is added or lost to an arm, in points of its accuracy: right by reader minus by hand."""
+    """What is added or lost to an arm, in points of its accuracy: right by reader minus by hand.
+
+    About 68 answers an arm that is named here: one answer is 1.5 points.
+    """
     wrong: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for row, verdict in zip(ROWS, readings, strict=True):
         arm = row["arm"]
-        kind = "form" if arm in FORM else arm[:2] if arm[:2] in ("EP", "NP") else "control"
+        kind = arm if arm in (*NAMED, "none") else "others"
         asked[kind] += 1
         wrong[kind] += (verdict.content.outcome == "correct") - (row["read"] == "right")
+    assert {kind: asked[kind] >= 60 for kind in asked} == dict.fromkeys(
+        (*NAMED, "none", "others"), True
+    )
     bias = {kind: wrong[kind] / asked[kind] for kind in asked}
-    assert set(bias) == {"control", "EP", "NP", "form"}
-    assert max(bias.values()) - min(bias.values()) < 0.04, bias
-    parts = {kind: value for kind, value in bias.items() if kind != "form"}  # form: 40 answers
-    assert max(parts.values()) - min(parts.values()) <= 0.02, bias
+    assert max(bias.values()) - min(bias.values()) <= 0.02, bias
 
 
-def test_an_answer_that_is_there_is_seldom_left_unscored(readings: list[Graded]) -> None:
-    there = [v for row, v in zip(ROWS, readings, strict=True) if row["read"] != "none"]
+@pytest.mark.parametrize("suite", ["instruction_induction", "bigbench"])
+def test_an_answer_that_is_there_is_seldom_left_unscored(
+    readings: list[Graded], suite: str
+) -> None:
+    there = [
+        verdict
+        for row, verdict in zip(ROWS, readings, strict=True)
+        if row["read"] != "none" and row["task"].startswith(suite)
+    ]
     unscored = sum(verdict.content.outcome == "unscored" for verdict in there)
-    assert unscored / len(there) < 0.05, f"{unscored} of {len(there)}"
+    assert unscored / len(there) < 0.065, f"{unscored} of {len(there)}"
 
 
-def test_the_sample_is_what_it_says(readings: list[Graded]) -> None:
-    assert len(ROWS) == 468 and Counter(Counter(r["task"] for r in ROWS).values()) == {12: 39}
-    assert set(Counter(row["arm"] for row in ROWS).values()) == {19, 20}
-    assert sum("corrected" in row for row in ROWS) == 1
+def test_the_samples_are_what_they_say() -> None:
+    assert len(FIRST) == 468 and Counter(Counter(r["task"] for r in FIRST).values()) == {12: 39}
+    assert set(Counter(row["arm"] for row in FIRST).values()) == {19, 20}
+    assert sum("corrected" in row for row in FIRST) == 1
+    arms = Counter(row["arm"] for row in SECOND)
+    assert len(SECOND) == 256 and {arms[arm] for arm in ("none", *NAMED)} == {48}
+    asked = [(row["task"], row["question"], row["arm"]) for row in ROWS]
+    assert len(set(asked)) == len(asked)
