@@ -21,6 +21,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "status": ("status", "status_command", "Show runs and how far they are."),
     "score": ("score", "score_command", "Grade a run again from its journal, without new calls."),
     "compare": ("compare", "compare_command", "Paired tests between arms or runs."),
+    "style": ("style", "style_command", "What did the words do to the answers?"),
     "report": ("report", "report_command", "Write one HTML page that opens offline."),
     "import": ("imports", "import_group", "Bring results of other tools as a run."),
     "export": ("export", "export_command", "Write a run as parquet, JSON lines or CSV."),

@@ -148,14 +148,16 @@ def _trace(
     question, arm = unit.question, unit.arm
     rounds = int(arm.params.get("rounds", 0))
     draws = int(arm.params.get("draws", 1))
-    messages = [Message("user", question.input)]
+    asked = " ".join([question.input, *(stimulus.text for stimulus in arm.stimuli)])
+    messages = [Message("user", asked)]
     attempts, graded, spent = [], [], {}
     total, key, said = Usage(), None, ""
     gift = content.get(arm.name, 0.0) if isinstance(content, dict) else content
     for n in range(max(rounds + 1, draws)):
         r, d = (n, 0) if rounds else (0, n)
         if r:
-            messages += [Message("assistant", said), Message("user", f"Look again, round {r}.")]
+            again = " ".join([f"Look again, round {r}.", *(cue.text for cue in arm.cues[:1])])
+            messages += [Message("assistant", said), Message("user", again)]
         # Round 0 is shared by arms that ask the same, as in a real run.
         luck_of = "shared" if n == 0 and not arm.stimuli else arm.name
         right = _chance(question.task, question.id, luck_of, luck, r, d) < rate
