@@ -29,7 +29,7 @@ from heartloop.types import (
     Trace,
 )
 
-MENDING = ("layout", "goes_on", "lost")
+MENDING = ("layout", "told_missing", "goes_on", "lost")
 """Parameters of every method with turns: what keeps a small model from losing the task."""
 
 LOOP = ("rounds", "candidates", "history", *MENDING, "told_wrong", "temperatures", "stop")
@@ -258,7 +258,7 @@ def feedback(values: Mapping[str, Any], form: str, cue: Stimulus | None, now: Tu
     else:
         first = opening(values, now, wordings.VERDICT_WRONG, wordings.CHECK_AGAIN)
         body = wordings.REFLECT
-        if not now.answered and values["layout"] != "cue-last":
+        if not now.answered and _told_missing(values):
             body = wordings.WORK_BRIEFLY if _cut(now.last) else wordings.WORK_AGAIN
         words = f"{first} {body}"
     if values["layout"] == "cue-last":
@@ -273,7 +273,7 @@ def opening(
 
     An answer that was cut or is missing is told so in either mode and never called incorrect.
     """
-    if not now.answered and values["layout"] != "cue-last":
+    if not now.answered and _told_missing(values):
         return missing or (wordings.ANSWER_CUT if _cut(now.last) else wordings.ANSWER_MISSING)
     return wrong if now.wrong and values["told_wrong"] else again
 
@@ -283,6 +283,11 @@ def answer_form(values: Mapping[str, Any], form: str, words: str) -> str:
     if values["layout"] == "cue-last" or not form:
         return words
     return f"{words}\n\n{form}"
+
+
+def _told_missing(values: Mapping[str, Any]) -> bool:
+    told = values.get("told_missing")
+    return values["layout"] != "cue-last" if told is None else bool(told)
 
 
 def holds_answer(ask: Ask, attempt: Attempt) -> bool:

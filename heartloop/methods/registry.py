@@ -131,9 +131,14 @@ PARAMS: dict[str, Param] = {
     "layout": Param(
         "form-last",
         "what stands at the end of a feedback turn: the task's own answer form (cue, verdict and "
-        "reflection before it), or the cue (`cue-last`: the form is not repeated, and a cut or "
-        "missing answer is called incorrect)",
+        "reflection before it), or the cue (`cue-last`: the form is not repeated)",
         _one_of("form-last", "cue-last"),
+    ),
+    "told_missing": Param(
+        None,
+        "the model is told that its answer was cut or is missing, instead of incorrect; by itself "
+        "with `form-last` only",
+        _optional(_flag),
     ),
     "goes_on": Param(
         "answered",

@@ -219,6 +219,18 @@ def test_a_cut_or_missing_answer_is_told_so_and_never_called_incorrect(reply, to
     assert told not in ask.calls[2].messages[-1].content
 
 
+@pytest.mark.parametrize("layout", ["cue-last", "form-last"])
+@pytest.mark.parametrize("told", [None, True, False])
+def test_layout_and_what_is_said_of_a_missing_answer_are_set_apart(layout, told):
+    ask = FakeAsk(lambda call: "Thank you!")
+    run("heart", ask, check_for("never"), rounds=1, layout=layout, told_missing=told)
+    turn = ask.calls[1].messages[-1].content
+    said = wordings.ANSWER_MISSING in turn
+    assert said == (layout == "form-last" if told is None else told)
+    assert (wordings.VERDICT_WRONG in turn) is not said
+    assert turn.endswith(question().answer_format) == (layout == "form-last")
+
+
 @pytest.mark.parametrize("method", LOOPS)
 def test_a_loop_goes_on_from_and_hands_in_the_last_turn_that_holds_an_answer(method):
     ask = FakeAsk(lambda call: "I am glad." if call.round in (1, 3) else boxed(call.round))
