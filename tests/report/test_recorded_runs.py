@@ -6,11 +6,15 @@ The readers of answers improve, so rules and shapes are held here rather than di
 from __future__ import annotations
 
 import asyncio
+import csv
+import json
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
+from heartloop.cli import main
 from heartloop.report.answered import answered
 from heartloop.report.arms import Loaded, entries, load_run
 from heartloop.report.conclusion import conclusion_of
@@ -22,14 +26,67 @@ from heartloop.run.rescore import rescore
 pytestmark = pytest.mark.timeout(900)  # tens of thousands of answers are graded
 
 
-def scored(shared_data: Path, folder: Path, name: str) -> tuple[Loaded, Unit, str]:
-    """A recorded run, graded anew by this checkout; its one unit and its sentence."""
-    with tarfile.open(shared_data / "recorded_runs" / f"{name}.tar.xz") as archive:
-        archive.extractall(folder, filter="data")
-    asyncio.run(rescore(RunFolder(folder / name), data_dir=str(shared_data)))
-    run = load_run(RunFolder(folder / name))
-    (found,) = findings(run)
-    return run, found.units[0], conclusion_of(run, [found])
+Scored = tuple[Loaded, Unit, str]
+RUNS = {"olympiad_heart": 2_753, "ii_stimuli": 32_184, "bigbench_stimuli": 23_647}
+"""The recorded runs with the calls in their journals."""
+
+
+@pytest.fixture(scope="module")
+def folders(shared_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path]:
+    """Gives a recorded run, unpacked and graded anew by this checkout: once for all tests."""
+    root = tmp_path_factory.mktemp("recorded")
+
+    def folder(name: str) -> Path:
+        if not (root / name).exists():
+            with tarfile.open(shared_data / "recorded_runs" / f"{name}.tar.xz") as archive:
+                archive.extractall(root, filter="data")
+            asyncio.run(rescore(RunFolder(root / name), data_dir=str(shared_data)))
+        return root / name
+
+    return folder
+
+
+@pytest.fixture(scope="module")
+def scored(folders: Callable[[str], Path]) -> Callable[[str], Scored]:
+    """Gives a recorded run, its one unit and its sentence."""
+
+    def read(name: str) -> Scored:
+        run = load_run(RunFolder(folders(name)))
+        (found,) = findings(run)
+        return run, found.units[0], conclusion_of(run, [found])
+
+    return read
+
+
+def command(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
+    with pytest.raises(SystemExit) as ended:
+        main(list(arguments))
+    out, err = capsys.readouterr()
+    assert ended.value.code in (0, None), err
+    return out
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_every_command_reads_a_run_of_the_past(
+    name: str,
+    folders: Callable[[str], Path],
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    folder = str(folders(name))
+    shown = json.loads(command(capsys, "status", folder, "--json"))
+    assert shown["calls"] == RUNS[name]
+    assert shown["state"] == ("whole" if name == "ii_stimuli" else "partial")
+    compared = json.loads(command(capsys, "compare", folder, "--json"))
+    assert compared
+    page = tmp_path / "report.html"
+    command(capsys, "report", folder, "-o", str(page))
+    assert "<html" in page.read_text()[:500].lower()
+    table = tmp_path / "table.csv"
+    command(capsys, "export", folder, "--to", "csv", "-o", str(table))
+    with table.open(newline="") as lines:
+        rows = sum(1 for _ in csv.DictReader(lines))
+    assert 0.9 * RUNS[name] < rows <= RUNS[name]  # calls of units that were not finished are not in
 
 
 def on_screen(run: Loaded, capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -49,9 +106,9 @@ def on_screen(run: Loaded, capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_instruction_induction_no_phrase_beats_the_plain_prompt(
-    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scored: Callable[[str], Scored], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run, unit, sentence = scored(shared_data, tmp_path, "ii_stimuli")
+    run, unit, sentence = scored("ii_stimuli")
     assert sentence.startswith("No phrase beats the plain prompt (")
     assert "best of 21" in sentence
     assert "simultaneous [" in sentence
@@ -98,9 +155,9 @@ def test_instruction_induction_no_phrase_beats_the_plain_prompt(
 
 
 def test_bigbench_says_what_its_prefix_carries(
-    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scored: Callable[[str], Scored], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run, unit, sentence = scored(shared_data, tmp_path, "bigbench_stimuli")
+    run, unit, sentence = scored("bigbench_stimuli")
     assert sentence.startswith("[PARTIAL RUN")
     assert unit.questions < 21 * 60
     assert unit.left_out < unit.questions / 10
@@ -113,9 +170,9 @@ def test_bigbench_says_what_its_prefix_carries(
 
 
 def test_olympiad_compares_no_solved_questions_with_all(
-    shared_data: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    scored: Callable[[str], Scored], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run, unit, sentence = scored(shared_data, tmp_path, "olympiad_heart")
+    run, unit, sentence = scored("olympiad_heart")
     assert sentence.startswith("[PARTIAL RUN")
     for figure in ("100.0", "25.0", "−75.0"):  # eight solved questions against a hundred
         assert figure not in sentence
@@ -130,5 +187,5 @@ def test_olympiad_compares_no_solved_questions_with_all(
     assert "resample had ended on" in sentence
     assert "(28% read)" in sentence or "could not be read" in sentence  # answered shares
     assert "the control is at the floor" in sentence
-    shown = compare_specs([run.folder.name], tmp_path)
+    shown = compare_specs([str(run.folder.path)], run.folder.path.parent)
     assert all(abs(row.comparison.difference) < 0.5 for row in shown.rows)
