@@ -68,6 +68,18 @@ class TakesNotes(Protocol):
     """Each said once."""
 
 
+@runtime_checkable
+class TakesTurns(Protocol):
+    """Holds what other models of the run wait for."""
+
+    wave: int
+    """Models of a later wave are asked when those of the wave before are done."""
+
+    async def rest(self) -> None:
+        """Give it back until the next call."""
+        ...
+
+
 class ServerCounts(Protocol):
     """How one server did."""
 

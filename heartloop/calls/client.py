@@ -20,7 +20,7 @@ from heartloop.calls.prices import Price, prices_for
 from heartloop.calls.retry import Retry
 from heartloop.errors import CallError, HeartloopError, NotInJournal, UsageError
 from heartloop.models.scoring import scoring_request
-from heartloop.provider import Checks, Tells
+from heartloop.provider import Checks, TakesTurns, Tells
 from heartloop.types import Address, Completion, Model, Request, Usage
 
 PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first call
@@ -308,6 +308,20 @@ class Client:
                 for name, lane in self._lanes.items()
             },
         }
+
+    def waves(self, models: Sequence[str]) -> list[list[str]]:
+        """Models in the groups that can be asked together, one group after another."""
+        found: dict[int, list[str]] = {}
+        for name in models:
+            model = self._lane(name).model
+            found.setdefault(model.wave if isinstance(model, TakesTurns) else 0, []).append(name)
+        return [found[wave] for wave in sorted(found)]
+
+    async def rest(self, name: str) -> None:
+        """Let a model give back what others wait for: nothing is asked of it for now."""
+        model = self._lane(name).model
+        if isinstance(model, TakesTurns):
+            await model.rest()
 
     async def close(self) -> None:
         """Abort what is under way and release the models; the journal stays the caller's."""

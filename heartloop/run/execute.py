@@ -66,7 +66,13 @@ async def execute(
         kept = folder.manifest.get("shard")  # a shard that is gone on with
         shard = (int(kept[0]), int(kept[1])) if kept else None
     async with open_session(
-        prepared, folder, command=command, shard=shard, signals=signals, as_begun=as_begun
+        prepared,
+        folder,
+        command=command,
+        shard=shard,
+        signals=signals,
+        as_begun=as_begun,
+        in_waves=True,
     ) as session:
         plan, client = prepared.plan, session.client
         runner = Runner(client, plan.selector, session.log)
@@ -87,19 +93,20 @@ async def execute(
             runner.reserve = _reserve(prepared, client, session.asked)
 
             async def run(arms: Sequence[Arm], done: int) -> int:
-                def units() -> Iterator[Unit]:
+                def units(models: Sequence[str]) -> Iterator[Unit]:
                     return units_of(
-                        prepared.tasks,
-                        plan.models,
-                        plan.seeds,
-                        arms,
-                        shard,
-                        plan.order,
-                        plan.draws,
+                        prepared.tasks, models, plan.seeds, arms, shard, plan.order, plan.draws
                     )
 
-                total = done + sum(1 for _ in units())
-                await runner.run(units(), total)
+                def wave_by_wave() -> Iterator[Unit]:
+                    waves = client.waves(plan.models)
+                    for wave in waves:
+                        yield from units(wave)
+                        if len(waves) > 1:
+                            runner.release(wave)
+
+                total = done + sum(1 for _ in units(plan.models))
+                await runner.run(wave_by_wave(), total)
                 return total
 
             first = first_arms(plan, session.manifest)

@@ -219,9 +219,21 @@ def options_for(plan: Plan, model: str) -> ModelOptions:
 
 
 def make_client(
-    plan: Plan, journal: Journal, tasks: Sequence[LoadedTask], **options: Any
+    plan: Plan,
+    journal: Journal,
+    tasks: Sequence[LoadedTask],
+    *,
+    in_waves: bool = False,
+    **options: Any,
 ) -> tuple[Client, dict[str, JudgeModel]]:
     """The client over all models of a plan, the panel's included; and the panel by name.
+
+    Args:
+        plan: whose models.
+        journal: where answers are found and written.
+        tasks: whose judges.
+        in_waves: vLLM models that do not fit on the cards together are asked one after another.
+        **options: further ones of `heartloop.calls.Client`.
 
     Raises:
         UsageError: a model that cannot be asked, or dollars are capped and a price is unknown.
@@ -238,6 +250,11 @@ def make_client(
             prices[name] = price
         if name not in models:
             models[name] = judge_model(plan, judge, replay=bool(options.get("replay_only")))
+    if sum(name.startswith("vllm/") for name in models) > 1 and not options.get("replay_only"):
+        from heartloop.models.vllm import share_cards
+
+        stays = {*names, *([plan.helper] if plan.helper else [])}
+        share_cards(models, stays, in_waves=in_waves)
     given = plan.limits
     caps = Caps(
         total_tokens=given.get("max_total_tokens") or None,

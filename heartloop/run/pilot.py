@@ -115,7 +115,7 @@ async def _ask_first(
     caps = client.ledger.caps
     capped = caps.total_tokens is not None or caps.usd is not None
     loop = next((arm for arm in plan.arms if arm.role == "treatment"), plan.arms[0])
-    places, jobs = [], []
+    jobs: dict[str, list[tuple[str, Request]]] = {model: [] for model in plan.models}
     for task in prepared.tasks:
         name = task.card.name
         few = len(task.data.questions) < FEW_QUESTIONS and count == PILOT_QUESTIONS
@@ -126,16 +126,21 @@ async def _ask_first(
             for _, id in opened[:share]:
                 messages = render(known[id], loop.stimuli, loop.placement)
                 address = Address(name, id, model, 0, 0, plan.seeds[0])
-                places.append((model, name))
-                jobs.append(_one(client, Request(address, messages, task.sampling, arm=loop.name)))
-    # Calls under way are waited for even when one is refused, so that none is paid for in vain.
+                request = Request(address, messages, task.sampling, arm=loop.name)
+                jobs[model].append((name, request))
     answered: dict[tuple[str, str], list[Answered]] = {}
-    found = await asyncio.gather(*jobs, return_exceptions=True)
-    for place, pair in zip(places, found, strict=True):
-        if isinstance(pair, BaseException):
-            raise pair
-        if pair is not None:
-            answered.setdefault(place, []).append(pair)
+    waves = client.waves(plan.models)
+    for wave in waves:
+        asked = [(model, name, request) for model in wave for name, request in jobs[model]]
+        # Calls under way are waited for even when one is refused: none is paid for in vain.
+        found = await asyncio.gather(*(_one(client, r) for *_, r in asked), return_exceptions=True)
+        for (model, name, _), pair in zip(asked, found, strict=True):
+            if isinstance(pair, BaseException):
+                raise pair
+            if pair is not None:
+                answered.setdefault((model, name), []).append(pair)
+        if len(waves) > 1:
+            await asyncio.gather(*map(client.rest, wave))
     return answered
 
 
@@ -154,7 +159,7 @@ async def probe(prepared: Prepared) -> Probe | None:
     """
     with tempfile.TemporaryDirectory(prefix="heartloop-probe-") as folder:
         with Journal.open(Path(folder)) as journal:
-            client, _ = make_client(prepared.plan, journal, prepared.tasks)
+            client, _ = make_client(prepared.plan, journal, prepared.tasks, in_waves=True)
             try:
                 started = time.monotonic()
                 by_task = await _ask_first(prepared, client, PROBE_QUESTIONS)

@@ -97,7 +97,9 @@ async def rescore(
     alone = _locked(folder) if label is None and not allow_calls else contextlib.nullcontext()
     said = saying(meaning.get("words") or {})
     with said, alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
-        async with open_client(prepared, journal, replay_only=not allow_calls) as client:
+        async with open_client(
+            prepared, journal, replay_only=not allow_calls, in_waves=True
+        ) as client:
             incomplete = await _replay(
                 client,
                 prepared,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import Any
 
@@ -108,6 +110,25 @@ class Runner:
         self._open: set[asyncio.Task[None]] = set()
         self._left: dict[Block, int] = {}  # units of a question that are not finished
         self._ended = asyncio.Event()
+        self._of_model: Counter[str] = Counter()  # units taken up and not finished
+        self._released: set[str] = set()  # models of which no further unit comes
+        self._resting: set[asyncio.Task[None]] = set()
+
+    def release(self, models: Sequence[str]) -> None:
+        """Let models rest, each when its last unit is finished: others wait for their GPUs."""
+        for model in models:
+            self._released.add(model)
+            self._rest(model)
+
+    def _rest(self, model: str) -> None:
+        if model in self._released and not self._of_model[model]:
+            self._released.discard(model)
+            self._resting.add(asyncio.create_task(self._client.rest(model)))
+
+    def _counted(self, units: Iterator[Unit]) -> Iterator[Unit]:
+        for unit in units:
+            self._of_model[unit.model] += 1
+            yield unit
 
     async def run(self, units: Iterator[Unit], total: int) -> None:
         """Work until every unit is done.
@@ -119,12 +140,13 @@ class Runner:
         """
         self.live.total = total
         try:
-            async for unit in self._paced(units):
+            async for unit in self._paced(self._counted(units)):
                 task = asyncio.create_task(self._guard(unit))
                 self._open.add(task)
-                task.add_done_callback(self._closed)
+                task.add_done_callback(partial(self._closed, unit.model))
             while self._open:
                 await self._wait()
+            await asyncio.gather(*self._resting)
         finally:
             for task in self._open:
                 task.cancel()
@@ -167,8 +189,10 @@ class Runner:
         self._ended.clear()
         await self._ended.wait()
 
-    def _closed(self, task: asyncio.Task[None]) -> None:
+    def _closed(self, model: str, task: asyncio.Task[None]) -> None:
         self._open.discard(task)
+        self._of_model[model] -= 1
+        self._rest(model)
         self._ended.set()
 
     async def _guard(self, unit: Unit) -> None:

@@ -81,6 +81,7 @@ async def open_session(
     shard: tuple[int, int] | None = None,
     signals: bool = True,
     as_begun: bool = False,
+    in_waves: bool = False,
 ) -> AsyncIterator[Session]:
     """Open a new run folder, or one of the same plan, and leave nothing half-written.
 
@@ -96,6 +97,7 @@ async def open_session(
         signals: turn the first Ctrl-C or SIGTERM into a clean stop and the second into an
             immediate one; for the main thread of a program of its own.
         as_begun: say the words that the manifest holds, until the session ends.
+        in_waves: models that do not fit on the GPUs together are asked one after another.
 
     Yields:
         The session. A `Stopped` that is raised inside ends it cleanly and goes no further:
@@ -119,7 +121,7 @@ async def open_session(
             if not new:
                 check_unchanged(manifest, prepared)
                 folder.write_manifest(manifest)
-            async with open_client(prepared, journal) as client:
+            async with open_client(prepared, journal, in_waves=in_waves) as client:
                 log = VerdictLog(folder.path / VERDICTS)
                 session = Session(prepared, folder, manifest, client, log)
                 opened = True

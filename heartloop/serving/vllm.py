@@ -6,9 +6,7 @@ import asyncio
 import contextlib
 import logging
 import os
-import shutil
 import socket
-import subprocess
 import sys
 import time
 import urllib.request
@@ -18,6 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from heartloop.errors import HeartloopError, UsageError
+from heartloop.serving.cards import visible_gpus
 
 log = logging.getLogger("heartloop.serving")
 
@@ -38,26 +37,6 @@ PROGRESS = (
     "Error",
     "error",
 )
-
-
-def visible_gpus() -> list[str]:
-    """Ids of the GPUs that may be used: CUDA_VISIBLE_DEVICES, else what nvidia-smi lists."""
-    chosen = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if chosen is not None:
-        return [gpu.strip() for gpu in chosen.split(",") if gpu.strip()]
-    if shutil.which("nvidia-smi") is None:
-        return []
-    try:
-        listed = subprocess.run(
-            ["nvidia-smi", "--query-gpu=index", "--format=csv,noheader"],
-            capture_output=True,
-            text=True,
-            timeout=20,
-            check=True,
-        )
-    except (OSError, subprocess.SubprocessError):
-        return []
-    return listed.stdout.split()
 
 
 def gpu_groups(gpus: Sequence[str], tensor_parallel: int) -> list[tuple[str, ...]]:
@@ -147,14 +126,26 @@ class Fleet:
     """
 
     def __init__(
-        self, model: str, *, arguments: Sequence[str] = (), tensor_parallel: int = 1
+        self,
+        model: str,
+        *,
+        arguments: Sequence[str] = (),
+        tensor_parallel: int = 1,
+        groups: Sequence[tuple[str, ...]] | None = None,
     ) -> None:
         """Describe the fleet; nothing is started.
+
+        Args:
+            model: folder or hub id.
+            arguments: of every server.
+            tensor_parallel: GPUs a server spans, where they are divided here.
+            groups: the GPUs of each server; None divides all that are visible.
 
         Raises:
             UsageError: the GPUs cannot be divided into groups.
         """
-        groups = gpu_groups(visible_gpus(), tensor_parallel)
+        if groups is None:
+            groups = gpu_groups(visible_gpus(), tensor_parallel)
         self.servers = [Server(model, gpus, free_port(), tuple(arguments)) for gpus in groups]
         self._watchers: list[asyncio.Task[None]] = []
 

@@ -77,8 +77,9 @@ def test_every_command_reads_a_run_of_the_past(
     shown = json.loads(command(capsys, "status", folder, "--json"))
     assert shown["calls"] == RUNS[name]
     assert shown["state"] == ("whole" if name == "ii_stimuli" else "partial")
-    compared = json.loads(command(capsys, "compare", folder, "--json"))
-    assert compared
+    two = ("heart", "reflect") if name == "olympiad_heart" else ("none", "EP02")
+    pair = [f"{folder}:{arm}" for arm in two]
+    assert json.loads(command(capsys, "compare", *pair, "--json"))
     page = tmp_path / "report.html"
     command(capsys, "report", folder, "-o", str(page))
     assert "<html" in page.read_text()[:500].lower()
