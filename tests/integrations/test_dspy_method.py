@@ -148,6 +148,7 @@ def test_a_run_with_a_program_and_its_resume(shared, mock_server, tmp_path, monk
     )
     url = mock_server("--answers", str(golds))
     command = ["run", "--task", "mine.jsonl", "--method", f"dspy:{EXAMPLE}:program"]
+    command += ["--controls", "none"]
     command += ["--model", "server/m", "--base-url", url, "--name", "r", "--json"]
     with pytest.raises(SystemExit) as ended:
         main(command)

@@ -42,6 +42,12 @@ class Worn:
     before: str
     after: str
 
+    @property
+    def said(self) -> str:
+        """The words as they stand in ``after``: a joiner with a comma makes them small."""
+        size = len(self.text)
+        return self.after[:size] if self.placement == "before" else self.after[-size:]
+
 
 def resolve(stimulus: str | Stimulus | Sequence[Stimulus]) -> tuple[Stimulus, ...]:
     """The stimuli a name, a combination ``EP02+EP07`` or a value stands for.
@@ -137,7 +143,7 @@ def without_stimulus(program: P, stimulus: str | Stimulus | Sequence[Stimulus] |
         worn = worn_by(predictor)
         now = predictor.signature.instructions
         if worn is not None:
-            bare = worn.before if now == worn.after else _cut(now, worn.text)
+            bare = worn.before if now == worn.after else _cut(now, worn.said)
             predictor.train = [note for note in predictor.train if not _ours(note, "stimulus")]
         else:
             bare = _cut(now, words) if words else now
@@ -169,13 +175,12 @@ def stimulus_of(program: dspy.Module) -> dict[str, Worn]:
 
     A predictor whose instructions were rewritten without the words carries nothing any more.
     """
-    found = {name: worn_by(predictor) for name, predictor in program.named_predictors()}
-    named = dict(program.named_predictors())
-    return {
-        name: worn
-        for name, worn in found.items()
-        if worn is not None and worn.text in named[name].signature.instructions
-    }
+    found = {}
+    for name, predictor in program.named_predictors():
+        worn = worn_by(predictor)
+        if worn is not None and worn.said in predictor.signature.instructions:
+            found[name] = worn
+    return found
 
 
 def _ours(note: Any, kind: str) -> bool:
