@@ -23,6 +23,7 @@ FLOORS = {
 # Same-floor imports that the contracts need, and no others.
 BESIDE = {
     ("data", "grading"): False,
+    ("grading", "style"): True,  # tasks without a gold are read by mood and patterns
     ("provider", "types"): True,  # what a provider may offer beyond `Model`
     ("models", "serving"): True,  # vllm/… starts its servers
     ("integrations", "optimize"): True,  # the DSPy teleprompter is a front of the search

@@ -28,6 +28,7 @@ VERIFIER_KINDS = (
     "ii_set",
     "ii_contains",
     "ii_negativeprompt",
+    "mood",
     "judge",
 )
 

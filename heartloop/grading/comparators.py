@@ -20,6 +20,7 @@ from heartloop.grading.judgement import (
     shown,
     wrong,
 )
+from heartloop.grading.response import mood
 from heartloop.types import Gold, Outcome, Question
 
 Comparator = Callable[[Gold, Mapping[str, Any], str, "Question | None"], Judgement]
@@ -338,4 +339,5 @@ COMPARATORS: dict[str, Comparator] = {
     "numeric_range": numeric_range,
     **INDUCTION,
     "ii_negativeprompt": ii_negativeprompt,
+    "mood": mood,
 }

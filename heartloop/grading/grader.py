@@ -27,6 +27,7 @@ from heartloop.grading.judgement import Judgement, shown
 from heartloop.grading.math import compare_maths
 from heartloop.grading.maths.pool import MathPool
 from heartloop.grading.maths.words import spoken_number
+from heartloop.grading.response import RESPONSE
 from heartloop.types import Completion, Gold, Graded, Question, Verdict, graded
 
 _DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
@@ -38,6 +39,8 @@ _DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
 }
 _SHORT = 500
 """Characters of a text whose verdict is remembered; longer ones are hardly ever said twice."""
+_AS_IT_STANDS = ("judge", "choice_loglik", *RESPONSE)
+"""Kinds without a form, whose own metric is the only reading of content."""
 _NAMES = ("exact", "ii_exact", "ii_set", "ii_f1", "f1", "text")
 """Kinds whose content is also right where the span is the same name or number as a gold."""
 
@@ -198,11 +201,11 @@ class Grader:
             settled = own.outcome == "correct" or (
                 self.reader == "maths" and found is not None and found.step == "conclusion"
             )  # the maths reader would read the same
-            if self.verifier.kind not in ("judge", "choice_loglik") and (published or not settled):
+            if self.verifier.kind not in _AS_IT_STANDS and (published or not settled):
                 content = await self._content(text, cut, gold, params, question)
                 if not published and (own.score or 0.0) > (content.score or 0.0):
                     content = own  # partial credit that the whole text earns is not lost
-        if content.outcome != "correct" or self.verifier.kind in ("judge", "choice_loglik"):
+        if content.outcome != "correct" or self.verifier.kind in _AS_IT_STANDS:
             return Graded(own, content)
         if not self.verifier.form:
             return graded(own, content)
@@ -330,7 +333,7 @@ class Grader:
                 return Verdict("unscored", "refused", None, None, "the text declines to answer")
             steps = ", ".join(step.name for step in self.strict)
             return Verdict("unscored", "unparsed", None, None, f"no answer found by: {steps}")
-        if cut and not found.closed:
+        if cut and not found.closed and self.verifier.kind not in RESPONSE:
             return Verdict(
                 "unscored",
                 "truncated",

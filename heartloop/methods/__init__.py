@@ -26,6 +26,7 @@ from heartloop.methods.cost import (
     expected_tokens,
     never_right,
 )
+from heartloop.methods.dialogue import turns_of
 from heartloop.methods.prompt import render
 from heartloop.methods.registry import (
     METHODS,
@@ -34,6 +35,7 @@ from heartloop.methods.registry import (
     MethodSpec,
     Param,
     older_defaults,
+    older_params,
     register,
     settings,
     validate_arm,
@@ -64,6 +66,7 @@ __all__ = [
     "matched_controls",
     "never_right",
     "older_defaults",
+    "older_params",
     "one_turn_controls",
     "open_learner",
     "placebo_arms",
@@ -75,5 +78,6 @@ __all__ = [
     "select",
     "settings",
     "twin_arms",
+    "turns_of",
     "validate_arm",
 ]

@@ -202,6 +202,8 @@ def matched_controls(arm: Arm, mode: Mode) -> list[Arm]:
     """
     if "rounds" not in SPECS[arm.method].params:
         return []
+    if arm.method == "dialogue":
+        return _other_dynamics(arm)
     shared = {name: value for name, value in arm.params.items() if name in LOOP}
     suffix = "" if arm.name == arm.method else f" for {arm.name}"
 
@@ -224,6 +226,20 @@ def matched_controls(arm: Arm, mode: Mode) -> list[Arm]:
         *(control(method, **shared) for method in ("reflect", "neutral", "neutral-varied")),
     ]
     return [other for other in controls if other.method != arm.method]
+
+
+def _other_dynamics(arm: Arm) -> list[Arm]:
+    """The same script without a state, and with the dynamics of the other order."""
+    mine = arm.params.get("dynamics", "second")
+    names = {"none": "stateless", "first": "first-order", "second": "second-order"}
+    return [
+        dataclasses.replace(
+            arm, name=name, params={**arm.params, "dynamics": dynamics}, role=role, of=()
+        )
+        for dynamics, name in names.items()
+        if dynamics != mine
+        for role in ("none" if dynamics == "none" else name,)
+    ]
 
 
 def one_turn_controls(arm: Arm, mode: Mode, level: str) -> list[Arm]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from heartloop.methods import wordings
 from heartloop.methods.loop import Turn, feedback
 from heartloop.methods.registry import SPECS, settings
-from heartloop.methods.selectors import SELECTORS
+from heartloop.methods.selectors import CHOOSES, SELECTORS
 from heartloop.types import Arm, Completion, Message, Mode, Trace, Usage
 
 CHARS_PER_TOKEN = 4.0
@@ -82,7 +82,7 @@ def expected_calls(arm: Arm, mode: Mode, selector: str | None = None) -> tuple[i
     # A fractional number of draws is rounded up at most and down at least.
     most = -int(-sum(rounds) // 1)
     least = int(sum(rounds[: _least_rounds(arm, mode)]))
-    if selector is not None and mode == "verifier-free":
+    if selector is not None and mode == "verifier-free" and arm.method not in CHOOSES:
         extra = SELECTORS[selector].calls
         return least + extra(least)[0], most + extra(most)[1]
     return least, most
@@ -173,7 +173,7 @@ def draws_for_equal_tokens(
     """
     most = float(expected_tokens(arm, mode, tokens)[1].total)
     one = tokens.prompt + tokens.completion
-    if selector is None or mode == "oracle":
+    if selector is None or mode == "oracle" or arm.method in CHOOSES:
         return max(1.0, round(most / one, 3))
     values = settings(arm)
     candidates = (values.get("rounds", 0) + 1) * values.get("candidates", 1)

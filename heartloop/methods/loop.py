@@ -60,6 +60,7 @@ def stops_early(values: Mapping[str, Any], oracle: bool) -> bool:
         "alpha",
         "mu",
         "gain",
+        "signal",
         "tables",
         "lag",
     ),

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -172,6 +172,28 @@ PARAMS: dict[str, Param] = {
         _number(0, 1),
     ),
     "gain": Param(0.5, "`state`, second order: pull of the newest attempt", _number(0, 10)),
+    "dynamics": Param(
+        "second",
+        "`dialogue`: how the mood moves: first or second order, or none (nothing is told)",
+        _one_of("none", "first", "second"),
+    ),
+    "told": Param(
+        "line",
+        "`dialogue`: how the model is told its mood: one line of the prompt, an emotional cue that "
+        "answers it, or both",
+        _one_of("line", "cue", "both"),
+    ),
+    "hears": Param(
+        "both",
+        "`dialogue`: what moves the mood: the user's turn, the model's own last answer, or both",
+        _one_of("both", "user", "self"),
+    ),
+    "signal": Param(
+        "text",
+        "`state` and `contextual`: what moves them: how the attempt came out and the mood of its "
+        "words, or how it came out alone (`verdict`), which in oracle mode hardly varies",
+        _one_of("text", "verdict"),
+    ),
     "tables": Param(
         None, "`state`: valence-arousal-dominance points in place of ours", _optional(_tables)
     ),
@@ -348,13 +370,18 @@ def _hint(name: str, known: Mapping[str, Any]) -> str:
     return f"; it knows {', '.join(sorted(known))}" if known else "; it takes none"
 
 
-OLDER = {"layout": "cue-last", "goes_on": "newest", "lost": 0}
+OLDER = {"layout": "cue-last", "goes_on": "newest", "lost": 0, "signal": "verdict"}
 """What these parameters were before they existed: for runs that were begun then."""
 
 
+def older_params(method: str, known: Collection[str] = ()) -> dict[str, Any]:
+    """Values of a method's parameters that did not exist when ``known`` were all there were."""
+    return {k: v for k, v in OLDER.items() if k in SPECS[method].params and k not in known}
+
+
 def older_defaults(arm: Arm) -> Arm:
-    """An arm of an older run, with the defaults of its time written out."""
-    taken = {name: value for name, value in OLDER.items() if name in SPECS[arm.method].params}
+    """An arm of a run from before the claim block, with the defaults of its time written out."""
+    taken = older_params(arm.method)
     comma = [dataclasses.replace(s, joiner=OLDER_COMMA) for s in arm.stimuli if s.joiner == ", "]
     if comma:
         said = tuple(next((c for c in comma if c.name == s.name), s) for s in arm.stimuli)

@@ -56,7 +56,7 @@ def open_schedule(
     return _Felt(values, arm.cues, key, ask, oracle=oracle)
 
 
-class _Deck:
+class Deck:
     """Deals each pool out in an order fixed by the key, without repeats until it is exhausted."""
 
     def __init__(self, key: tuple[Any, ...]) -> None:
@@ -64,6 +64,7 @@ class _Deck:
         self._dealt: Counter[str] = Counter()
 
     def deal(self, name: str, pool: Sequence[Any]) -> Any:
+        """The next of a pool, dealt under a name."""
         number = self._dealt[name]
         self._dealt[name] += 1
         order = list(pool)
@@ -77,6 +78,7 @@ class _Deck:
         return self.phrase(f"{side}/{emotion}", [cue for cue in pool if cue.emotion == emotion])
 
     def phrase(self, name: str, pool: Sequence[Stimulus]) -> Stimulus:
+        """The next cue of a pool, dealt under a name."""
         cue: Stimulus = self.deal(name, pool)
         return cue
 
@@ -102,7 +104,7 @@ class _Dealt(_Silent):
     ) -> None:
         super().__init__()
         self._name, self._cues, self._key = name, cues, key
-        self._deck = _Deck(key)
+        self._deck = Deck(key)
         self._sides = [first, "encouraging" if first == "critical" else "critical"]
         self._round = 0
 
@@ -126,7 +128,7 @@ class _Dealt(_Silent):
 
 
 class _Felt(_Silent):
-    """Schedules that read the last attempt: `state` and `contextual`."""
+    """Schedules that read the last attempt and its words: `state` and `contextual`."""
 
     def __init__(
         self,
@@ -139,16 +141,21 @@ class _Felt(_Silent):
     ) -> None:
         super().__init__()
         self._values, self._cues, self._ask, self._oracle = values, cues, ask, oracle
-        self._deck = _Deck(key)
+        self._deck = Deck(key)
         self._state = state.REST
         self._speed = state.REST
         self._before: str | None = None
         self._seen = 0
+        self._said = ""
+        self._by_text = values["signal"] == "text"
 
     async def choose(self, attempts: Sequence[Attempt]) -> Stimulus | None:
         kind = await self._kind(attempts)
+        mood = state.heard(self._said) if self._by_text else state.REST
         if self._values["schedule"] == "contextual":
             side = state.CONTEXT[kind]
+            if mood[0] <= state.LOW:  # it lost heart, whatever became of the answer
+                side, kind = "encouraging", f"{kind}, low"
             self.notes.setdefault("contexts", []).append(kind)
             return self._deck.emotion(side, self._cues)
         tables = self._values.get("tables") or {}
@@ -157,7 +164,7 @@ class _Felt(_Silent):
         self._state, self._speed = state.step(
             self._state,
             self._speed,
-            points[kind],
+            state.moved_by(points[kind], mood),
             order=self._values["order"],
             alpha=self._values["alpha"],
             mu=self._values["mu"],
@@ -174,6 +181,7 @@ class _Felt(_Silent):
         """What the last attempt looks like without any gold, but for the verdict in oracle mode."""
         last = next((a for a in reversed(attempts) if a.completion is not None), None)
         text = last.completion.text if last is not None and last.completion else ""
+        self._said = text
         answer = self._ask.reader.extract(text) if text else None
         before, self._before = self._before, answer
         self._seen += 1
@@ -182,5 +190,5 @@ class _Felt(_Silent):
         if before is not None and await self._ask.reader.same(before, answer):
             return "unchanged"
         if self._oracle and last is not None and not last.checked:
-            return "wrong"
+            return "moved" if self._by_text and before is not None else "wrong"
         return "first" if self._seen == 1 else "changed"

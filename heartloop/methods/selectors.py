@@ -88,6 +88,10 @@ class Selector:
         return self.calls(2)[1] > 0
 
 
+CHOOSES = ("adaptive", "dialogue")
+"""Methods that say themselves which answer they hand in: no selector chooses for them."""
+
+
 async def select(name: str, trace: Trace, question: Question, arm: Arm, ask: Ask) -> Trace:
     """Choose the answer that the arm hands in.
 
@@ -119,7 +123,7 @@ async def select(name: str, trace: Trace, question: Question, arm: Arm, ask: Ask
     if "goes_on" in SPECS[arm.method].params:
         recorder.hand_in = trace.selected
     found = [(i, a.completion) for i, a in enumerate(recorder.attempts) if a.completion]
-    if not found or arm.method == "adaptive":
+    if not found or arm.method in CHOOSES:
         return trace if found else dataclasses.replace(trace, selected=None)
     choice = Choice(
         question,

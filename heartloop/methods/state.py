@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
+from heartloop.style.affect import vad
+
 Point = tuple[float, float, float]
 
 REST: Point = (0.0, 0.0, 0.0)
@@ -27,22 +29,65 @@ ATTEMPT_POINTS: Mapping[str, Point] = {
     "wrong": (-0.60, 0.20, -0.30),
     "unparsed": (-0.70, 0.50, -0.50),
     "unchanged": (-0.50, -0.30, -0.20),
+    "moved": (-0.30, 0.10, -0.10),
     "changed": REST,
     "first": REST,
 }
 """Where an attempt is put: our own choice, a documented parameter (`tables`). A wrong, unparsed
-or unchanged answer is negative, a changed one neutral, and so is a first one of which nothing is
-known."""
+or unchanged answer is negative, one that is wrong but another than before (``moved``) less so, a
+changed one neutral, and so is a first one of which nothing is known."""
 
 CONTEXT: Mapping[str, str] = {
     "wrong": "critical",
     "unparsed": "encouraging",
     "unchanged": "critical",
+    "moved": "encouraging",
     "changed": "encouraging",
     "first": "critical",
 }
 """`contextual`: the side that answers an attempt. Encourage where the model has lost the thread or
 has just moved, push where it stands still or is known to be wrong."""
+
+
+LOW = -0.15
+"""Valence of a text from which on `contextual` takes it for low, and encourages."""
+
+_WORDS = (
+    ("low", "even", "good"),
+    ("calm", "awake", "tense"),
+    ("unsure", "steady", "confident"),
+)
+"""Valence, arousal and dominance under, near and over rest, as a person says it."""
+
+
+def heard(*texts: str) -> Point:
+    """The mood of what was said: the mean point of the texts (`heartloop.style.affect`).
+
+    The estimator has no memory; a text without a word of feeling, or in a language that it does
+    not read, is at rest.
+    """
+    moods = [vad(text) for text in texts]
+    if not moods:
+        return REST
+    return (
+        sum(m.valence for m in moods) / len(moods),
+        sum(m.arousal for m in moods) / len(moods),
+        sum(m.dominance for m in moods) / len(moods),
+    )
+
+
+def moved_by(point: Point, mood: Point) -> Point:
+    """The point of an attempt, shifted by the mood of its words; clipped to [-1, 1]."""
+    return _each(lambda p, m: min(1.0, max(-1.0, p + m)), point, mood)
+
+
+def in_words(state: Point) -> str:
+    """A state as a person says it: ``low, very tense and unsure``."""
+    told = []
+    for value, (under, middle, over) in zip(state, _WORDS, strict=True):
+        word = under if value < LOW else over if value > -LOW else middle
+        told.append(f"very {word}" if abs(value) > 0.5 else word)
+    return f"{told[0]}, {told[1]} and {told[2]}"
 
 
 def step(

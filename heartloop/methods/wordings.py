@@ -111,3 +111,9 @@ COMPARE_TASK = (
     "Which of them is more likely to have the right final result? Reply with one digit, written "
     "as: Better: 1 or Better: 2"
 )
+
+MOOD = (
+    "(Your mood at this moment: {words}; valence {valence:+.2f}, arousal {arousal:+.2f}, "
+    "dominance {dominance:+.2f}, each from -1 to 1. Reply out of this mood without mentioning it.)"
+)
+"""`dialogue`: the state in one line of the prompt."""

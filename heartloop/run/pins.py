@@ -16,8 +16,9 @@ from typing import Any
 
 from heartloop.errors import UsageError
 from heartloop.grading import judge
-from heartloop.methods import settings, wordings
+from heartloop.methods import older_params, settings, wordings
 from heartloop.methods.prompt import render
+from heartloop.methods.registry import OLDER
 from heartloop.run.layout import Manifest
 from heartloop.run.plan import Plan
 from heartloop.types import PLACEMENTS, Demo, Gold, Message, Question, ShotsAs, Stimulus
@@ -92,7 +93,7 @@ def changes(
         differ = [
             k
             for k in {**old, **new}
-            if old.get(k) != new.get(k) and (typed or (arm, k) not in named)
+            if old.get(k, OLDER.get(k)) != new.get(k) and (typed or (arm, k) not in named)
         ]
         if differ:
             told = ", ".join(f"{k} {old.get(k)!r} and {new.get(k)!r}" for k in sorted(differ))
@@ -122,7 +123,14 @@ def check_meaning(manifest: Manifest, plan: Plan, where: str) -> None:
 def as_begun(plan: Plan, meaning: Mapping[str, Any]) -> Plan:
     """The plan with the parameters of its manifest; `saying` says the words."""
     params = meaning.get("params") or {}
-    arms = [dataclasses.replace(arm, params=params.get(arm.name, arm.params)) for arm in plan.arms]
+    arms = [
+        dataclasses.replace(
+            arm, params={**older_params(arm.method, params[arm.name]), **params[arm.name]}
+        )
+        if arm.name in params
+        else arm
+        for arm in plan.arms
+    ]
     return dataclasses.replace(plan, arms=tuple(arms))
 
 

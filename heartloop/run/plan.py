@@ -184,7 +184,7 @@ def recorded_plan(manifest: Manifest, where: str) -> Plan:
     Runs from before the claim block hold only what was typed; their loops put the cue last, went
     on from the newest turn and were never lost.
     """
-    from heartloop.methods import older_defaults
+    from heartloop.methods import older_defaults, older_params
 
     if "imported" in manifest:
         tool = manifest["imported"]["tool"]
@@ -197,7 +197,16 @@ def recorded_plan(manifest: Manifest, where: str) -> Plan:
     if "order" not in manifest["plan"]:
         plan = dataclasses.replace(plan, order="listed")
     if "claim" in manifest:
-        return plan
+        known = (manifest.get("meaning") or {}).get("params") or {}
+        arms = [
+            dataclasses.replace(
+                arm, params={**older_params(arm.method, known[arm.name]), **arm.params}
+            )
+            if arm.name in known
+            else arm
+            for arm in plan.arms
+        ]
+        return dataclasses.replace(plan, arms=tuple(arms))
     return dataclasses.replace(plan, arms=tuple(older_defaults(arm) for arm in plan.arms))
 
 

@@ -57,6 +57,8 @@ FIELDS: dict[str, str] = {
     "finished": "Unix seconds (UTC) when the answer came",
     "checked": "what the oracle said during the loop, null where it was not asked",
     "notes": "facts of the method for diagnostics, on the last line",
+    "state": "valence, arousal and dominance in force when the candidate was asked for "
+    "(`dialogue`, and loops with the schedule `state`), else absent",
     "sent": "what was asked otherwise than planned, as the server wants it: field to what was sent "
     "(`max_tokens` fitted to the context; null: left out); absent where nothing was",
 }
@@ -184,10 +186,19 @@ def candidate_lines(
             "checked": attempt.checked,
             "notes": dict(trace.notes) if i == end else None,
         }
+        if state := _state(trace.notes, attempt.round):
+            line["state"] = state
         if completion and completion.sent:
             line["sent"] = dict(completion.sent)
         lines.append(line)
     return lines
+
+
+def _state(notes: Mapping[str, Any], round: int) -> Any:
+    """The state in force when a round was asked; None where the method has none."""
+    states = notes.get("states") or ()
+    place = round - notes.get("state_from", 1)  # a loop's first answer is asked without any
+    return states[place] if 0 <= place < len(states) else None
 
 
 def _held(unit: Unit, completion: Completion | None, judged: Graded | None) -> dict[str, Any]:

@@ -313,7 +313,7 @@ def plain(trace):
 @pytest.mark.parametrize("method", sorted(set(METHODS) - {"critique"}))
 @pytest.mark.parametrize("oracle", [True, False])
 def test_calls_stay_within_what_the_plan_says(method, oracle):
-    params = {"knowledge": {"knowledge": "x"}}.get(method, {})
+    params = {"knowledge": {"knowledge": "x"}, "dialogue": {"rounds": 0}}.get(method, {})
     mode = "oracle" if oracle else "verifier-free"
     least, most = expected_calls(arm(method, **params), mode)
     solved = run(method, FakeAsk(lambda call: boxed(1)), check_for(1) if oracle else None, **params)

@@ -69,7 +69,7 @@ def test_a_schedule_does_not_depend_on_what_other_questions_did():
 
 
 def test_first_order_state_follows_the_formula():
-    trace = heart("state", alpha=0.25, rounds=4)
+    trace = heart("state", alpha=0.25, rounds=4, signal="verdict")
     point = [0.0, 0.0, 0.0]
     expected = []
     for _ in range(4):
@@ -78,6 +78,43 @@ def test_first_order_state_follows_the_formula():
     assert trace.notes["states"] == expected
     # A wrong answer is answered from the other side of its valence.
     assert {EMOTION[n] for n in cues_of(trace)} <= {"happiness", "surprise"}
+
+
+def test_what_the_model_said_moves_the_state_of_an_oracle_loop():
+    """By the verdict alone every wrong answer is the same point; the words tell them apart."""
+    texts = [
+        "Sure. " + boxed(0),
+        "I am so sorry, I am ashamed. " + boxed(1),
+        boxed(2),
+        boxed("2.0"),
+    ]
+    trace = heart("state", alpha=1.0, rounds=4, process=lambda c: texts[min(c.round, 3)])
+    points = state.ATTEMPT_POINTS
+    sad = state.heard(texts[1])
+    assert sad[0] < -0.3
+    expected = [points["wrong"], state.moved_by(points["moved"], sad), points["moved"],
+                points["unchanged"]]  # fmt: skip
+    first = state.moved_by(points["wrong"], state.heard(texts[0]))
+    assert trace.notes["states"][0] == [round(x, 6) for x in first]
+    for told, point in zip(trace.notes["states"][1:], expected[1:], strict=True):
+        assert told == [round(x, 6) for x in point]
+    verdict = heart(
+        "state", alpha=1.0, rounds=3, signal="verdict", process=lambda c: texts[min(c.round, 2)]
+    )
+    assert len({tuple(s) for s in verdict.notes["states"]}) == 1
+
+
+def test_contextual_in_an_oracle_loop_encourages_who_moved_or_lost_heart():
+    texts = {0: boxed(0), 1: boxed(1), 2: boxed("1.0"), 3: boxed(1) + " I feel hopeless."}
+    trace = heart("contextual", process=lambda c: texts.get(c.round, boxed(9)), rounds=4)
+    assert trace.notes["contexts"] == ["wrong", "moved", "unchanged", "unchanged, low"]
+    assert [SIDE[n] for n in cues_of(trace)] == [
+        "critical", "encouraging", "critical", "encouraging",
+    ]  # fmt: skip
+    old = heart(
+        "contextual", process=lambda c: texts.get(c.round, boxed(9)), rounds=2, signal="verdict"
+    )
+    assert old.notes["contexts"] == ["wrong", "wrong"]
 
 
 def test_second_order_state_follows_the_formula_and_is_clipped():
