@@ -13,6 +13,7 @@ from heartloop.analysis._bradley_terry import (
     preference_scores,
     scores,
 )
+from heartloop.analysis._special import norm_ppf, norm_sf
 from heartloop.analysis.preference import pearson, resample_confusions
 
 
@@ -102,3 +103,56 @@ def compare_bias(
         (float(point[i]), float(low[i]), float(high[i]), float(p[i])) for i in range(len(point))
     ]
     return BiasDifference(*rows)
+
+
+@dataclass(frozen=True, slots=True)
+class BiasContrast:
+    """An arm minus the mean of its controls, on B and on Q.
+
+    Attributes:
+        bias, macro: (difference, low, high, p-value); intervals hold for all contrasts handed over
+            at once (Bonferroni), p-values are not adjusted.
+    """
+
+    bias: tuple[float, float, float, float]
+    macro: tuple[float, float, float, float]
+
+
+def bias_contrasts(
+    arms: ArrayLike,
+    weights: ArrayLike,
+    *,
+    level: float = 0.95,
+    draws: int = 2_000,
+    seed: int = 0,
+) -> list[BiasContrast]:
+    """Contrasts of several arms over the same conversations.
+
+    Conversations are resampled, all arms together. Interval and p-value are those of a normal
+    with the bootstrap's standard error: percentiles of as many draws cannot reach small levels.
+
+    Args:
+        arms: confusions by conversation, shape (arms, conversations, K + 1, K).
+        weights: one row a contrast, one column an arm.
+        level: coverage of the intervals over all contrasts.
+        draws: bootstrap resamples.
+        seed: of the resampling.
+    """
+    tables, w = np.asarray(arms, dtype=float), np.atleast_2d(np.asarray(weights, dtype=float))
+    point = w @ _figures(tables.sum(axis=1))
+    drawn = np.stack([_figures(resample_confusions(table, draws, seed)) for table in tables])
+    error = np.einsum("ca,adf->cdf", w, drawn).std(axis=1, ddof=1)
+    z = norm_ppf(1 - (1 - level) / (2 * len(w)))
+    out = []
+    for estimates, errors in zip(point, error, strict=True):
+        parts = []
+        for value, se in zip(estimates.tolist(), errors.tolist(), strict=True):
+            p = 2 * norm_sf(abs(value) / se) if se > 1e-9 else float(value == 0)
+            parts.append((value, value - z * se, value + z * se, p))
+        out.append(BiasContrast(*parts))
+    return out
+
+
+def _figures(w: FloatArray) -> FloatArray:
+    """B and Q of each matrix, shape (…, 2)."""
+    return np.stack([preference_scores(w).std(axis=-1), scores(w).macro], axis=-1)

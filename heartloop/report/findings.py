@@ -35,12 +35,20 @@ from heartloop.analysis.words import (
 )
 from heartloop.report.align import Aligned, align
 from heartloop.report.arms import Entry, Loaded, entries
+from heartloop.report.bias_claim import (
+    BiasFindings,
+    bias_findings,
+    bias_sentence,
+    is_bias,
+    predictions_of,
+)
 from heartloop.run.claim import read_claim
 from heartloop.run.folder import RunFolder
 from heartloop.run.layout import Manifest
 from heartloop.run.speaking import Speaking
 from heartloop.types import Claim, Contrast
 
+ON_BIAS = "the claim is on preference bias"
 LOST = 0.2
 """No conclusion where more of the control's answers have no verdict."""
 
@@ -116,6 +124,7 @@ class Unit:
         speaking: for a stopped run which questions speak, and at which budget; else None.
         decided: what a run that was stopped by looking came to, with its always-valid interval,
             which is all that may be said then.
+        bias: the findings on tasks whose claim is one on preference bias; nothing else is said.
         verifier: what reads the answers where the task's card names nothing (own tables).
     """
 
@@ -133,6 +142,7 @@ class Unit:
     speaking: Speaking | None = None
     decided: str = ""
     verifier: str = ""
+    bias: BiasFindings | None = None
 
     @property
     def suite(self) -> bool:
@@ -144,6 +154,8 @@ class Unit:
         """What stands in place of a finding; empty where there are findings."""
         if self.decided:
             return f"{self.decided}; it was stopped by looking, so no other interval holds"
+        if self.bias is not None and self.silent == ON_BIAS:
+            return bias_sentence(self.bias)
         return f"no conclusion: {self.silent}" if self.silent else ""
 
 
@@ -198,11 +210,19 @@ def standing(folder: RunFolder) -> set[str]:
     """Treatments whose word is "works" or "hurts" by the verdicts so far, with any model."""
     from heartloop.report.arms import load_run
 
+    found = findings(load_run(folder))
     return {
         t.arm
-        for one in findings(load_run(folder))
+        for one in found
         for unit, t in one.treatments
         if not unit.silent and t.finding.word in ("works", "hurts")
+    } | {
+        f.contrast.arm
+        for one in found
+        for unit in one.units
+        if unit.bias is not None
+        for f in unit.bias.found
+        if f.both
     }
 
 
@@ -306,6 +326,12 @@ def _draft(
     questions = int(spoken.sum())
     speaking = run.speaking.get(chosen[0].model)
     decided = decided_by_looking(run.manifest)
+    bias = None
+    if is_bias(claim, tasks):
+        predicted, why = predictions_of(run)
+        bias = bias_findings(predicted, claim, name, chosen[0].model)
+        if why:
+            bias = dataclasses.replace(bias, why=f"B needs the golds: {why}")
     begun = sum(
         len(set().union(*(e.parts[t].questions for e in chosen if t in e.parts)))
         + (speaking.left_out.get(t, 0) if speaking and not speaking.why else 0)
@@ -325,9 +351,11 @@ def _draft(
         edges=None if first is None else edges(found, first),
         silent=decided
         or (speaking.why if speaking else "")
+        or (ON_BIAS if bias is not None else "")
         or _silent(figures, [chosen[r.none].arm for r in treatments]),
         speaking=speaking,
         decided=decided,
+        bias=bias,
         verifier=" / ".join(dict.fromkeys(claim.verifier[t] for t in tasks if t in claim.verifier)),
     )
     return unit, measured, list(zip(more, tested, strict=True)), names

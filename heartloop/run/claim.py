@@ -20,6 +20,8 @@ from heartloop.run.layout import Manifest
 from heartloop.types import Arm, Claim, ClaimKind, Contrast
 
 LEVEL = 0.05
+BIAS_METRIC = "preference bias B, then macro-F1 Q"
+"""Of tasks whose answers are support strategies; see `heartloop.report.bias_claim`."""
 MARGIN = 0.03
 FEELING = ("heart",)
 """Methods whose cues carry feeling; the other loops are controls of one or another thing."""
@@ -140,7 +142,10 @@ def planned_claim(prepared: Any) -> Claim:
     earlier = claim_from(Path(plan.claim_from)) if plan.claim_from else None
     claim = claim_of(
         plan.arms,
-        {task.card.name: task.card.metric or "accuracy" for task in prepared.tasks},
+        {
+            task.card.name: metric_of(task.grader.verifier.name, task.card.metric)
+            for task in prepared.tasks
+        },
         margin=plan.margin,
         primary=plan.primary,
         confirms=earlier.sha256 if earlier else None,
@@ -212,7 +217,12 @@ def read_claim(manifest: Manifest) -> Claim:
 
 def metrics_of(tasks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
     """Task -> primary metric, from the facts of the manifest."""
-    return {t["task"]: t.get("metric") or "accuracy" for t in tasks}
+    return {t["task"]: metric_of(t.get("verifier"), t.get("metric")) for t in tasks}
+
+
+def metric_of(verifier: Any, metric: str | None) -> str:
+    """The one primary metric of a task."""
+    return BIAS_METRIC if verifier == "esconv" else metric or "accuracy"
 
 
 # --- Confirmation -------------------------------------------------------------------------

@@ -324,3 +324,17 @@ def test_by_log_likelihood_every_answer_is_a_label(cli: Cli, tmp_path: Path) -> 
     assert arm["items"] == 6 and arm["unread"] == arm["errors"] == 0
     assert arm["labels"] == list(LABELS)
     assert len(arm["stage_weighted_f1"]) == 3
+
+
+def test_the_sentence_of_a_support_run_is_on_preference_bias(workspace: Path, cli: Cli) -> None:
+    code, out, _ = cli(
+        "run", "--task", "esconv", "--practice", "--model", f"replay/{workspace / 'answers.jsonl'}",
+        "--stimuli", "emotionprompt:EP02", "--mode", "verifier-free", "--runs", workspace / "runs",
+        "--name", "words",
+    )  # fmt: skip
+    assert code == 0
+    manifest = json.loads((workspace / "runs" / "words" / "manifest.json").read_text())
+    assert set(manifest["claim"]["metric"].values()) == {"preference bias B, then macro-F1 Q"}
+    assert "preference bias not told apart from the plain prompt (none: B" in out.replace("\n", " ")
+    code, out, _ = cli("compare", "words", "--runs", workspace / "runs")
+    assert "preference bias not told apart" in out
