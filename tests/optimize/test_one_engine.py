@@ -100,14 +100,8 @@ EXTRA = {
 }
 
 
-MODES = {
-    name: "oracle" if "rounds" in spec.params else "verifier-free" for name, spec in SPECS.items()
-}
-
-
-@pytest.mark.parametrize(
-    "method, mode", [*MODES.items(), ("heart", "verifier-free"), ("single", "oracle")]
-)
+@pytest.mark.parametrize("mode", ["oracle", "verifier-free"])
+@pytest.mark.parametrize("method", SPECS)
 def test_a_search_gives_the_verdicts_of_a_run(place, loopback, method, mode):
     tasks = ",".join(f"tasks/t_{kind}.yaml" for kind in KINDS)
     flags = ["--task", tasks, "--stimuli", "emotionprompt:EP02", "--method", method]
@@ -120,7 +114,7 @@ def test_a_search_gives_the_verdicts_of_a_run(place, loopback, method, mode):
 
 
 def test_log_likelihoods_in_a_search_are_those_of_a_run(place):
-    flags = ["--task", "esconv_loglik", "--practice", "--limit", "24", "--stimuli"]
+    flags = ["--task", "esconv_loglik", "--practice", "--limit", "8", "--stimuli"]
     both("--model", "pocket", flags=[*flags, "emotionprompt:EP02", "--delta", "0.3"])
     compare(place, "single")
 
@@ -164,3 +158,35 @@ def test_schedule_bandit_is_refused_before_a_folder_is_made(place, loopback, cap
               "--model", "server/m", "--base-url", loopback(reply).url])  # fmt: skip
     assert ended.value.code == 2 and not (place / "runs").exists()
     assert "bandit" in capsys.readouterr().err
+
+
+def test_both_ask_before_money_is_spent_and_send_nothing_after_a_no(place, loopback, monkeypatch):
+    """The price of the plan stands in the question, on a terminal; the answer here is no."""
+    asked = []
+    server = loopback(reply)
+    (place / "prices.json").write_text('{"server/m": {"prompt": 50, "completion": 100}}')
+    monkeypatch.setattr("sys.stdin.isatty", lambda: True, raising=False)
+    monkeypatch.setattr("click.confirm", lambda text, **_: asked.append(text))
+    for name in ("run", "optimize"):
+        with pytest.raises(SystemExit) as ended:
+            main([name, "--task", "tasks/t_exact.yaml", "--stimuli", "emotionprompt:EP02",
+                  "--model", "server/m", "--base-url", server.url, "--prices", "prices.json",
+                  "--controls" if name == "run" else "--delta",
+                  "none" if name == "run" else "0.3"])  # fmt: skip
+        assert ended.value.code not in (0, None)
+    assert len(asked) == 2 and all("costs about $" in said for said in asked)
+    assert server.asked == [] and not list((place / "runs").glob("*/calls.jsonl"))
+
+
+def test_both_take_a_placebo_by_the_same_rule(place):
+    """The placebo of a search is one that a run gives to the stimulus of its length."""
+    from heartloop.cards import parse_stimuli
+    from heartloop.methods import placebos_of
+    from heartloop.optimize.arms import search_arms
+
+    arms = search_arms("emotionprompt,negativeprompt")
+    groups = [tuple(group) for group in parse_stimuli("emotionprompt,negativeprompt")]
+    lengths = sorted(sum(len(s.text) for s in group) for group in groups)
+    middle = [g for g in groups if sum(len(s.text) for s in g) == lengths[(len(lengths) - 1) // 2]]
+    run_takes = {p.name for group in middle for p in placebos_of(group)}
+    assert arms[0].name == "none" and arms[1].stimuli[0].name in run_takes
