@@ -58,6 +58,10 @@ class LazyGroup(click.Group):
         module, attribute, _ = COMMANDS[cmd_name]
         command = getattr(importlib.import_module(f"heartloop.cli.{module}"), attribute)
         assert isinstance(command, click.Command)
+        if "_HEARTLOOP_COMPLETE" in os.environ:
+            from heartloop.cli._complete import attach
+
+            attach(command)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:

@@ -10,7 +10,7 @@ import contextlib
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -108,6 +108,14 @@ def arm_lines(live: Any, width: int) -> list[str]:
     if len(names) > ARMS:
         lines.append(f"and {len(names) - ARMS} more arms")
     return lines
+
+
+def say_what_loads(models: Sequence[str]) -> None:
+    """Say that the first call waits for litellm, which takes seconds to import."""
+    from heartloop.models import by_litellm
+
+    if "litellm" not in sys.modules and any(by_litellm(model) for model in models):
+        click.echo("loading litellm (some seconds) …", err=True)
 
 
 def watch(*, quiet: bool) -> Callable[[Any, Any], contextlib.AbstractContextManager[None]] | None:

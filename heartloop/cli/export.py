@@ -14,7 +14,8 @@ import click
     "-o",
     "--output",
     type=click.Path(),
-    help="A file; for inspect and lm-eval a new folder. Default: RUN/export.FORMAT",
+    help="A file, or - for stdout; for inspect and lm-eval a new folder. "
+    "Default: RUN/export.FORMAT",
 )
 @click.option("--texts", is_flag=True, help="With prompts, answers and reasoning.")
 @click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
@@ -29,15 +30,19 @@ def export_command(run: str, to: str, output: str | None, texts: bool, runs: str
     The logs hold the answers that were handed in, with their prompts, and the expected answers
     where the data are at hand.
     """
+    import sys
     from pathlib import Path
 
     from heartloop.cli._config import runs_folder
-    from heartloop.report.export import export
+    from heartloop.errors import UsageError
+    from heartloop.report.export import export, write_rows
     from heartloop.run.folder import find_folder
 
     folder = find_folder(run, runs_folder(runs))
     target = Path(output) if output else folder.path / f"export.{to}"
     if to in ("inspect", "lm-eval"):
+        if output == "-":
+            raise UsageError(f"-o -: {to} writes a folder; name one")
         from heartloop.integrations.handed_in import check_folder, handed_in
         from heartloop.integrations.inspect_logs import write_inspect
         from heartloop.integrations.lm_eval import write_lm_eval
@@ -48,6 +53,9 @@ def export_command(run: str, to: str, output: str | None, texts: bool, runs: str
         for line in found.notes:
             click.echo(f"note: {line}", err=True)
         click.echo(f"{target}: {count:,} answers")
+        return
+    if output == "-":
+        write_rows(folder, to, sys.stdout.buffer, texts)
         return
     count = export(folder, to, target, texts)
     click.echo(f"{target}: {count:,} rows")

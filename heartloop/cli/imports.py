@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -136,7 +137,7 @@ def _write(
     brought = together(found)
     folder = new_folder(runs_folder(runs), name, f"imported_{what}")
     try:
-        summary = write_run(brought, folder, " ".join(["heartloop", *sys.argv[1:]]))
+        summary = write_run(brought, folder, shlex.join(["heartloop", *sys.argv[1:]]))
     except BaseException:
         import shutil
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import sys
 
 import click
@@ -28,5 +29,5 @@ def merge_command(
     folders = [find_folder(shard, place) for shard in shards]
     check_shards(folders)
     into = new_folder(place, name, f"merged_{folders[0].name}")
-    summary = merge_shards(folders, into, " ".join(["heartloop", *sys.argv[1:]]))
+    summary = merge_shards(folders, into, shlex.join(["heartloop", *sys.argv[1:]]))
     return finish(summary, into, as_json=as_json)

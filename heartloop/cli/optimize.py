@@ -6,6 +6,7 @@ import asyncio
 import dataclasses
 import json
 import math
+import shlex
 import sys
 from typing import Any
 
@@ -122,6 +123,7 @@ def optimize_command(**flags: Any) -> int:
     """
     from heartloop.cards.find import workspace
     from heartloop.cli._config import runs_folder
+    from heartloop.cli._live import say_what_loads
     from heartloop.cli._money import confirm_cost
     from heartloop.errors import UsageError
     from heartloop.optimize.card import write_card
@@ -151,13 +153,15 @@ def optimize_command(**flags: Any) -> int:
     folder = resumed or new_folder(
         runs_folder(flags["runs"]), flags["name"], label, private=prepared.private
     )
+    if not quiet:
+        say_what_loads(plan.models)
     found, arms = asyncio.run(
         search(
             prepared,
             folder,
             options,
             **more,
-            command=" ".join(["heartloop", *sys.argv[1:]]),
+            command=shlex.join(["heartloop", *sys.argv[1:]]),
             progress=_progress if sys.stderr.isatty() and not quiet else None,
             as_begun=flags["as_begun"],
         )

@@ -11,8 +11,14 @@ import click
 @click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
 @click.option("--show-texts", is_flag=True, help="Show texts of private tasks (esconv), too.")
 @click.option("--force", is_flag=True, help="Compare runs that differ, and say so in the page.")
+@click.option("--json", "as_json", is_flag=True, help="Print JSON: the page and each conclusion.")
 def report_command(
-    run: tuple[str, ...], output: str | None, runs: str | None, show_texts: bool, force: bool
+    run: tuple[str, ...],
+    output: str | None,
+    runs: str | None,
+    show_texts: bool,
+    force: bool,
+    as_json: bool,
 ) -> None:
     """Write a page about a run: the answer, its uncertainty, plots, and every transcript.
 
@@ -28,4 +34,13 @@ def report_command(
     folders = [find_folder(spec, runs_folder(runs)) for spec in run]
     target = Path(output) if output else None
     path = write_report(folders, target, show_texts=show_texts, force=force)
+    if as_json:
+        import json
+
+        from heartloop.report.conclusion import conclude
+
+        said = {folder.name: conclude(folder.path) for folder in folders}
+        facts = {"report": str(path), "bytes": path.stat().st_size, "conclusions": said}
+        click.echo(json.dumps(facts, indent=2))
+        return
     click.echo(f"report: {path} ({path.stat().st_size / 1e6:.1f} MB)")

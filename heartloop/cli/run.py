@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import shlex
 import sys
 from typing import Any
 
@@ -170,12 +171,14 @@ def _main_method(plan: Any) -> str:
 
 
 def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
-    from heartloop.cli._live import watch
+    from heartloop.cli._live import say_what_loads, watch
     from heartloop.cli._result import finish
     from heartloop.run.execute import execute
 
     silent = flags["as_json"] or flags.get("quiet", False)
-    command = " ".join(["heartloop", *sys.argv[1:]])
+    if not silent:
+        say_what_loads(prepared.plan.models)
+    command = shlex.join(["heartloop", *sys.argv[1:]])
     if flags.get("ray"):
         from heartloop.run.ray import execute_on_ray
 
@@ -271,7 +274,7 @@ def resume_command(
         named_server=bool(flags["base_url"]),
         allow_code=allow_code,
     )
-    command = " ".join(["heartloop", *sys.argv[1:]])
+    command = shlex.join(["heartloop", *sys.argv[1:]])
     plan = plan_of(folder, changes_of(flags))
     if judge_base_url:
         plan = dataclasses.replace(plan, judge=moved_judges(plan.judge, judge_base_url))

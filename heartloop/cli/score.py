@@ -71,6 +71,8 @@ def score_command(
     from heartloop.run.estimate import estimate
     from heartloop.run.folder import find_folder
     from heartloop.run.rescore import has_logprobs, rescore
+    from heartloop.run.selection import efficiencies
+    from heartloop.run.verdicts import read_traces
 
     folder = find_folder(run, runs_folder(runs))
     panel = judges_from(flags)
@@ -148,6 +150,10 @@ def score_command(
             "documentation says; run with --logprobs to use it",
             err=True,
         )
+    gained = {
+        name: efficiencies(read_traces(folder.path / f"verdicts.selector-{name}.jsonl"))
+        for name in found
+    }
     rows = [
         [
             row["arm"],
@@ -157,12 +163,22 @@ def score_command(
             str(sum(row["unscored"].values())),
             str(row["error"]),
             str(row["calls"]),
+            *_gained(gained[name].get((row["task"], row["model"], row["arm"]))),
         ]
         for name, summary in found.items()
         for row in summary["arms"]
         if row["accuracy"] is not None
     ]
-    headers = ["arm", "selector", "accuracy", "n", "unscored", "error", "calls"]
+    headers = ["arm", "selector", "accuracy", "n", "unscored", "error", "calls",
+               "any right", "efficiency"]  # fmt: skip
     click.echo(table(headers, sorted(rows), right={2, 3, 4, 5, 6}))
     for error in summary["errors"]:
         click.echo(f"{error['count']} × {error['class']}: {error['message']}", err=True)
+
+
+def _gained(found: tuple[float, float | None] | None) -> list[str]:
+    """Share of traces with any right candidate, and how much of the possible gain was gained."""
+    if found is None:
+        return ["", ""]
+    most, efficiency = found
+    return [f"{100 * most:.1f} %", "–" if efficiency is None else f"{efficiency:+.2f}"]

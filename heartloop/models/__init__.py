@@ -12,6 +12,14 @@ from heartloop.types import Model
 __all__ = ["ModelOptions", "RequestSeeds", "make_model"]
 
 
+def by_litellm(spec: str) -> bool:
+    """Whether a name is one of litellm's: of no kind here and of no installed package."""
+    from importlib import metadata
+
+    name = spec.partition("/")[0]
+    return name not in KINDS and not metadata.entry_points(group="heartloop.models", name=name)
+
+
 def make_model(spec: str, options: ModelOptions | None = None) -> Model:
     """Open the model a name stands for.
 

@@ -381,6 +381,8 @@ class HttpModel:
             words = "the connection broke off within the answer"
         elif isinstance(error, OSError) and error.strerror:
             words = f"cannot be reached ({error.strerror})"
+            if not self.options.base_urls:
+                words += "; name the server with --base-url"
             if isinstance(error, ConnectionResetError):
                 words = "the server reset the connection"
         else:

@@ -133,10 +133,15 @@ def export(folder: RunFolder, to: str, output: Path, texts: bool = False) -> int
     if not output.parent.is_dir():
         raise UsageError(f"-o {output}: there is no folder {output.parent}")
     check_target(output, BEGINS[to], f"{to} export of heartloop")
+    with swapped(output) as file:
+        return write_rows(folder, to, file, texts)
+
+
+def write_rows(folder: RunFolder, to: str, file: BinaryIO, texts: bool = False) -> int:
+    """Write the rows of a run to an open file; as `export`."""
     write = {"parquet": _parquet, "jsonl": _jsonl, "csv": _csv}[to]
     names = [*TYPES, *(TEXT_COLUMNS if texts else ())]
-    with swapped(output) as file:
-        return write(rows(folder, texts), names, file)
+    return write(rows(folder, texts), names, file)
 
 
 BEGINS = {
