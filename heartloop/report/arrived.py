@@ -14,10 +14,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from heartloop.analysis.bands import Band, bands
-from heartloop.report.style import LEAST, Texts, shared_rounds
+from heartloop.report.arms import Loaded
+from heartloop.report.search import is_search
+from heartloop.report.style import LEAST, Texts, read_texts, shared_rounds
 from heartloop.style.measures import NAMES
 from heartloop.types import Claim
 
+SEVERAL = 4
+"""So many arms are said together where their words left nothing."""
 _VALENCE = NAMES.index("valence")
 
 
@@ -80,6 +84,35 @@ class Arrived:
 def percent(share: float) -> str:
     """A share as a whole per cent."""
     return f"{100 * share:.0f} %"
+
+
+def checked(run: Loaded, claim: Claim) -> tuple[Arrived, ...]:
+    """The check of a run, all models; empty where nothing was said to any arm.
+
+    Raises:
+        JournalError: the journal is damaged.
+    """
+    if not claim.treatments or is_search(run):
+        return ()
+    every = read_texts(run.folder, patterns=False).values()
+    return tuple(check for texts in every for check in arrived(texts, claim))
+
+
+def lines(found: Sequence[Arrived]) -> list[str]:
+    """The check in words: arms whose words were read by themselves, the others together."""
+    if len(found) < SEVERAL:
+        return [f"{c.arm}: {c.sentence}." for c in found]
+    out = [f"{c.arm}: {c.sentence}." for c in found if c.read]
+    rest: dict[str, list[Arrived]] = {}
+    for one in found:
+        if not one.read:
+            rest.setdefault(one.beside, []).append(one)
+    for beside, members in rest.items():
+        shares = ", ".join(f"{c.arm} {percent(c.changed)}" for c in members)
+        theirs = {percent(c.by_placebo) for c in members if c.by_placebo is not None}
+        placebo = f" (a placebo {', '.join(sorted(theirs))})" if len(theirs) == 1 else ""
+        out.append(f"{shares}{placebo}: {beside}.")
+    return out
 
 
 def arrived(texts: Texts, claim: Claim) -> list[Arrived]:

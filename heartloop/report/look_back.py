@@ -16,6 +16,8 @@ from heartloop.errors import JournalError
 from heartloop.report import claim_tables
 from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded
+from heartloop.report.arrived import checked
+from heartloop.report.arrived import lines as arrived_lines
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.findings import Findings, Treatment, Unit, findings
 from heartloop.report.sentence import POWER, numbers, word_of
@@ -49,12 +51,19 @@ def claim_page(run: Loaded, found: Sequence[Findings] | None = None) -> str:
         "## What was found",
         *claim_tables.blocks(every, claim, markdown_table)[1:],
         *(markdown_table(*answered_table(rows)) for rows in differing(run, every)),
+        *_arrived(run, claim),
         "## What was not found",
         *_not_found(every, claim),
         "## What would change the verdict",
         *_change(every, claim),
     ]
     return "\n\n".join(parts) + "\n"
+
+
+def _arrived(run: Loaded, claim: Claim) -> list[str]:
+    """The manipulation check, as a list."""
+    said = arrived_lines(checked(run, claim))
+    return ["Did the words arrive?", "\n".join(f"- {line}" for line in said)] if said else []
 
 
 def _asked(run: Loaded, found: Sequence[Findings]) -> list[str]:

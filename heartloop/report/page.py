@@ -11,7 +11,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from heartloop.errors import UsageError
-from heartloop.report import claim_tables, figures, versus
+from heartloop.report import claim_tables, figures, style_page, versus
 from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
 from heartloop.report.beside import beside_section
@@ -112,13 +112,14 @@ SECTIONS = (
     ("flips", "Flips"),
     ("selection", "Selection"),
     ("outcomes", "Outcomes"),
+    ("style", "Style of the answers"),
     ("tasks", "Tasks"),
     ("cost", "Cost"),
     ("baselines", "Baselines"),
     ("plan", "Plan"),
     ("deviations", "Deviations"),
 )
-NOT_OF_SEARCHES = ("answer", "arms", "tasks")
+NOT_OF_SEARCHES = ("answer", "arms", "tasks", "style")
 """Comparisons over questions that arms were picked on: a search has its own section instead."""
 MIXING = ("results", "rounds", "compute", "flips", "selection", "outcomes")
 """Sections that show arms of a search on different questions, and say so."""
@@ -167,9 +168,10 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
     if stopped_too_early(claimed):
         result = replace(result, rows=(), best=(), classes=())
     texts = show_texts or not private_tasks(run.manifest)
+    words = style_page.words_of(run)
     bodies = {
         "search": _answer(run, ()) + search_section(run, texts=texts) if searched else "",
-        "answer": "" if searched else _answer(run, claimed),
+        "answer": "" if searched else _answer(run, claimed) + style_page.check(words),
         "arms": versus.forest_section(result)
         or note("A single arm, or too little is complete: there is nothing to compare it with."),
         "results": figures.results_section(found)
@@ -181,6 +183,7 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
         "flips": figures.flips_section(found),
         "selection": figures.selection_section(found),
         "outcomes": figures.outcomes_section(found),
+        "style": style_page.section(words),
         "tasks": versus.tasks_section(found, result),
         "cost": figures.cost_section(found, summary),
         "baselines": baselines(run),

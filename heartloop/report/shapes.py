@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from heartloop.analysis.suites import ClassEffect
     from heartloop.report.across import Across
     from heartloop.report.answered import Answered
+    from heartloop.report.arrived import Arrived
     from heartloop.report.beside import Beside
     from heartloop.report.findings import Findings
     from heartloop.types import Claim
@@ -121,6 +122,7 @@ class Study:
             there is one model and one run, or the runs do not share a claim.
         beside: further figures of one run, with intervals and without words.
         answered: how the arms answered, one a model, where a share differs by over five points.
+        arrived: the manipulation check of each treatment, where one run was compared.
         post_hoc: why no word is said: what was chosen after the fact; empty where nothing was.
     """
 
@@ -137,6 +139,7 @@ class Study:
     findings: tuple[Findings, ...] = ()
     post_hoc: tuple[str, ...] = ()
     answered: tuple[tuple[Answered, ...], ...] = ()
+    arrived: tuple[Arrived, ...] = ()
     across: tuple[Across, ...] = ()
     beside: Beside | None = None
 

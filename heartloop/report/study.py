@@ -28,6 +28,7 @@ from heartloop.report.arms import (
     pick,
     wordings_of,
 )
+from heartloop.report.arrived import checked
 from heartloop.report.beside import beside, speaks_alone
 from heartloop.report.equal import equal_spending
 from heartloop.report.findings import Findings, findings, stack
@@ -118,7 +119,8 @@ def compare_specs(
     if len(named) == 1 and not post_hoc and not is_search(named[0][0]):
         every = tuple(findings(named[0][0], claim))
         shown = tuple(differing(named[0][0], every))
-        result = replace(result, claim=claim, findings=every, answered=shown)
+        read = checked(named[0][0], claim)
+        result = replace(result, claim=claim, findings=every, answered=shown, arrived=read)
         result = replace(result, beside=beside(named[0][0], claim))
         if stopped_too_early(every):  # the details would compare those that finish first
             result = replace(result, rows=(), best=(), classes=())

@@ -139,8 +139,12 @@ class Texts:
         return out
 
 
-def read_texts(folder: RunFolder) -> dict[str, Texts]:
+def read_texts(folder: RunFolder, *, patterns: bool = True) -> dict[str, Texts]:
     """Every answer of a run, by model: the first candidate of each round of each trace.
+
+    Args:
+        folder: the run.
+        patterns: read the patterns, too; the manipulation check does without.
 
     Raises:
         UsageError: there are no verdicts yet, or they are damaged.
@@ -154,7 +158,7 @@ def read_texts(folder: RunFolder) -> dict[str, Texts]:
     }
     found: dict[str, Texts] = {}
     asked_in: dict[tuple[str, str], str] = {}
-    once = functools.lru_cache(maxsize=4096)(read)
+    once = functools.lru_cache(maxsize=4096)(functools.partial(read, patterns=patterns))
     mood = functools.lru_cache(maxsize=4096)(lambda text: vad(text).valence)
     with Journal.open(folder.path, read_only=True) as journal:
         for trace in read_traces(folder.path / VERDICTS):
@@ -169,7 +173,7 @@ def read_texts(folder: RunFolder) -> dict[str, Texts]:
                     continue
                 place = (line["task"], line["question"])
                 if place not in asked_in:
-                    asked_in[place] = language(str(record["request"]["messages"][-1]["content"]))
+                    asked_in[place] = language(_prompt(record))
                 cue = cues.get(arm, {}).get(line["cue"], "") or said.get(arm, "")
                 answer = once(record["text"])
                 values = measure(
@@ -185,6 +189,11 @@ def read_texts(folder: RunFolder) -> dict[str, Texts]:
     if not found:
         raise UsageError(f"{folder.path}: no question is finished yet")
     return found
+
+
+def _prompt(record: Mapping[str, Any]) -> str:
+    messages = record["request"].get("messages") or [{"content": ""}]
+    return str(messages[-1]["content"])
 
 
 def _first_of_each_round(trace: Sequence[Mapping[str, Any]]) -> Iterator[Mapping[str, Any]]:

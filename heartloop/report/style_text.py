@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from heartloop.analysis.bands import Band
-from heartloop.report.arrived import Arrived, percent
+from heartloop.report.arrived import Arrived, lines
 from heartloop.report.style import Contrast, Style
 from heartloop.report.writing import text_table
 from heartloop.style.measures import MEASURES, Measure
@@ -103,7 +103,24 @@ def _over_rounds(rounds: Mapping[int, Mapping[str, float]]) -> dict[str, float]:
 
 def _apart(style: Style) -> list[str]:
     """One paragraph an arm and control: the measures whose band leaves out zero."""
-    lines = []
+    found = apart(style)
+    if not found:
+        return ["One arm: nothing to set it against."]
+    filled = [
+        textwrap.fill(f"{pair}: {text}", WIDTH, subsequent_indent="  ") for pair, text in found
+    ]
+    return [f"{apart_head(style)}:\n" + "\n".join(filled)]
+
+
+def apart_head(style: Style) -> str:
+    """What the list of `apart` shows."""
+    loops = any(c.round > 0 for c in style.contrasts)
+    return "Measures whose band leaves out zero" + (" (first … last round)" if loops else "")
+
+
+def apart(style: Style) -> list[tuple[str, str]]:
+    """Arm and control, and the measures on which they stand apart, in words."""
+    out = []
     for (arm, control), rounds in _by_pair(style.contrasts).items():
         parts = []
         for one in MEASURES:
@@ -111,16 +128,10 @@ def _apart(style: Style) -> list[str]:
             if not any(b.apart for b in found):
                 continue
             ends = found if len(found) == 1 else [found[0], found[-1]]
-            parts.append(
-                f"{name_of(one)} " + " … ".join(number(b.estimate, one, True) for b in ends)
-            )
-        text = "; ".join(parts) or "nothing stands apart"
-        lines.append(textwrap.fill(f"{arm} − {control}: {text}", WIDTH, subsequent_indent="  "))
-    if not lines:
-        return ["One arm: nothing to set it against."]
-    loops = any(c.round > 0 for c in style.contrasts)
-    head = "Measures whose band leaves out zero" + (" (first … last round)" if loops else "")
-    return [head + ":\n" + "\n".join(lines)]
+            values = " … ".join(number(b.estimate, one, True) for b in ends)
+            parts.append(f"{name_of(one)} {values}")
+        out.append((f"{arm} − {control}", "; ".join(parts) or "nothing stands apart"))
+    return out
 
 
 def _by_pair(contrasts: Sequence[Contrast]) -> dict[tuple[str, str], list[Contrast]]:
@@ -152,29 +163,24 @@ def arm_tables(style: Style, arm: str) -> Iterator[str]:
 
 def carried_table(style: Style) -> list[str]:
     """How much of the cue's valence stands in the answers; nothing where it was not measured."""
+    heads, rows = carried(style)
+    return [text_table(heads, rows, 2)] if rows else []
+
+
+def carried(style: Style) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of the carry-over."""
     rows = [
         [name, "this turn" if s.lag == 0 else f"{s.lag} before",
          f"{s.estimate:+.2f} [{s.low:+.2f}, {s.high:+.2f}]".replace("-", "−"), f"{s.answers:,}"]
         for name, slopes in style.carried.items()
         for s in slopes
     ]  # fmt: skip
-    return [text_table(["valence carried over", "cue of", "share", "n"], rows, 2)] if rows else []
+    return ["valence carried over", "cue of", "share", "n"], rows
 
 
 def _checked(found: Sequence[Arrived]) -> list[str]:
-    """The manipulation check: arms that were read by themselves, the others together."""
-    if not found:
-        return []
-    lines = [f"{c.arm}: {c.sentence}." for c in found if c.read or len(found) < 4]
-    rest: dict[str, list[Arrived]] = {}
-    for one in found:
-        if not one.read and len(found) >= 4:
-            rest.setdefault(one.beside, []).append(one)
-    for beside, members in rest.items():
-        shares = ", ".join(f"{c.arm} {percent(c.changed)}" for c in members)
-        lines.append(f"{shares}: {beside}.")
-    filled = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines]
-    return ["Did the words arrive?\n" + "\n".join(filled)]
+    filled = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines(found)]
+    return ["Did the words arrive?\n" + "\n".join(filled)] if filled else []
 
 
 def _wrapped(block: str) -> str:

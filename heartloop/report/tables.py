@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from heartloop.report.answered import answered_table
+from heartloop.report.arrived import lines as arrived_lines
 from heartloop.report.claim_tables import blocks as claim_blocks
 from heartloop.report.shapes import Best, EqualSpending, Row, Study
 from heartloop.report.writing import markdown_table, p_value, points, span, text_table
@@ -23,6 +24,8 @@ def render(study: Study, markdown: bool = False) -> str:
     if study.claim is not None:
         blocks += claim_blocks(study.findings, study.claim, make)
         blocks += [make(*answered_table(each)) for each in study.answered]
+        if study.arrived:
+            blocks.append("\n".join(["Did the words arrive?", *arrived_lines(study.arrived)]))
     if study.across:
         from heartloop.report.across import across_blocks, sentence_across
 

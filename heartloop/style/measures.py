@@ -85,8 +85,8 @@ class Read:
     same: int
 
 
-def read(text: str) -> Read:
-    """Read one answer."""
+def read(text: str, *, patterns: bool = True) -> Read:
+    """Read one answer; its patterns, which take the longest, only where they are wanted."""
     spoken = words(text)
     mood = (math.nan, math.nan, math.nan)
     if len(spoken) >= LEAST_WORDS:
@@ -94,12 +94,12 @@ def read(text: str) -> Read:
         if point.supported:
             mood = (point.valence, point.arousal, point.dominance)
     return Read(
-        spoken,
-        sentences(text),
-        found(text),
-        language(text),
-        mood,
-        hash(_SPACE.sub(" ", text.strip())),
+        words=spoken,
+        sentences=sentences(text),
+        patterns=found(text) if patterns else frozenset(),
+        language=language(text),
+        mood=mood,
+        same=hash(_SPACE.sub(" ", text.strip())),
     )
 
 

@@ -12,8 +12,13 @@ import pytest
 from synthetic_run import WORDS, make_run, phrase
 
 from heartloop.cli import main
+from heartloop.report.arms import load_run
 from heartloop.report.arrived import Arrived, arrived
+from heartloop.report.look_back import claim_page
+from heartloop.report.page import build_page
+from heartloop.report.study import compare_specs
 from heartloop.report.style import Style, read_texts, style
+from heartloop.report.tables import render
 from heartloop.run.claim import read_claim
 from heartloop.types import Arm, Stimulus
 
@@ -103,6 +108,17 @@ def test_words_arrived_only_where_more_changes_than_by_a_placebo(
     assert words in glad.sentence
     assert glad.read == (rate > 0.2)
     assert "nothing in the answers shows" in cross.sentence
+
+
+def test_compare_claim_and_page_say_whether_the_words_arrived(tmp_path: Path) -> None:
+    run = make_run(tmp_path / "run", arms=ARMS, questions=60, text=planted)
+    shown = render(compare_specs(["run"], tmp_path, draws=200))
+    page = build_page([load_run(run)])
+    for text in (shown, page, claim_page(load_run(run))):
+        assert "Did the words arrive?" in text
+        assert "glad: the words changed 100 % of the answers, a placebo 100 %" in text
+    assert 'id="style"' in page
+    assert "apology" in page
 
 
 def test_without_a_placebo_it_is_said_that_there_is_none(tmp_path: Path) -> None:
