@@ -61,7 +61,7 @@ def test_every_section_is_there(tmp_path: Path, mode: str) -> None:
     ids = {attrs["id"] for tag, attrs in page.tags if tag == "section"}
     assert ids == {
         "answer", "arms", "results", "rounds", "compute", "flips", "selection", "outcomes",
-        "tasks", "cost", "baselines", "plan", "deviations", "transcripts",
+            "style", "tasks", "cost", "baselines", "plan", "deviations", "transcripts",
     }  # fmt: skip
     plots = [attrs for tag, attrs in page.tags if tag == "svg"]
     assert len(plots) == 5
