@@ -29,6 +29,7 @@ VERIFIER_KINDS = (
     "ii_contains",
     "ii_negativeprompt",
     "mood",
+    "patterns",
     "judge",
 )
 

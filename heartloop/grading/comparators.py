@@ -20,7 +20,7 @@ from heartloop.grading.judgement import (
     shown,
     wrong,
 )
-from heartloop.grading.response import mood
+from heartloop.grading.response import mood, patterns
 from heartloop.types import Gold, Outcome, Question
 
 Comparator = Callable[[Gold, Mapping[str, Any], str, "Question | None"], Judgement]
@@ -340,4 +340,5 @@ COMPARATORS: dict[str, Comparator] = {
     **INDUCTION,
     "ii_negativeprompt": ii_negativeprompt,
     "mood": mood,
+    "patterns": patterns,
 }

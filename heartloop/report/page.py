@@ -24,6 +24,7 @@ from heartloop.report.html import e, note, section, table
 from heartloop.report.search import MIXED, UNEVEN, asked, is_search, search_section
 from heartloop.report.shapes import Study
 from heartloop.report.study import provenance, stopped_too_early, study
+from heartloop.report.trajectory import trajectory_section
 from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
 from heartloop.run.claim import read_claim
 from heartloop.run.files import write_text
@@ -211,6 +212,7 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
         preference = f'<p class="warn">{e(UNEVEN)}</p>' + preference
     out.append(section(prefix + "preference", title, preference))
     out.append(section(prefix + "frames", "Frames", frames_section(run.folder)))
+    out.append(section(prefix + "mood", "Mood by turn", trajectory_section(run.folder)))
     return "".join(out)
 
 

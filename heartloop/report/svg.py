@@ -123,8 +123,10 @@ def lines(
     *,
     whole: bool = False,
     from_zero: bool = True,
+    span: tuple[float, float] | None = None,
+    unit: str = " %",
 ) -> str:
-    """Lines of percentages with bands and labels at their ends.
+    """Lines, of percentages unless ``unit`` says otherwise, with bands and labels at their ends.
 
     Args:
         series: at most `SERIES` of them.
@@ -132,6 +134,8 @@ def lines(
         x_label: under the axis.
         whole: the x axis has whole numbers only.
         from_zero: the x axis begins at 0, else at the first value.
+        span: ends of the y axis; default as the values need, within 0 and 100.
+        unit: behind the numbers of the y axis.
     """
     series = [s for s in series if len(s.x)][:SERIES]
     names = 20 + 6.8 * max(len(short(s.name, 26)) for s in series)
@@ -141,7 +145,7 @@ def lines(
     x_high = max(s.x[-1] for s in series)
     x_high = x_high if x_high > x_low else x_low + 1
     values = [v for s in series for v in (*s.y, *s.low, *s.high)]
-    y_low, y_high = max(0.0, min(values) - 3), min(100.0, max(values) + 3)
+    y_low, y_high = span or (max(0.0, min(values) - 3), min(100.0, max(values) + 3))
 
     def at_x(value: float) -> float:
         return left + plot * (value - x_low) / (x_high - x_low)
@@ -153,7 +157,7 @@ def lines(
     for tick in ticks(y_low, y_high):
         body += [
             _line(left, at_y(tick), left + plot, at_y(tick), "grid"),
-            _text(left - 6, at_y(tick) + 4, f"{_number(tick)} %", "end", "tick"),
+            _text(left - 6, at_y(tick) + 4, f"{_number(tick)}{unit}", "end", "tick"),
         ]
     for tick in ticks(x_low, x_high, 8):
         if whole and abs(tick - round(tick)) > 1e-9:

@@ -16,7 +16,7 @@ SHARE = 0.02
 EXAMPLES = 3
 _WORDS = 40  # a longer text may name the answer on its way to another
 _SHOWN = 100
-_NOT_READ = ("judge", "choice_loglik", "mood")
+_NOT_READ = ("judge", "choice_loglik", "mood", "patterns")
 
 
 def held_gold(unit: Unit, text: str, judged: Graded | None) -> dict[str, str] | None:
