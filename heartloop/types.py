@@ -125,6 +125,8 @@ class Stimulus:
         of: the stimulus that this one is a control or paraphrase of, ``emotionprompt:EP02``.
         kind: ``stimulus``, ``placebo``, ``demand-only``, ``affect-only``, ``shuffled``,
             ``paraphrase``, ``distractor``, ``neutral``, ``cot``.
+        feeling, intensity: of a graded family: what is felt, and how strongly, from 1; empty and 0
+            for others.
     """
 
     id: str
@@ -140,6 +142,8 @@ class Stimulus:
     placement: Placement = "after_instruction"
     of: str = ""
     kind: str = "stimulus"
+    feeling: str = ""
+    intensity: int = 0
 
     @property
     def name(self) -> str:

@@ -154,6 +154,8 @@ def _shared(table: Table, base: Stimulus) -> Stimulus:
         placement=placement,
         of=table.string("of", base.of),
         kind=table.one_of("kind", STIMULUS_KINDS, base.kind),
+        feeling=table.string("feeling", base.feeling),
+        intensity=table.integer("intensity", base.intensity, least=0),
     )
 
 

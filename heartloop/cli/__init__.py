@@ -33,6 +33,7 @@ COMMANDS: dict[str, tuple[str, str, str]] = {
     "power": ("power", "power_command", "What effect can this experiment see?"),
     "esc": ("esc", "esc_command", "Preference-bias analysis of emotional-support strategies."),
     "frames": ("frames", "frames_command", "What framing did to decisions, by frame."),
+    "dose": ("dose", "dose_command", "Outcomes by the intensity of a feeling."),
     "trajectory": ("trajectory", "trajectory_command", "What the mood of dialogues did, by turn."),
     "tasks": ("cards", "tasks_group", "List, show and check task cards."),
     "stimuli": ("cards", "stimuli_group", "List, show and check stimulus cards."),

@@ -16,6 +16,7 @@ from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
 from heartloop.report.beside import beside_section
 from heartloop.report.conclusion import conclusion_of
+from heartloop.report.dose import dose_section
 from heartloop.report.esc import esc_section, is_support_run
 from heartloop.report.facts import baselines, deviations, plan_section
 from heartloop.report.findings import Findings, findings
@@ -212,6 +213,7 @@ def _run(run: Loaded, prefix: str, several: bool, show_texts: bool) -> str:
         preference = f'<p class="warn">{e(UNEVEN)}</p>' + preference
     out.append(section(prefix + "preference", title, preference))
     out.append(section(prefix + "frames", "Frames", frames_section(run.folder)))
+    out.append(section(prefix + "dose", "Dose and response", dose_section(run.folder)))
     out.append(section(prefix + "mood", "Mood by turn", trajectory_section(run.folder)))
     return "".join(out)
 

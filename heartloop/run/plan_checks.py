@@ -132,6 +132,9 @@ def check_stimulus(item: Any, where: str) -> Mapping[str, Any]:
         if name not in item:
             raise UsageError(f"{where}: {name} is missing; name a stimulus of a card instead")
     for name, one in item.items():
-        if not isinstance(one, str):
+        if name == "intensity":
+            if not is_whole(one):
+                raise UsageError(f"{where}: {name}: expected a whole number")
+        elif not isinstance(one, str):
             raise UsageError(f"{where}: {name}: expected text")
     return item
