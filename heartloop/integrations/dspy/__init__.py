@@ -5,6 +5,10 @@
 
 from __future__ import annotations
 
+# DSPy 3.3 puts a stand-in in numpy's place that is filled at its first use; what uses numpy below
+# imports parts of it, which cannot be done through the stand-in.
+from numpy import ndarray as _  # noqa: F401
+
 from heartloop.calls import Caps, Limits
 from heartloop.integrations.dspy.adapter import PlainAdapter
 from heartloop.integrations.dspy.bridge import Place, example

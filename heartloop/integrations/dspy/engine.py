@@ -27,6 +27,8 @@ from heartloop.types import Address, Completion, Message, Request, Sampling
 # DSPy 3.4 gave engines a contract of their own (and 3.5 drops the old one); before it, an LM is a
 # subclass with ``forward``.
 NATIVE = hasattr(dspy, "lm15")
+# From 3.3 on every LM's usage is counted by DSPy itself, before by the LM.
+COUNTS = tuple(map(int, dspy.__version__.split(".")[:2])) >= (3, 3)
 
 
 def make_lm(bridge: Bridge, model: str, **settings: Any) -> Any:
@@ -219,7 +221,7 @@ class _ForwardLM(_Shared, dspy.BaseLM):  # type: ignore[misc]
             "completion_tokens": told,
             "total_tokens": prompt + told,
         }
-        if dspy.settings.usage_tracker:
+        if dspy.settings.usage_tracker and not COUNTS:
             dspy.settings.usage_tracker.add_usage(self.model, usage)
         choices = [
             types.SimpleNamespace(
