@@ -121,13 +121,17 @@ def rows_and_notes(path: Path, layout: str) -> tuple[list[Row], tuple[str, ...]]
     return rows, table.notes
 
 
-def example_rows(path: Path) -> list[Row]:
+def example_rows(path: Path, root: Any = None) -> list[Row]:
     """The examples of a BIG-Bench-like JSON file, a list or a mapping under ``examples``.
+
+    Args:
+        path: the file.
+        root: what it holds, where it was read already.
 
     Raises:
         DataError: no such list, or an example that is no object.
     """
-    root = read_json(path)
+    root = read_json(path) if root is None else root
     examples = root.get("examples") if isinstance(root, dict) else None
     if isinstance(examples, dict):
         pairs: Iterable[tuple[Any, Any]] = examples.items()

@@ -23,7 +23,7 @@ from heartloop.run.reserve import Reserve, begun_questions
 from heartloop.run.runner import Runner
 from heartloop.run.session import Session, open_session
 from heartloop.run.tables import with_tables
-from heartloop.run.unit import Unit, opening_order, units_of
+from heartloop.run.unit import Unit, count_questions, opening_order, units_of
 from heartloop.types import Arm
 
 __all__ = ["Prepared", "execute", "prepare", "resume"]
@@ -92,6 +92,8 @@ async def execute(
             runner.decider = _decider(plan, prepared, session.manifest, shard)
             runner.reserve = _reserve(prepared, client, session.asked)
 
+            questions = count_questions(prepared.tasks, shard)
+
             async def run(arms: Sequence[Arm], done: int) -> int:
                 def units(models: Sequence[str]) -> Iterator[Unit]:
                     return units_of(
@@ -105,7 +107,7 @@ async def execute(
                         if len(waves) > 1:
                             runner.release(wave)
 
-                total = done + sum(1 for _ in units(plan.models))
+                total = done + len(plan.models) * len(plan.seeds) * len(arms) * questions
                 await runner.run(wave_by_wave(), total)
                 return total
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from heartloop.calls import Client
 from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
-from heartloop.methods import open_learner
+from heartloop.methods import open_learner, settings
 from heartloop.methods.bandit import Learner
 from heartloop.run.ask import BoundAsk
 from heartloop.run.decide import Decider
@@ -269,6 +269,8 @@ class Runner:
     def _learner(self, unit: Unit) -> Learner | None:
         """What the arm's `bandit` schedule has learnt on this task; None for other schedules."""
         key = (unit.task.card.name, unit.model, unit.seed, unit.arm.name)
+        if settings(unit.arm).get("schedule") != "bandit":
+            return None
         if key not in self._learners:
             name = unit.task.card.name
             order = [q.id for q in unit.task.data.questions]

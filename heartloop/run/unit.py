@@ -101,6 +101,17 @@ def opening_order(
     ]
 
 
+def count_questions(tasks: Sequence[LoadedTask], shard: tuple[int, int] | None = None) -> int:
+    """How many questions the tasks have, or one shard of them."""
+    if shard is None:
+        return sum(len(task.data.questions) for task in tasks)
+    return sum(
+        shard_of(task.card.name, question.id, shard[1]) == shard[0]
+        for task in tasks
+        for question in task.data.questions
+    )
+
+
 def shard_of(task: str, question: str, shards: int) -> int:
     """The shard of a question: the same for every arm, model and seed."""
     digest = hashlib.sha256(f"{task}\0{question}".encode()).digest()

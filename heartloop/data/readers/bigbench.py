@@ -7,10 +7,11 @@ example_input_prefix + input [+ choices] + example_output_prefix``.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+import orjson
 
 from heartloop.cards.task import TaskCard
 from heartloop.data.items import Item, ItemSet, Raw, shuffled, split_tail
@@ -64,7 +65,7 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     path = raw.path(0)
     if path is not None:
         root = read_json(path)
-        rows = example_rows(path)
+        rows = example_rows(path, root)
         layout = Layout.of(root, str(path))
     else:
         rows = list(raw.rows or ())
@@ -73,9 +74,9 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         not layout.preferred_score and "target" not in rows[0].data
     )
     items: list[Item] = []
-    seen: set[str] = set()
+    seen: set[bytes] = set()
     for row in rows:
-        identity = json.dumps(row.data, sort_keys=True)
+        identity = orjson.dumps(row.data, option=orjson.OPT_SORT_KEYS)
         if identity not in seen:
             seen.add(identity)
             items.append(_item(card, layout, row, len(items), choice))
