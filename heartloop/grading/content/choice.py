@@ -257,7 +257,12 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if settled.kind == "outside" and said and not options.letters and not options.polar:
         return Reading((Candidate(said, settled.span, f"{settled.rule}, outside of the choices"),))
     if settled.kind == "outside" and said:
-        clause = text[slice(*settled.span)].strip()
+        start, end = settled.span
+        while (
+            text.count("{", start, end) > text.count("}", start, end) and text[end : end + 1] == "}"
+        ):
+            end += 1  # the bare text has no braces
+        clause = text[start:end].strip()
         return Reading((), "unparsed", f"{said!r} names no choice", clause, settled.span)
     why = {"hedge": "more than one choice is named", "denied": "a choice is only denied"}
     return nothing(f"{why.get(settled.kind, 'no shown choice is named')} ({said!r})")

@@ -7,6 +7,7 @@ import re
 from heartloop.grading import marks
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.surface import machine_fields
+from heartloop.grading.maths.words import spoken_number
 from heartloop.grading.phrases import CORRECTION, REFUSAL, without_own_words
 
 _CLAIMS = re.compile(
@@ -24,6 +25,12 @@ def read_maths(text: str, asked: Asked) -> Reading:
     last statement claims (“so we get 17”) or that stands alone.
     """
     text = without_own_words(text)
+    short = text.strip(" \t\n.!*`$")
+    if len(short) < 80 and (
+        spoken_number(short) is not None or asked.words and _WORDS.fullmatch(short)
+    ):
+        at = text.find(short)
+        return Reading((Candidate(short, (at, at + len(short)), _RULES["_alone"], False),))
     for step in (marks.conclusion, _field, marks.answer_is, _alone, _claimed):
         found = step(text)
         if found is not None and found[0].strip():
@@ -35,6 +42,10 @@ def read_maths(text: str, asked: Asked) -> Reading:
         return Reading((), "refused", "the text declines to answer")
     return nothing("no value is settled on")
 
+
+_WORDS = re.compile(r"(?:\\text\{)?[^\W\d_]+(?:[ -][^\W\d_]+){0,3}\}?")
+"""Up to four words: an answer where the question's answers are words ("increasing", "none")."""
+_CHECK = re.compile(r"\W*(?:check|verif|sanity|proof|test|note|indeed)", re.I)
 
 _RULES = {
     "conclusion": "the last box or final answer",
@@ -55,6 +66,8 @@ def _alone(text: str) -> tuple[str, bool] | None:
     bare = text.strip()
     if not bare or len(bare) > 200 or "\n\n" in bare or CORRECTION.search(bare):
         return None
+    if re.search(r"[.!] +[A-Z][a-z]", bare):
+        return None  # more than one sentence
     if marks.ENVIRONMENT.fullmatch(bare):
         return bare, True
     named = _NAMED.fullmatch(bare)
@@ -62,7 +75,7 @@ def _alone(text: str) -> tuple[str, bool] | None:
         return named["formula"], False
     plain = re.sub(r"\\(?:text|mathrm)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", bare)
     words = re.findall(r"[^\W\d_]{3,}", plain)
-    if not re.search(r"[\d\\]|^\W*[A-Za-z]\W*$", bare) or len(words) > 4:
+    if not re.search(r"[\d\\^=<>]|^\W*[A-Za-z]\W*$", bare) or len(words) > 4:
         return None
     return bare, False
 
@@ -74,7 +87,7 @@ def _claimed(text: str) -> tuple[str, bool] | None:
     """What the last statement with a claim claims: “so we get 17”."""
     for line in reversed(text.strip().splitlines()[-3:]):
         for sentence in reversed(re.split(r"(?<=[.!?])\s+(?=[A-Z$\\])", line)):
-            if sentence.rstrip().endswith("?"):
+            if sentence.rstrip().endswith("?") or _CHECK.match(sentence):
                 continue
             claims = list(_CLAIMS.finditer(sentence))
             value = marks.last_math(sentence[claims[-1].start() :]) if claims else None

@@ -30,7 +30,8 @@ _FILLER = re.compile(
     r"i'd say|definitely|"
     r"clearly|probably|most likely|likely|therefore|thus|simply|hence|so|indeed|"
     r"(?:the\s+)?(?:correct\s+|right\s+|best\s+)?(?:option|choice|letter|answer|number|statement|"
-    r"sentence|alternative|variant|possibility)(?:\s+is)?)"
+    r"sentence|alternative|variant|possibility)(?:\s+is)?|"
+    r"(?:la|le|die|el|il|het|de)(?=\s+\(?[A-Z]\)?\W*$))"
     r"(?=[\s:(\[\"'])(?:\s*:)?[\s\"'<:=-]*)*",
     re.I,
 )

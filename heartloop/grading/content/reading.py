@@ -28,6 +28,7 @@ class Asked:
         prefix: the words that the prompt ends in (``A:``), which models repeat.
         question: the last question that was asked, of the item or of the instruction.
         questions: its answers are questions themselves.
+        words: its answers are words, or sentences, without a digit or a sign of mathematics.
         signs: its answers are signs without a letter or digit (brackets to be closed).
     """
 
@@ -40,6 +41,7 @@ class Asked:
     prefix: str = ""
     question: str = ""
     questions: bool = False
+    words: bool = False
     signs: bool = False
 
 
@@ -117,10 +119,15 @@ def asked_of(
         prefix=prefix[0].strip() if prefix and len(prefix[0]) < 60 else "",
         question="" if question is None else _last_question(question),
         questions=bool(gold.answers) and all(a.rstrip().endswith("?") for a in gold.answers),
+        words=bool(gold.answers) and all(map(_ALL_WORDS.fullmatch, gold.answers)),
         signs=bool(gold.answers) and not any(map(_SAYS.search, gold.answers)),
     )
 
 
+_ALL_WORDS = re.compile(
+    r"(?=.*[^\W\d_]{2})(?:\\(?:text|emptyset|varnothing)\b|[^\W\d_]|[\s.,;:'!?{}$-])+|\\\{\s*\\\}",
+    re.S,
+)
 _SAYS = re.compile(r"[\w\\]")
 
 

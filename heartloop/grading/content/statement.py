@@ -228,6 +228,11 @@ _COMPARED = re.compile(
     re.I,
 )
 _DESCRIBED = re.compile(r"\s*(?:the|a|an)\s+[\w' -]+", re.I)
+_PASSIVE = re.compile(
+    r"(?:\w+(?:ed|en|wn|rn|ound|ade|ilt|ung|old|uilt|et))\s+(?:in|by|on|at|from|as|of|to|after|near)\s+",
+    re.I,
+)
+"""“was written by”, “is located in”: what stands behind it is what was asked for."""
 _POINTING = re.compile(
     r"\W*(?:the|it|this|that|there|here|what|which|one|both|he|she|they|answer|these|those)\b", re.I
 )
@@ -392,6 +397,10 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
         ):
             return
         trims(a + last.end(), b, f"{rule}, behind “{last.group().strip()}”")
+        passive = _PASSIVE.match(predicate)
+        if passive:
+            said = f"{last.group()}{passive.group()}".strip()
+            trims(a + last.end() + passive.end(), b, f"{rule}, behind “{said}”")
         if first is last and _DESCRIBED.match(predicate) and not DENIAL.search(predicate):
             subject = piece[: last.start()]
             if 0 < len(subject.split()) <= 5 and not _POINTING.match(subject):

@@ -104,6 +104,8 @@ def same_text(gold: str, answer: str) -> bool:
         return bool(wanted)
     if not mine or not wanted:
         return False
+    if "," in gold and mine.replace(" and ", " ") == wanted.replace(" and ", " "):
+        return True  # "rock, paper" and "rock and paper"
     numbered = _NUMBERED.fullmatch(gold) if gold[:1].isdigit() else None
     if numbered and mine in (numbered[1], _name(numbered[2])):
         return True
@@ -164,6 +166,9 @@ def read_number(text: str, asked: Asked) -> Reading:
 def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Candidate | None:
     start, end = span
     piece = body[start:end]
+    aside = re.search(r",?\s+(?:not|rather than|instead of)\s", piece)
+    if aside and values_in(piece[: aside.start()]):
+        piece = piece[: aside.start()]  # "12, not 13"
     if _denies(piece):
         return None
     behind = list(_EQUALS.finditer(piece))
