@@ -44,6 +44,9 @@ def read_maths(text: str, asked: Asked) -> Reading:
 
 
 _WORDS = re.compile(r"(?:\\text\{)?[^\W\d_]+(?:[ -][^\W\d_]+){0,3}\}?")
+_SET_WORDS = re.compile(
+    r"(?:all|any|every|no|the)\s+(?:\w+\s+)?(?:numbers?|reals?|integers?|solutions?)", re.I
+)
 """Up to four words: an answer where the question's answers are words ("increasing", "none")."""
 _CHECK = re.compile(r"\W*(?:check|verif|sanity|proof|test|note|indeed)", re.I)
 
@@ -75,7 +78,10 @@ def _alone(text: str) -> tuple[str, bool] | None:
         return named["formula"], False
     plain = re.sub(r"\\(?:text|mathrm)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", bare)
     words = re.findall(r"[^\W\d_]{3,}", plain)
-    if not re.search(r"[\d\\^=<>]|^\W*[A-Za-z]\W*$", bare) or len(words) > 4:
+    if (
+        not re.search(r"[\d\\^=<>]|^\W*[A-Za-z]\W*$|^\s*[a-z]{1,2}/[a-z]{1,2}\s*$", bare)
+        or len(words) > 4
+    ):
         return None
     return bare, False
 

@@ -67,6 +67,8 @@ _NONE = re.compile(
     re.I,
 )
 _ARTICLE = re.compile(r"(?:the|a|an)\s+", re.I)
+_LETTER_FIRST = re.compile(r"\W*[A-Za-z]\s*[,.:;)\]]")
+_ASIDE = re.compile(r",?\s+(?:not|rather than|instead of|over)\s")
 _LIST_LETTER = re.compile(r"\(?([A-Za-z])[).:]\s*", re.U)
 
 
@@ -130,7 +132,12 @@ class Options:
     def exactly(self, text: str) -> int | None:
         """The option that a text is, case, marks and a leading article aside."""
         words = words_of(text)
-        return next((index for name, index in self.names if name == words), None) if words else None
+        found = next((i for name, i in self.names if name == words), None) if words else None
+        if found is not None and self.letters and _LETTER_FIRST.match(text):
+            # "A, Rome": a letter and words, not the article of "a Rome"
+            same = fold(self.choices[found]) == fold(text)
+            return found if same else None
+        return found
 
     def containing(self, text: str) -> int | None:
         """The only option that has all the words of a short text: “the designer”."""
@@ -218,6 +225,8 @@ class Options:
         if index is None:
             return (None, "none", found.end()) if alone or marked or letter.isupper() else None
         stop = found.end()
+        aside = _ASIDE.search(tail)
+        tail = tail[: aside.start()] if aside else tail  # "(A) Paris, not (B) Rome"
         own = words_of(tail)
         own = re.sub(r"^- ", "", own)
         if own:

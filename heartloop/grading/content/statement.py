@@ -211,7 +211,8 @@ _SCORE = re.compile(
 _COPULA = re.compile(
     r"(?:(?<![\w'])(?:is|are|was|were|equals?|means?|would be|will be|becomes?|be|makes?|"
     r"gives?|reads?|has|"
-    r"translates? (?:in)?to|comes to|ist|lautet|heißt|est|es|son|sont)(?![\w'])"
+    r"translates? (?:in)?to|comes to|stands for|refers to|"
+    r"ist|lautet|heißt|est|es|son|sont)(?![\w'])"
     r"(?:\s+(?:also|simply|just|therefore|thus|called|named|spelled|equal to|given by|"
     r"as follows|in \w+ is))*"
     r"|(?<![<>=!])=(?!=)|->|→|⇒|=>|\bit'?s|\bthat'?s|\bthis'?s)\s*:?\s*",
@@ -228,6 +229,14 @@ _COMPARED = re.compile(
     re.I,
 )
 _DESCRIBED = re.compile(r"\s*(?:the|a|an)\s+[\w' -]+", re.I)
+_DATED = re.compile(
+    r"\s+(?:in|on|since|until|around)\s+(?:[A-Z][a-z]+\s+)?(?:\d{1,2},?\s+)?\d{4}\W*$"
+)
+_APPOSITION = re.compile(r"(?<=[\w\"'*)]),\s+(?:the|an?)\s+[\w' -]{1,40}\W*$")
+_DID_IT = re.compile(
+    r"(?P<who>\S+(?:\s+\S+){0,3})\s+\w+(?:ed|ote|ew|ade|ilt|ung|ound)\s+(?:it|them|this|that)\W*$"
+)
+_NOT_BUT = re.compile(r"not\s+[\w' -]{1,40}?,?\s+but\s+(?:rather\s+)?", re.I)
 _PASSIVE = re.compile(
     r"(?:\w+(?:ed|en|wn|rn|ound|ade|ilt|ung|old|uilt|et))\s+(?:in|by|on|at|from|as|of|to|after|near)\s+",
     re.I,
@@ -305,6 +314,11 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
         if cut is not None and cut > a:
             add(a, cut, f"{how}, without what explains it")
             b = cut
+        for pattern, why in ((_DATED, "its date"), (_APPOSITION, "its apposition")):
+            beside = pattern.search(text, a, b)
+            head = text[a : beside.start()] if beside else ""
+            if beside and head.strip() and "," not in head and not _DESCRIBED.match(head):
+                add(a, beside.start(), f"{how}, without {why}")
         quoted = _QUOTED.match(text[a:b].lstrip())
         kind = _KIND.match(text[a:b])
         if kind:
@@ -397,6 +411,9 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
         ):
             return
         trims(a + last.end(), b, f"{rule}, behind “{last.group().strip()}”")
+        contrast = _NOT_BUT.match(predicate)
+        if contrast:
+            trims(a + last.end() + contrast.end(), b, f"{rule}, behind “but”")
         passive = _PASSIVE.match(predicate)
         if passive:
             said = f"{last.group()}{passive.group()}".strip()
@@ -407,6 +424,10 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
                 trims(a, a + last.start(), f"{rule}, of which it is said")
         return
     if DENIAL.search(_unquoted(piece)) or UNDECIDED.search(piece):
+        return
+    did = _DID_IT.match(piece)
+    if did:
+        trims(a, a + did.end("who"), f"{rule}, of which it is said")
         return
     shown = fold(asked.input)
     fresh = [m for m in _QUOTED.finditer(piece) if f" {fold(m[1] or m[2])} " not in f" {shown} "]

@@ -114,12 +114,15 @@ def same_text(gold: str, answer: str) -> bool:
     return False
 
 
+_UNIT_JOINED = re.compile(r"(?<![^\W\d_])(\d+)(?=[^\W\d_])")  # 10km
 _ARTICLE = re.compile(r"(?:the|an|a) (?=\w\w)")
 
 
 @lru_cache(maxsize=16_384)
 def _name(text: str) -> str:
     folded = fold(even(text))
+    if _UNIT_JOINED.search(folded):
+        folded = _UNIT_JOINED.sub(r"\1 ", folded)
     article = _ARTICLE.match(folded)
     return folded[article.end() :] if article else folded
 

@@ -58,6 +58,8 @@ _REPEATED = re.compile(
 )
 _BRACKETED_CYCLE = re.compile(r"(?<![\d.])(\d{1,40})\.(\d{0,40})\((\d{1,20})\)(?!\s*[\d(^])")
 _TEXT_AND = re.compile(r"\\text\s*\{([^{}]*?)\b(and|or)\b([^{}]*?)\}")
+_MINUS_WORD = re.compile(r"\b(?:minus|negative)\s+(?=\d)", re.I)
+_OUT_OF = re.compile(r"(?<![\d.,])(\d{1,12})\s+out\s+of\s+(\d{1,12})(?![\d.,])", re.I)
 _STRAY_POINT = re.compile(r"(?<=\d)\.(?=\s*/)")
 
 
@@ -72,6 +74,8 @@ def spelled(text: str) -> str:
         lambda m: r" \text{ celsius}" if m[1] == "C" else r" \text{ fahrenheit}", text
     )
     text = _TIMES.sub(r" \\times ", text)
+    text = _MINUS_WORD.sub("-", text)
+    text = _OUT_OF.sub(r"\1/\2", text)
     text = _STRAY_POINT.sub("", text)
     if "\\" not in text:
         return _cycles(text)

@@ -1,4 +1,4 @@
-"""218 texts of the kinds that graders stumble over, their right values written down beforehand.
+"""375 texts of the kinds that graders stumble over, their right values written down beforehand.
 
 ``tests/fixtures/grading/unseen_kinds.jsonl``: maths and short texts with a gold, of which the
 prediction says the same or not; choices with the letter that the text settles on (``-``: none).
