@@ -15,8 +15,8 @@ from heartloop.grading import open_grader
 from heartloop.grading.content import READERS, Asked
 from heartloop.grading.grader import Grader
 from heartloop.grading.phrases import without_own_words
-from heartloop.methods import wordings
 from heartloop.grading.response import RESPONSE
+from heartloop.methods import wordings
 from heartloop.types import Completion, Gold, Graded, Question
 
 CHOICES = ("red panda", "blue whale", "green frog")
