@@ -285,6 +285,11 @@ def _by_id(word: str, names: list[str]) -> tuple[list[Stimulus], StimulusSet]:
             f'stimulus "{word}" stands in {", ".join(h.name for h in holders)}; write '
             f"{holders[0].name}:{word}"
         )
+    if word.startswith("chosen-"):
+        raise UsageError(
+            f'no card "{word}" in stimuli/: a search writes it there where it chose a stimulus; '
+            "where its answer was none of them there is none"
+        )
     known = [*names, *(id for chosen in sets for id in chosen.ids)]
     raise UsageError(
         f'unknown stimulus or set "{word}"{suggest(word, known)}; '

@@ -228,6 +228,10 @@ def _last(summary: Summary, folder: Any, width: int) -> list[str]:
     report = f"report: heartloop report {name}"
     both = f"{spent} · {report}"
     lines = [both] if len(both) <= width else [spent, report]
+    tried = [a for a in summary["arms"] if a["role"] == "treatment" and not len(a["rounds"]) > 1]
+    if len({a["arm"] for a in tried}) > 1 and not summary["stopped"]:
+        # A run tests all of them; a search tests the one it picks, and may say more of it.
+        lines.append("one to use? heartloop optimize: picks on some questions, tests on others")
     if summary["models"] == ["pocket"] and not summary["stopped"]:
         sessions = folder.manifest.get("sessions") or [{}]
         following = on_a_real_model(sessions[0].get("command") or "")

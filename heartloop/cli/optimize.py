@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
-import math
 import shlex
 import sys
 from typing import Any
@@ -88,6 +87,12 @@ SEARCH = option_group(
         help="With --propose: races before the last one, each on questions of its own.",
     ),
     click.option("--max-calls", type=click.IntRange(1), metavar="N", help="Pay at most N calls."),
+    click.option(
+        "--exclude-questions",
+        multiple=True,
+        metavar="RUN",
+        help="Do not search on the questions of this run.",
+    ),
     click.option("--resume", "resumed", metavar="RUN", help="Go on with an interrupted search."),
     click.option(
         "--as-begun",
@@ -125,28 +130,35 @@ def optimize_command(**flags: Any) -> int:
     from heartloop.cli._config import runs_folder
     from heartloop.cli._live import say_what_loads
     from heartloop.cli._money import confirm_cost
+    from heartloop.cli._search import progress, say, say_plan
     from heartloop.errors import UsageError
+    from heartloop.optimize.answer import answers_of
+    from heartloop.optimize.budget import check_budget, cost_of, plans_of
     from heartloop.optimize.card import write_card
+    from heartloop.optimize.exports import write_exports
     from heartloop.optimize.search import search
     from heartloop.run.folder import find_folder, new_folder
 
     quiet = flags["as_json"]
     resumed = None
     if flags["resumed"]:
-        resumed = find_folder(flags["resumed"], runs_folder(flags["runs"]))
+        resumed = find_folder(flags["resumed"], runs_folder(flags["runs"]), search=True)
         if "search" not in resumed.manifest:
             raise UsageError(f"{resumed.path}: not a search; go on with heartloop resume")
         prepared, options, more = _resumed(resumed, flags)
         line = f"search {resumed.name}; model {prepared.plan.models[0]}"
     else:
         prepared, options, more, line = _fresh(flags)
-    cost = _cost(prepared, options, more["proposals"] * more["generations"])
-    told = {**_planned(prepared, options, more["per_task"]), "estimate": cost}
+    cost = cost_of(prepared, options, more["proposals"] * more["generations"])
+    plans = plans_of(prepared, options, more["per_task"])
+    if not flags["resumed"] and not flags["reuse"]:
+        check_budget(prepared, options, plans)
+    told = {**_planned(prepared, plans), "estimate": cost}
     if flags["dry_run"]:
-        click.echo(json.dumps(told, indent=2) if quiet else _say_plan(line, told))
+        click.echo(json.dumps(told, indent=2) if quiet else say_plan(line, told))
         return 0
     if not quiet:
-        click.echo(_say_plan(line, told), err=True)
+        click.echo(say_plan(line, told), err=True)
     confirm_cost(cost, flags["yes"], "this search")
     plan = prepared.plan
     label = f"search_{plan.tasks[0] if len(plan.tasks) == 1 else 'tasks'}_{plan.models[0]}"
@@ -162,11 +174,12 @@ def optimize_command(**flags: Any) -> int:
             options,
             **more,
             command=shlex.join(["heartloop", *sys.argv[1:]]),
-            progress=_progress if sys.stderr.isatty() and not quiet else None,
+            progress=progress if sys.stderr.isatty() and not quiet else None,
             as_begun=flags["as_begun"],
         )
     )
-    cards = {}
+    cards, exports = {}, {}
+    url = next(iter(plan.server.get("base_urls", ())), None)
     for task, result in found["searches"].items():
         chosen = arms.get(result["chosen"] or "")
         if chosen is not None and chosen.stimuli:
@@ -174,11 +187,16 @@ def optimize_command(**flags: Any) -> int:
             name = name.replace("/", "-")
             where = f"{task if task != 'all' else ', '.join(plan.tasks)} with {plan.models[0]}"
             cards[task] = str(write_card(workspace() / "stimuli", name, chosen, result, where))
-    found["cards"] = cards
+            question = next(
+                t.data.questions[0] for t in prepared.tasks if task in ("all", t.card.name)
+            )
+            place = folder.path / "use" / name
+            exports[task] = write_exports(place, name, chosen, plan.models[0], question, url)
+    found.update(cards=cards, exports=exports, answers=answers_of(prepared, folder, found, arms))
     if quiet:
         click.echo(json.dumps(found, indent=2, default=str))
     else:
-        click.echo(_say(found, folder))
+        click.echo(say(found, folder, prepared))
     return 3 if found["stopped"] else 0
 
 
@@ -206,12 +224,14 @@ def _resumed(folder: Any, flags: dict[str, Any]) -> tuple[Any, Any, dict[str, An
 
 def _fresh(flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], str]:
     """A new search: its plan, its options, what it proposes, and a line about the model."""
+    from heartloop.cli._config import runs_folder
     from heartloop.cli._options import make_plan, places_of, scalar
     from heartloop.errors import UsageError
     from heartloop.methods import settings
     from heartloop.optimize.arms import search_arms
     from heartloop.optimize.results import RaceOptions
     from heartloop.run.execute import prepare
+    from heartloop.run.folder import find_folder
 
     method = flags["method"] or "single"
     method = "heart" if flags["schedule"] and method == "single" else method
@@ -228,6 +248,9 @@ def _fresh(flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], str]:
         "controls": "none",
     }
     plan, line = make_plan(given)
+    runs = runs_folder(flags["runs"])
+    left_out = tuple(str(find_folder(run, runs).path) for run in flags["exclude_questions"])
+    plan = dataclasses.replace(plan, exclude_questions=left_out)
     if len(plan.models) != 1 or len(plan.seeds) != 1:
         raise UsageError("a search takes one --model and one of --seeds")
     names = ("rounds", "candidates", "history")
@@ -271,130 +294,10 @@ def _within_budget(plan: Any) -> Any:
     return dataclasses.replace(plan, limits=limits)
 
 
-def _cost(prepared: Any, options: Any, proposals: int) -> dict[str, Any]:
-    """What the search costs at most: every arm, those to be proposed too, on every question."""
-    from heartloop.run.estimate import estimate
-
-    found: dict[str, Any] = estimate(prepared).to_dict()
-    arms = len(prepared.plan.arms)
-    share = (arms + proposals) / arms
-    cost = {
-        name: None if found[name] is None else found[name] * share
-        for name in ("calls_most", "tokens", "tokens_most", "usd", "usd_most")
-    }
-    budget = options.budget_tokens
-    for tokens, usd in (("tokens", "usd"), ("tokens_most", "usd_most")):
-        if budget is not None and (cost[tokens] is None or budget < cost[tokens]):
-            if cost[usd]:
-                cost[usd] *= budget / cost[tokens]
-            cost[tokens] = budget
-    whole = {name: v and math.ceil(v) for name, v in cost.items() if "usd" not in name}
-    kept = {name: found[name] for name in ("unpriced", "costs_money")}
-    return {**cost, **whole, **kept}
-
-
-def _planned(prepared: Any, options: Any, per_task: bool) -> dict[str, Any]:
-    """What the search means to do: looks, calls, smallest effect within reach."""
-    from heartloop.optimize.planning import plan_search
-
-    sizes = [len(task.data.questions) for task in prepared.tasks]
-    plans = [
-        plan_search(
-            len(prepared.plan.arms) - 1,
-            delta=options.delta,
-            discordance=options.discordance,
-            error=options.error,
-            questions=size,
-            max_calls=options.budget_calls,
-        )
-        for size in (sizes if per_task else [sum(sizes)])
-    ]
+def _planned(prepared: Any, plans: list[Any]) -> dict[str, Any]:
+    """The plan as plain data: looks, calls, smallest effect within reach."""
     return {
         "arms": [arm.name for arm in prepared.plan.arms],
-        "questions": sum(sizes),
+        "questions": sum(len(task.data.questions) for task in prepared.tasks),
         "searches": [dataclasses.asdict(plan) for plan in plans],
     }
-
-
-def _say_plan(line: str, told: dict[str, Any]) -> str:
-    from heartloop.cli._money import dollars_line
-
-    first, cost = told["searches"][0], told["estimate"]
-    dollars = f"; cost: {dollars_line(cost)}" if cost["costs_money"] else ""
-    most = "no bound" if cost["tokens_most"] is None else f"at most {cost['tokens_most']:,}"
-    lines = [
-        line,
-        f"{len(told['arms'])} arms ({', '.join(told['arms'][:4])}, …), "
-        f"{told['questions']} questions, {len(told['searches'])} search(es)",
-        f"about {sum(s['calls'] for s in told['searches']):,} evaluations; the last arm is left "
-        f"after {first['looks'][-1][0]} questions, {first['held_out']} are held out",
-        f"at most {cost['calls_most']:,} calls, about {cost['tokens']:,} tokens ({most}){dollars}",
-        f"finds a difference of {100 * first['delta']:.1f} points with probability "
-        f"{1 - first['error']:.0%}, if two arms differ on {first['discordance']:.0%} of the "
-        "questions",
-    ]
-    return "\n".join(lines)
-
-
-def _progress(client: Any, done: int) -> None:
-    if done % 20 == 0:
-        stats = client.stats()
-        click.echo(
-            f"\r{done} evaluations, {stats.calls} calls paid, {stats.tokens:,} tokens, "
-            f"{stats.in_flight} in flight ",
-            nl=False,
-            err=True,
-        )
-
-
-def _say(found: dict[str, Any], folder: Any) -> str:
-    """The result for people."""
-    from heartloop.cli._show import table
-
-    lines: list[str] = []
-    for task, result in found["searches"].items():
-        held = result["held_out"]
-        rows = [
-            [
-                row["name"],
-                f"{100 * row['difference']:+.1f}",
-                f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}",
-                str(row["questions"]),
-                "" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f}",
-            ]
-            for row in result["ranking"][:15]
-        ]
-        headers = ["arm", "points to none", "always-valid interval", "questions", "accuracy %"]
-        lines += [f"search on {task}: ranking by the questions it was chosen on (biased upwards)"]
-        lines += [table(headers, rows, right={1, 3, 4})]
-        if len(result["ranking"]) > 15:
-            lines += [f"… and {len(result['ranking']) - 15} more in {folder.path / 'search.json'}"]
-        lines += [
-            f"held out: {result['leader']} {100 * held['difference']:+.1f} points "
-            f"({100 * held['low']:+.1f} to {100 * held['high']:+.1f}) on {held['questions']} "
-            f"questions the search never used; one-sided p = {held['p_value']:.3g}",
-            f"(its naive estimate, which put it ahead of the other {len(result['ranking']) - 2} on "
-            f"the questions it was picked on, was {100 * result['naive_maximum']:+.1f})",
-        ]
-        if result["chosen"]:
-            lines += [f"worth using: {result['chosen']}"]
-            if task in found["cards"]:
-                lines += [f"card: {found['cards'][task]}"]
-        else:
-            lines += [
-                "worth using: none of them. This search finds differences of "
-                f"{100 * result['detectable']:.1f} points (two arms differ on "
-                f"{100 * result['discordance']:.1f} % of the questions); smaller ones may exist."
-            ]
-        lines += [
-            f"{result['calls']:,} calls ({result['paid_calls']:,} paid), "
-            f"{result['tokens']:,} tokens ({result['paid_tokens']:,} paid)",
-            "",
-        ]
-    if found["stopped"]:
-        lines += [
-            f"stopped: {found['stopped']}",
-            f"go on: heartloop optimize --resume {folder.path}",
-        ]
-    lines += [f"run:    {folder.path}", f"report: heartloop report {folder.path}"]
-    return "\n".join(lines).rstrip()

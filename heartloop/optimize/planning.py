@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import count
 
 from heartloop.optimize.bounds import normal_cdf, normal_quantile
 
@@ -14,12 +16,13 @@ MIN_HELD_OUT = 20
 
 @dataclass(frozen=True, slots=True)
 class SearchPlan:
-    """What a search by halving will do if nothing surprises it.
+    """What a search by halving will do if nothing surprises it: the search itself follows it.
 
     Attributes:
         arms: competitors, "none" not among them.
-        looks: (questions asked so far, competitors kept after looking), last one keeps 1.
-        held_out: questions set aside for the final estimate.
+        looks: (questions asked so far, competitors kept after looking), up to the look that leaves
+            one, or to the last question that is not held out.
+        held_out: questions set aside for the final estimate; until the race is over, at most half.
         calls: least number of evaluations of one arm on one question, held-out ones included.
         delta: the difference (0.06 is 6 points) that the plan finds with probability 1 - error;
             larger than what was asked for when questions or calls do not suffice.
@@ -78,34 +81,53 @@ def held_out_size(delta: float, discordance: float, error: float) -> int:
     Three tenths of the error may be spent on missing it. The normal formula for McNemar's test
     (Connor 1987), plus the 1 / delta that the exact test's discreteness costs.
     """
+    return max(MIN_HELD_OUT, _test_size(delta, discordance, error))
+
+
+def _test_size(delta: float, discordance: float, error: float) -> int:
     d = max(discordance, delta)
     z_test, z_miss = normal_quantile(1 - error), normal_quantile(1 - 0.3 * error)
     n = ((z_test * math.sqrt(d) + z_miss * math.sqrt(d - delta * delta)) / delta) ** 2
-    return max(MIN_HELD_OUT, math.ceil(n + 1 / delta))
+    return math.ceil(n + 1 / delta)
 
 
-def _plan(arms: int, delta: float, discordance: float, error: float) -> SearchPlan:
+def least_evaluations(plan: SearchPlan) -> int:
+    """Evaluations without which there is no search: a first look at every arm, and a short test."""
+    return (plan.arms + 1) * plan.looks[0][0] + 2 * min(plan.held_out, MIN_HELD_OUT)
+
+
+def _sizes(limit: int | None) -> Iterator[int]:
+    """Questions asked at each look; without a limit, of every look there could be."""
+    if limit is not None:
+        yield from look_sizes(limit)
+        return
+    for number in count(1):
+        sizes = look_sizes(FIRST_LOOK * 2**number)
+        yield from sizes[_looks_below(FIRST_LOOK * 2 ** (number - 1)) if number > 1 else 0 : -1]
+
+
+def _looks_below(limit: int) -> int:
+    return len(look_sizes(limit)) - 1
+
+
+def _plan(
+    arms: int, delta: float, discordance: float, error: float, questions: int | None
+) -> tuple[SearchPlan, bool]:
+    """What halving does at this delta, look by look, and whether it finds it."""
+    held_out = held_out_size(delta, discordance, error)
+    limit = None if questions is None else questions - min(held_out, questions // 2)
     looks: list[tuple[int, int]] = []
     calls, live, asked = 0, arms, 0
-    limit = 1
-    while kept(arms, limit, delta, discordance, error) > 1:
-        limit *= 2
-    low = limit // 2
-    while limit - low > 1:  # the fewest questions after which one arm is left
-        middle = (low + limit) // 2
-        if kept(arms, middle, delta, discordance, error) > 1:
-            low = middle
-        else:
-            limit = middle
-    for size in look_sizes(limit):
+    for size in _sizes(limit):
         calls += (live + 1) * (size - asked)
         live, asked = min(live, kept(arms, size, delta, discordance, error)), size
         looks.append((size, live))
         if live == 1:
             break
-    held_out = held_out_size(delta, discordance, error)
-    calls += 2 * held_out
-    return SearchPlan(arms, tuple(looks), held_out, calls, delta, discordance, error)
+    if questions is not None:
+        held_out = min(held_out, questions - asked)
+    plan = SearchPlan(arms, tuple(looks), held_out, calls + 2 * held_out, delta, discordance, error)
+    return plan, live == 1 and _test_size(delta, discordance, error) <= held_out
 
 
 def plan_search(
@@ -136,18 +158,18 @@ def plan_search(
     if arms < 1 or not 0 < delta < 1 or not 0 < error < 0.5 or not 0 < discordance <= 1:
         raise ValueError("need arms >= 1, 0 < delta < 1, 0 < error < 0.5, 0 < discordance <= 1")
 
-    def fits(plan: SearchPlan) -> bool:
-        enough = questions is None or plan.looks[-1][0] + plan.held_out <= questions
-        return enough and (max_calls is None or plan.calls <= max_calls)
+    def planned(delta: float) -> tuple[SearchPlan, bool]:
+        plan, finds = _plan(arms, delta, discordance, error, questions)
+        return plan, finds and (max_calls is None or plan.calls <= max_calls)
 
-    plan = _plan(arms, delta, discordance, error)
-    if fits(plan):
+    plan, fits = planned(delta)
+    if fits:
         return plan
     low, high = delta, 0.999
     for _ in range(30):
         middle = (low + high) / 2
-        if fits(_plan(arms, middle, discordance, error)):
+        if planned(middle)[1]:
             high = middle
         else:
             low = middle
-    return _plan(arms, high, discordance, error)
+    return planned(high)[0]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import json
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
@@ -18,6 +19,7 @@ from heartloop.optimize.bounds import (
 )
 from heartloop.optimize.planning import (
     FIRST_LOOK,
+    MIN_HELD_OUT,
     gap_to_drop,
     held_out_size,
     kept,
@@ -87,7 +89,7 @@ class _Race:
             max_calls=options.budget_calls,
         )
         self.delta, self.discordance = self.plan.delta, options.discordance
-        self.held_out = self.reserve or min(self.plan.held_out, len(groups) // 2)
+        self.held_out = self.reserve or self.plan.held_out
 
     # --- asking ------------------------------------------------------------------------
 
@@ -197,12 +199,20 @@ class _Race:
         await self.ask([0], 0, size)
         self.depth[0] = size
         room = self.room()
-        needed = self.field * size + 2 * min(self.held_out, 20)
+        needed = self.field * size + 2 * min(self.held_out, MIN_HELD_OUT)
         if room is not None and room < needed:
-            share = (self.spent.tokens or self.spent.calls) / max(1, self.evaluations)
-            unit = "tokens" if self.options.budget_tokens is not None else "calls"
-            least = int(share * (needed + size)) + 1
-            raise ValueError(f"the budget is too small: a first look needs about {least} {unit}")
+            o, spent = self.options, self.spent
+            caps = (
+                (o.budget_calls, spent.calls, "calls"),
+                (o.budget_tokens, spent.tokens, "tokens"),
+            )
+            n = max(1, self.evaluations)
+            least = " and ".join(
+                f"{math.ceil(used / n * (needed + size)):,} {unit}"
+                for cap, used, unit in caps
+                if cap is not None
+            )
+            raise ValueError(f"the budget is too small: a first look needs about {least}")
 
     # --- the two searches --------------------------------------------------------------
 

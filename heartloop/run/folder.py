@@ -145,20 +145,29 @@ def unborn(path: Path) -> bool:
         return False
 
 
-def find_folder(spec: str, runs: Path) -> RunFolder:
+def find_folder(spec: str, runs: Path, *, search: bool = False) -> RunFolder:
     """A run by path, by name, by a unique part of its name, or ``last``.
+
+    Args:
+        spec: what the user wrote.
+        runs: where run folders are.
+        search: ``last`` is the last search, not the last folder of any kind.
 
     Raises:
         UsageError: none or several match, or a file of the run is a link.
     """
-    return _own_files_only(_find(spec, runs))
+    return _own_files_only(_find(spec, runs, search))
 
 
-def _find(spec: str, runs: Path) -> RunFolder:
+def _find(spec: str, runs: Path, search: bool) -> RunFolder:
     for path in (Path(spec), runs / spec):
         if is_run(path):
             return RunFolder(path)
     known = [folder.path for folder in list_folders(runs)]
+    if spec == "last" and search:
+        known = [path for path in known if _is_search(path)]
+        if not known:
+            raise UsageError(f"no search in {runs}/; heartloop optimize begins one")
     if spec == "last" and known:
         return RunFolder(known[-1])
     matches = [p for p in known if spec in p.name]
@@ -170,6 +179,13 @@ def _find(spec: str, runs: Path) -> RunFolder:
     if Path(spec).is_dir():
         raise UsageError(f"{spec}: no {MANIFEST} in it, so it is not a run folder")
     raise UsageError(f"no run {spec!r} in {runs}/; heartloop status lists them")
+
+
+def _is_search(path: Path) -> bool:
+    try:
+        return "search" in RunFolder(path).manifest
+    except UsageError:
+        return False  # damaged
 
 
 def is_run(path: Path) -> bool:
