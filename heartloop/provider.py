@@ -49,6 +49,14 @@ class Bounded(Protocol):
 
 
 @runtime_checkable
+class Lasting(Protocol):
+    """Goes on with a request when nobody waits for it any more."""
+
+    lasting: bool
+    """Whether it does: then a cancelled call has cost nothing that is lost."""
+
+
+@runtime_checkable
 class JoinsDraws(Protocol):
     """Can be asked for several draws of one request at once."""
 

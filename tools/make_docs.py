@@ -17,8 +17,9 @@ def schema_page() -> str:
         "This page is generated from the code (`make docs`) and held to it by a test.",
         "A run folder holds `manifest.json` and its copy, `calls.jsonl`, `verdicts.jsonl`, "
         "`summary.json`, a `lock` file while a process writes to it, `report.html` once it "
-        "was asked for, and `unfinished.jsonl` (lines as in `verdicts.jsonl`, of questions that a "
-        "stopped run left open) once it was scored. Runs "
+        "was asked for, `batches.jsonl` (with `--batch`: a line a batch, its id, model and "
+        "the keys of its requests), and `unfinished.jsonl` (lines as in "
+        "`verdicts.jsonl`, of questions that a stopped run left open) once it was scored. Runs "
         "on Ray keep each shard's own run folder in `shards/`. `score --verifier` and "
         "`score --selectors` write `verdicts.LABEL.jsonl` and `summary.LABEL.json` beside them.",
         "The journal `calls.jsonl` is the truth: everything else is rebuilt from it and the cards "

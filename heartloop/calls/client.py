@@ -20,7 +20,7 @@ from heartloop.calls.prices import Price, prices_for
 from heartloop.calls.retry import Retry
 from heartloop.errors import CallError, HeartloopError, NotInJournal, UsageError
 from heartloop.models.scoring import scoring_request
-from heartloop.provider import Checks, TakesTurns, Tells
+from heartloop.provider import Checks, Lasting, TakesTurns, Tells
 from heartloop.types import Address, Completion, Model, Request, Usage
 
 PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first call
@@ -358,7 +358,8 @@ class Client:
                         lane.breaker.ended(error)
                         raise
                     except asyncio.CancelledError:
-                        if trip.asking:
+                        lasting = isinstance(lane.model, Lasting) and lane.model.lasting
+                        if trip.asking and not lasting:
                             self._book_cancelled(request, key, reservation.prompt, trip.started)
                         raise
                     cost = completion.cost

@@ -223,6 +223,15 @@ SERVER = option_group(
         help="Seconds an attempt may take. Default 900.",
     ),
 )
+BATCH = option_group(
+    "Server",
+    click.option(
+        "--batch",
+        is_flag=True,
+        help="Send what is asked together as one batch: half the price, hours instead of seconds. "
+        "openai/NAME, anthropic/NAME, or server/NAME that has such an endpoint.",
+    ),
+)
 LAUNCH = option_group(
     "Server",
     click.option(

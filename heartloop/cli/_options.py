@@ -296,6 +296,8 @@ def _server(flags: Mapping[str, Any], urls: tuple[str, ...]) -> dict[str, Any]:
         server["base_urls"] = [normal_url(url) for url in urls]
     if flags["vllm_arg"]:
         server["vllm_args"] = list(flags["vllm_arg"])
+    if flags.get("batch"):
+        server["batch"] = True
     if flags["tensor_parallel"]:
         server["tensor_parallel"] = flags["tensor_parallel"]
     if flags["timeout"]:
@@ -366,7 +368,7 @@ _DECIDED: dict[str, Any] = {
     **dict.fromkeys(
         ("task", "model", "param", "reuse", "replay_field", "vllm_arg", "judge", "judge_base_url",
          "judge_key_env"), ()),
-    **dict.fromkeys(("practice", "logprobs"), False),
+    **dict.fromkeys(("practice", "logprobs", "batch"), False),
     "seeds": "0",
     "controls": "matched",
     "match": "tokens",

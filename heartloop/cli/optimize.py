@@ -15,6 +15,7 @@ from heartloop.cli._command import GroupedCommand, option_group
 from heartloop.cli._flags import (
     ALLOW_CODE,
     ARMS,
+    BATCH,
     DATA,
     LAUNCH,
     LOOP,
@@ -111,6 +112,7 @@ SEARCH = option_group(
 @SAMPLING
 @SERVER
 @LAUNCH
+@BATCH
 @MONEY
 @REUSE
 @OUTPUT

@@ -14,6 +14,7 @@ from heartloop.cli._command import GroupedCommand
 from heartloop.cli._flags import (
     ALLOW_CODE,
     ARMS,
+    BATCH,
     DATA,
     LAUNCH,
     LOOP,
@@ -39,6 +40,7 @@ from heartloop.cli._flags import (
 @SAMPLING
 @SERVER
 @LAUNCH
+@BATCH
 @SHARDS
 @MONEY
 @REUSE

@@ -37,6 +37,7 @@ class ModelOptions:
         vllm_args: passed through to every vLLM server that heartloop starts.
         tensor_parallel: GPUs a vLLM server spans.
         device, batch_size: for ``hf/`` models; None chooses.
+        batch: ask through the provider's batch endpoint (`heartloop.calls.batches`).
     """
 
     base_urls: tuple[str, ...] = ()
@@ -55,3 +56,4 @@ class ModelOptions:
     tensor_parallel: int = 1
     device: str | None = None
     batch_size: int | None = None
+    batch: bool = False

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from heartloop.calls.prices import load_prices, price_of
+from heartloop.calls.prices import load_prices
 from heartloop.methods import render
 from heartloop.methods.prompt import phrase
 from heartloop.optimize.planning import plan_search
 from heartloop.run.folder import VERDICTS, RunFolder
-from heartloop.run.load import Prepared
+from heartloop.run.load import Prepared, tested_price
 from heartloop.run.verdicts import read_traces
 from heartloop.types import Arm, Usage
 
@@ -138,7 +138,7 @@ def _dollars(prepared: Prepared, tokens: Mapping[str, Any] | None) -> dict[str, 
 def _price(prepared: Prepared) -> Any:
     plan = prepared.plan
     own = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else {}
-    return price_of(plan.models[0], own)
+    return tested_price(plan, plan.models[0], own)
 
 
 def _says(result: Mapping[str, Any], claim: Mapping[str, Any] | None, leader: Arm) -> str:

@@ -26,7 +26,7 @@ from heartloop.methods.cost import draws_for_equal_tokens
 from heartloop.run import choice_scores
 from heartloop.run.claim import planned_claim
 from heartloop.run.judges import JudgeModel, judge_price, judge_sampling, names_of
-from heartloop.run.load import Prepared, automatic, judges_for
+from heartloop.run.load import Prepared, automatic, judges_for, tested_price
 from heartloop.run.pilot import Probe, loop_of, needs_pilot
 from heartloop.run.plan import Plan
 from heartloop.run.power import power_of
@@ -204,7 +204,7 @@ def known_prices(prepared: Prepared) -> dict[str, Price]:
     plan = prepared.plan
     file = plan.limits.get("prices")
     own = load_prices(Path(file)) if file else {}
-    found: dict[str, Price | None] = {name: price_of(name, own) for name in _tested(plan)}
+    found: dict[str, Price | None] = {name: tested_price(plan, name, own) for name in _tested(plan)}
     panel = judges_for(plan, prepared.tasks)
     for name, judge in zip(names_of(panel, _tested(plan)), panel, strict=True):
         found[name] = judge_price(judge) or price_of(judge.model, own)

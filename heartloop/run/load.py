@@ -9,13 +9,15 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.calls import Caps, Client, Journal, Limits, load_prices
-from heartloop.calls.prices import price_of
+from heartloop.calls.batches import MOST, Batched
+from heartloop.calls.prices import Price, price_of
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
 from heartloop.errors import HeartloopError, UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.grading.judge import Judge
 from heartloop.models import ModelOptions, make_model
+from heartloop.models.batch_shapes import shape_of
 from heartloop.models.urls import base_url
 from heartloop.run.ask import judge_ask
 from heartloop.run.claim import asked_questions
@@ -239,11 +241,15 @@ def make_client(
         UsageError: a model that cannot be asked, or dollars are capped and a price is unknown.
     """
     tested = list(dict.fromkeys([*plan.models, *([plan.helper] if plan.helper else [])]))
-    models = {name: make_model(name, options_for(plan, name)) for name in tested}
+    models = {name: _tested_model(plan, name, journal) for name in tested}
     panel = judges_for(plan, tasks)
     names = names_of(panel, tested)
     own = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else {}
     prices = dict(own)
+    for name in tested if plan.server.get("batch") else ():
+        price = tested_price(plan, name, own)
+        if price is not None:
+            prices[name] = price
     for name, judge in zip(names, panel, strict=True):
         price = judge_price(judge) or price_of(judge.model, own)
         if price is not None:
@@ -267,13 +273,36 @@ def make_client(
         models,
         journal,
         limits=Limits(
-            given.get("concurrency") or "auto", given.get("rpm") or None, given.get("tpm") or None
+            given.get("concurrency") or (MOST if plan.server.get("batch") else "auto"),
+            given.get("rpm") or None,
+            given.get("tpm") or None,
         ),
         caps=caps,
         prices=prices,
         **options,
     )
     return client, dict(zip(names, panel, strict=True))
+
+
+def _tested_model(plan: Plan, name: str, journal: Journal) -> Model:
+    """A model under test or a helper; with ``batch`` behind its batch endpoint."""
+    options = options_for(plan, name)
+    if not options.batch:
+        return make_model(name, options)
+    return Batched(name, shape_of(name, options), journal.path.parent)
+
+
+BATCH_SHARE = 0.5
+"""What a batch's tokens cost, of the usual price, at OpenAI and at Anthropic."""
+
+
+def tested_price(plan: Plan, name: str, own: Mapping[str, Price]) -> Price | None:
+    """The price of a model under test: the user's as it is, the known one halved for batches."""
+    price = price_of(name, own)
+    if price is None or name in own or not plan.server.get("batch"):
+        return price
+    cached = None if price.cached is None else price.cached * BATCH_SHARE
+    return Price(price.prompt * BATCH_SHARE, price.completion * BATCH_SHARE, cached)
 
 
 def judge_model(plan: Plan, judge: JudgeModel, *, replay: bool = False) -> Model:
