@@ -11,7 +11,7 @@ from heartloop.report.arms import Loaded
 from heartloop.report.findings import Findings, Unit
 from heartloop.report.ranking import MOST, Row, chosen, ranked, short_word, tone
 from heartloop.report.sentence import word_of
-from heartloop.report.tables import points, span
+from heartloop.report.writing import points, span
 from heartloop.run.layout import Summary
 from heartloop.types import Claim
 

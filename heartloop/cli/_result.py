@@ -29,7 +29,7 @@ WARNINGS = 5
 
 def folded(sentence: str, width: int, most: int = SENTENCE) -> list[str]:
     """A sentence by whole clauses, as many as fit in ``most`` lines, and how many are left out."""
-    clauses = sentence.split("; ")
+    clauses = _clauses(sentence)
     whole = textwrap.wrap(sentence, width)
     if len(whole) <= most:
         return whole
@@ -40,6 +40,17 @@ def folded(sentence: str, width: int, most: int = SENTENCE) -> list[str]:
         if len(lines) <= most:
             return lines
     return [*whole[: most - 1], cut(" ".join(whole[most - 1 :]), width)]
+
+
+def _clauses(sentence: str) -> list[str]:
+    """The parts between semicolons that stand outside of all brackets."""
+    parts, depth, start = [], 0, 0
+    for at, letter in enumerate(sentence):
+        depth += (letter in "([") - (letter in ")]")
+        if letter == ";" and depth <= 0:
+            parts.append(sentence[start:at])
+            start = at + 2
+    return [*parts, sentence[start:]]
 
 
 def few(lines: Sequence[str], width: int, most: int = 5) -> list[str]:

@@ -12,7 +12,7 @@ import numpy as np
 
 from heartloop.analysis.preference import STAGES, preference_scores
 from heartloop.errors import UsageError
-from heartloop.report.html import e, figure, note, table
+from heartloop.report.html import e, figure, folded, note, table
 from heartloop.report.svg import _frame, _line, _text, short, ticks
 from heartloop.run.folder import RunFolder
 from heartloop.run.layout import Manifest
@@ -50,8 +50,9 @@ def esc_section(folder: RunFolder | Path, *, draws: int = 400) -> str:
     parts = [_table(shown)]
     if len(found) > MOST_ARMS:
         parts.append(note(f"{len(found) - MOST_ARMS} more arms: heartloop esc {run.name}"))
-    parts += [_bars(one) for one in shown]
-    parts += [_heat(one) for one in shown]
+    for number, one in enumerate(shown):
+        drawn = _bars(one) + _heat(one)
+        parts.append(drawn if number < 2 else folded(_name(one.of, True), drawn))
     moving = [one for one in shown if one.drift is not None]
     if moving:
         parts.append(_drift(moving))

@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from heartloop.analysis import ABSENT, CODES, CORRECT
-from heartloop.report import svg
+from heartloop.report import svg, tracks
 from heartloop.report.align import align, attempt_values
 from heartloop.report.arms import Entry, is_treatment
-from heartloop.report.html import figure, note, table
+from heartloop.report.html import figure, folded, note, table
 from heartloop.report.study import label_of
 from heartloop.report.writing import points
 from heartloop.run.layout import Summary
@@ -121,8 +121,8 @@ def judged_table(summary: Summary) -> str:
     return out
 
 
-def rounds_section(found: Sequence[Entry]) -> str:
-    """Accuracy by round of the loops; independent draws by number of draws."""
+def rounds_section(found: Sequence[Entry], draws: bool = True) -> str:
+    """Accuracy by round of the loops; independent ``draws``, where wanted, by their number."""
     from heartloop.analysis import accuracy
     from heartloop.analysis.curves import step_table
 
@@ -130,7 +130,7 @@ def rounds_section(found: Sequence[Entry]) -> str:
     for model in dict.fromkeys(x.model for x in found):
         series, rows, held = [], [], []
         loops = [x for x in found if x.model == model and x.any.rounds.shape[2] > 1]
-        draws = [x for x in found if x.model == model and x.any.draws.shape[2] > 1]
+        drawn = [x for x in found if x.model == model and x.any.draws.shape[2] > 1]
         if not loops:
             continue
         oracle = all(p.mode == "oracle" for entry in loops for p in entry.parts.values())
@@ -149,7 +149,7 @@ def rounds_section(found: Sequence[Entry]) -> str:
             rows.append([name_of(entry), *(f"{percent(s.estimate)} {_range(s)}" for s in shares)])
             held.append([name_of(entry), *map(_held, np.moveaxis(matrix, 2, 0))])
         last = max(len(s.x) for s in series)
-        for entry in draws[:2]:
+        for entry in drawn[:2] if draws else ():
             aligned = align([entry])
             assert aligned is not None
             values = step_table(
@@ -254,7 +254,7 @@ def flips_section(found: Sequence[Entry]) -> str:
     """Wrong to right and right to wrong by round; changed answers; sycophancy."""
     from heartloop.analysis.diagnostics import by_round, sycophancy
 
-    drawn, rows, probes = [], [], []
+    rows, probes = [], []
     oracle = True
     for entry in found:
         matrix = stack(entry, "rounds")
@@ -263,9 +263,6 @@ def flips_section(found: Sequence[Entry]) -> str:
         oracle = oracle and all(p.mode == "oracle" for p in entry.parts.values())
         flat = matrix.reshape(-1, matrix.shape[2])
         rounds = by_round(flat)
-        drawn.append(
-            (name_of(entry), [(f.round, f.wrong_to_right, f.right_to_wrong) for f in rounds.flips])
-        )
         changed = _changed(stack(entry, "classes").reshape(flat.shape), flat)
         rows += [
             [name_of(entry), str(f.round), f"{f.reached:,}", f"{f.wrong_to_right:,}",
@@ -279,19 +276,16 @@ def flips_section(found: Sequence[Entry]) -> str:
                 _range(probe.critical), percent(probe.other.estimate), _range(probe.other),
                 points(probe.difference),
             ])  # fmt: skip
-    if not drawn:
+    if not rows:
         return ""
-    caption = (
-        "Green, up: wrong answers that became right; red, down: right answers that became wrong; "
-        "by round, in questions."
-    )
+    caption = "What a round of feedback changed, in questions."
     if oracle:
         caption += (
             " In oracle mode a loop stops at the first right answer, so nothing right is lost."
         )
     heads = ["arm", "round", "asked", "wrong→right", "right→wrong", "stayed right",
              "stayed wrong", "answer changed %"]  # fmt: skip
-    parts = [figure(svg.flips(drawn, "Flips by round"), caption, table(heads, rows))]
+    parts = [table(heads, rows, caption=caption)]
     if probes:
         parts.append(
             table(
@@ -369,15 +363,10 @@ def outcomes_section(found: Sequence[Entry]) -> str:
             ", ".join(f"{k} {v}" for k, v in why.items()) or "–",
             f"{caps:,} of {tries:,} answers ({100 * caps / max(1, tries):.1f} %)",
         ])  # fmt: skip
-    key = "".join(f'<span class="k-{n}"><i></i>{n}</span>' for n in names)
-    plot = svg.stacked(bars[:60], names, "Outcomes by arm")
     heads = ["arm", *names, "why unscored", "cap hits"]
-    body = table(heads, rows)
-    return (
-        f'<p class="key small">{key}</p>'
-        + figure(plot, "Outcomes of the answers handed in.")
-        + body
-    )
+    return tracks.shares(
+        bars, names, caption="What became of the answers that were handed in"
+    ) + folded("the numbers, and why answers could not be read", table(heads, rows))
 
 
 def repeats_table(summary: Any) -> str:

@@ -55,7 +55,7 @@ def claim_page(run: Loaded, found: Sequence[Findings] | None = None) -> str:
         "## What was not found",
         *_not_found(every, claim),
         "## What would change the verdict",
-        *_change(every, claim),
+        "\n".join(f"- {line}" for line in changes(every, claim)) or "Any result at all.",
     ]
     return "\n\n".join(parts) + "\n"
 
@@ -148,7 +148,8 @@ def needed(d: Difference, questions: int, claim: Claim, family: int) -> int | No
     return max(1, round(questions * (z * d.se / d.estimate) ** 2))
 
 
-def _change(found: Sequence[Findings], claim: Claim) -> list[str]:
+def changes(found: Sequence[Findings], claim: Claim) -> list[str]:
+    """What would change each verdict, one line a treatment or contrast."""
     lines = []
     for one in found:
         family = len(one.treatments)
@@ -158,28 +159,26 @@ def _change(found: Sequence[Findings], claim: Claim) -> list[str]:
             lines += [_of(t, unit, claim, family) for t in unit.treatments]
             if any(t.finding.both and len(t.placebos) < 2 for t in unit.treatments):
                 lines.append(
-                    "- A second placebo of each phrase's own length: with one there is no word "
+                    "A second placebo of each phrase's own length: with one there is no word "
                     "about feeling."
                 )
             for p in unit.planned:
                 d = p.compared.difference
                 if p.compared.word == "undecided":
-                    lines.append(
-                        f"- {p.contrast.name}: "
-                        + _more(d, unit.questions, claim, len(unit.planned))
-                    )
+                    more = _more(d, unit.questions, claim, len(unit.planned))
+                    lines.append(f"{p.contrast.name}: {more}")
                 else:
-                    lines.append(f"- {p.contrast.name}: {_distance(d)}")
-    return ["\n".join(lines) or "Any result at all."]
+                    lines.append(f"{p.contrast.name}: {_distance(d)}")
+    return lines
 
 
 def _of(t: Treatment, unit: Unit, claim: Claim, family: int) -> str:
     m = t.finding.measured
     if t.finding.gate:
-        return f"- {t.arm}: answers in the asked form, or a reading that finds them."
+        return f"{t.arm}: answers in the asked form, or a reading that finds them."
     if t.finding.word == "undecided":
-        return f"- {t.arm}: {_more(m.none, unit.questions, claim, family)}"
-    return f"- {t.arm} ({word_of(t, claim)}): {_distance(m.none)}"
+        return f"{t.arm}: {_more(m.none, unit.questions, claim, family)}"
+    return f"{t.arm} ({word_of(t, claim)}): {_distance(m.none)}"
 
 
 def _distance(d: Difference) -> str:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from heartloop.report import svg
-from heartloop.report.html import e, facts, figure, note, table
+from heartloop.report import tracks
+from heartloop.report.html import e, facts, folded, note, table
 from heartloop.report.searched import (
     Estimate,
     Found,
@@ -262,21 +262,28 @@ def _plot(one: Found, search: Search) -> str:
     else:
         tasks = ""
     cut = f" The first {MOST_ROWS} of {len(arms)} arms." if len(arms) > MOST_ROWS else ""
-    plot = svg.forest(rows, 100 * search.options["delta"], f"Search on {one.name}: differences")
     caption = (
-        "Differences to none in points. Bold: the held-out estimate with its "
+        "Differences to none in points. First the held-out estimate with its "
         f"{_level(held.error)} interval{tasks}, the only one to quote; below it what "
         f"the search saw, with always-valid intervals.{cut} Shaded: differences smaller than "
         f"the search was asked to find, ±{100 * search.options['delta']:g} points."
     )
-    return figure(plot, caption) + data
+    plot = tracks.intervals(
+        rows,
+        ["arm", "drawn", "− plain prompt", "questions"],
+        margin=100 * search.options["delta"],
+        caption=caption,
+        axis="points below or above the plain prompt",
+    )
+    return plot + folded("the whole ranking", data)
 
 
-def _row(label: str, of: Estimate | Ranked, words: str, strong: bool = False) -> svg.ForestRow:
-    text = f"{points(of.difference)} {span(of.low, of.high)}  {words}"
-    return svg.ForestRow(
-        label, 100 * of.difference, 100 * of.low, 100 * of.high, text, strong
-    )  # fmt: skip
+def _row(label: str, of: Estimate | Ranked, words: str, strong: bool = False) -> tracks.Track:
+    mark = tracks.Mark(
+        100 * of.difference, 100 * of.low, 100 * of.high, "main" if strong else "plain"
+    )
+    cells = (f"{points(of.difference)} {span(of.low, of.high)}", words)
+    return tracks.Track(label, (mark,), cells, css="strong" if strong else "")
 
 
 def _cost(one: Found, search: Search, made: Sequence[Generation], everything: int) -> str:

@@ -1,43 +1,29 @@
-"""Arms against their controls on the page: the forest plot, its tables, the heat map by task."""
+"""Arms against their controls on the page: every pair with every test, and the heat map by task."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from heartloop.analysis import ABSENT, CORRECT
-from heartloop.report import svg
-from heartloop.report.align import align
-from heartloop.report.arms import Entry, controls_of, is_treatment
-from heartloop.report.figures import name_of, percent
-from heartloop.report.html import e, figure, note, table
+from heartloop.report.arms import Entry, Loaded, entries
+from heartloop.report.findings import Findings, Unit, bounds_of, values
+from heartloop.report.html import e, note, table
+from heartloop.report.ranking import Row, ranked
 from heartloop.report.shapes import Study
 from heartloop.report.tables import equal_cells, equal_heads
 from heartloop.report.writing import p_value, points, span
 
+if TYPE_CHECKING:
+    from heartloop.analysis.selection import HonestEstimate
 
-def forest_section(study: Study) -> str:
-    """Every arm against its controls."""
+
+def pairs(study: Study) -> str:
+    """Every arm against each of its controls, with every test."""
     rows = study.rows
     if not rows:
         return ""
-    plot = svg.forest(
-        [
-            svg.ForestRow(
-                f"{r.arm} − {r.control}",
-                100 * r.comparison.difference,
-                100 * r.comparison.low,
-                100 * r.comparison.high,
-                f"{points(r.comparison.difference)} "
-                f"{span(r.comparison.low, r.comparison.high)}  p {p_value(r.comparison.p_holm)}",
-                r.control_role == rows[0].control_role,
-            )
-            for r in rows[:60]
-        ],
-        100 * study.margin,
-        "Differences of arms against controls with intervals",
-    )
     heads = [
         "arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p Holm", "",
         "p", "p BH", "exact p", "TOST p", "Cohen's h", "of scored", "content",
@@ -57,35 +43,30 @@ def forest_section(study: Study) -> str:
     ]  # fmt: skip
     main = [i for i, r in enumerate(rows) if r.control_role == rows[0].control_role]
     data = table(heads, lines, strong=main)
-    caption = (
-        f"Paired differences in points with {study.level:.0%} intervals; p adjusted over the "
-        f"{len(rows)} comparisons (Holm). Shaded: the region of no difference, "
-        f"±{100 * study.margin:g} points. Unscored answers and errors count as not right."
-    )
-    parts = [figure(plot, caption), data]
+    parts = [
+        note(
+            f"Paired differences in points with {study.level:.0%} intervals; p adjusted over the "
+            f"{len(rows)} comparisons (Holm). Unread answers and errors count as not right."
+        ),
+        data,
+    ]
     if any(r.flips for r in rows):
         parts.append(note("⚑ own metric and content lead to different conclusions."))
-    for best in study.best:
-        b = best.best
+    if study.best:
         parts.append(
-            "<p><strong>Winner's curse.</strong> "
-            + e(
-                f"Best of {len(best.arms)} against {best.control}: {best.name}, "
-                f"{points(b.selected_maximum)} points on the questions that chose it (selected "
-                f"maximum, biased upwards; arms without any effect would show "
-                f"{points(b.noise_maximum)}). Held out: {points(b.held_out.gain)} "
-                f"{span(b.held_out.low, b.held_out.high)}; cross-fitted: "
-                f"{points(b.cross_fitted.gain)} {span(b.cross_fitted.low, b.cross_fitted.high)}"
-                + (
-                    f"; chosen on other tasks: {points(b.over_tasks.gain)} "
-                    f"{span(b.over_tasks.low, b.over_tasks.high)}"
-                    if b.over_tasks
-                    else ""
-                )
-                + "."
+            table(
+                ["best arm", "against", "on the questions that chose it", "if nothing worked",
+                 "held out", "cross-fitted", "chosen on other tasks"],
+                [
+                    [f"{x.name} of {len(x.arms)}", x.control, points(x.best.selected_maximum),
+                     points(x.best.noise_maximum), _gain(x.best.held_out),
+                     _gain(x.best.cross_fitted), _gain(x.best.over_tasks)]
+                    for x in study.best
+                ],
+                caption="The best of several looks better than it is (winner's curse): what is "
+                "left of it on questions that did not choose it",
             )
-            + "</p>"
-        )
+        )  # fmt: skip
     if study.classes:
         parts.append(
             table(
@@ -111,60 +92,61 @@ def forest_section(study: Study) -> str:
     return "".join(parts)
 
 
-def tasks_section(found: Sequence[Entry], study: Study) -> str:
-    """Heat map of differences by task, for suites and other runs of several tasks."""
-    tasks = list(dict.fromkeys(t for entry in found for t in entry.parts))
-    if len(tasks) < 2 or not study.rows:
-        return ""
+def _gain(found: HonestEstimate | None) -> str:
+    return "–" if found is None else f"{points(found.gain)} {span(found.low, found.high)}"
+
+
+def tasks_section(run: Loaded, found: Sequence[Findings]) -> str:
+    """Heat map by task in each task's own metric, for suites: differences to the plain prompt."""
     parts = []
-    for model in dict.fromkeys(entry.model for entry in found):
-        own = [entry for entry in found if entry.model == model]
-        treatments = [entry for entry in own if is_treatment(entry)]
-        if not treatments or not controls_of(treatments[0], own):
-            continue
-        control = controls_of(treatments[0], own)[0]
-        others = [entry for entry in own if entry is not control]
-        head = "".join(f'<th scope="col">{e(name_of(x))}</th>' for x in others)
-        body = []
-        sums: dict[str, list[float]] = {}
-        for task in tasks:
-            cells = []
-            for entry in others:
-                gap = _gap(entry, control, task)
-                if gap is not None:
-                    sums.setdefault(entry.arm, []).append(gap)
-                cells.append(_cell(gap))
-            base = control.parts.get(task)
-            level = "–" if base is None else percent(float((base.outcomes == CORRECT).mean()))
-            body.append(f'<tr><th scope="row">{e(task)}</th><td>{level}</td>{"".join(cells)}</tr>')
-        means = "".join(_cell(float(np.mean(sums[x.arm])) if x.arm in sums else None)
-                        for x in others)  # fmt: skip
-        body.append(f'<tr class="main"><th scope="row">mean over tasks</th><td></td>{means}</tr>')
-        parts.append(
-            note(
-                f"{model}: points above (blue) or below (orange) {name_of(control)}, whose "
-                "accuracy in % is in the first column; paired on shared questions. One task alone "
-                "is noisy: read the mean, not single cells."
-            )
-            + '<div class="scroll" tabindex="0" role="region" aria-label="heat map by task">'
-            f'<table class="heat"><thead><tr><th scope="col">task</th>'
-            f'<th scope="col">{e(name_of(control))} %</th>{head}</tr></thead>'
-            f"<tbody>{''.join(body)}</tbody></table></div>"
-        )
+    for one in found:
+        mine = {x.arm: x for x in entries(run) if x.model == one.model}
+        for unit in one.units:
+            rows = [r for r in ranked(unit) if r.difference]
+            plain = next((r for r in ranked(unit) if r.figures.role == "none"), None)
+            if len(unit.tasks) < 2 or not rows or plain is None or unit.silent:
+                continue
+            levels = _levels(mine[plain.arm], unit.tasks, bounds_of(run.manifest))
+            parts.append(_heat(f"{unit.name}, {one.model}", unit, rows, levels))
     return "".join(parts)
 
 
-def _gap(entry: Entry, control: Entry, task: str) -> float | None:
-    if task not in entry.parts or task not in control.parts:
-        return None
-    aligned = align([Entry(x.run, x.model, x.arm, {task: x.parts[task]}) for x in (entry, control)])
-    if aligned is None:
-        return None
-    a, b = aligned.stack(0, "outcomes"), aligned.stack(1, "outcomes")
-    both = (a != ABSENT) & (b != ABSENT)
-    if not both.any():
-        return None
-    return float(((a == CORRECT)[both].astype(float) - (b == CORRECT)[both]).mean())
+def _levels(
+    entry: Entry, tasks: Sequence[str], bounds: Mapping[str, tuple[float, float]]
+) -> list[float]:
+    """The entry's level in each task, in the task's own metric."""
+    out = []
+    for task in tasks:
+        part = entry.parts[task]
+        low, high = bounds.get(task, (0.0, 1.0))
+        level = float(np.nanmean(values(part.outcomes, part.scores)))
+        out.append((level - low) / (high - low))
+    return out
+
+
+def _heat(name: str, unit: Unit, rows: Sequence[Row], levels: Sequence[float]) -> str:
+    heads = "".join(f'<th scope="col">{e(r.arm)}</th>' for r in rows)
+    body = []
+    for i, task in enumerate(unit.tasks):
+        cells = "".join(_cell(r.difference.by_task[i]) for r in rows if r.difference)
+        short = task.rpartition("/")[2]
+        body.append(
+            f'<tr><th scope="row">{e(short)}</th><td>{points(levels[i], False)}</td>{cells}</tr>'
+        )
+    means = "".join(_cell(r.difference.estimate) for r in rows if r.difference)
+    mean = points(float(np.mean(levels)), False)
+    body.append(f'<tr class="main"><th scope="row">mean</th><td>{mean}</td>{means}</tr>')
+    return (
+        note(
+            f"{name}: points above (blue) or below (orange) the plain prompt, in each task's own "
+            "measure; the first column is the plain prompt itself. One task alone is noisy: read "
+            "the mean, not single cells."
+        )
+        + '<div class="scroll" tabindex="0" role="region" aria-label="heat map by task">'
+        '<table class="heat"><thead><tr><th scope="col">task</th>'
+        f'<th scope="col">plain</th>{heads}</tr></thead>'
+        f"<tbody>{''.join(body)}</tbody></table></div>"
+    )
 
 
 def _cell(gap: float | None) -> str:

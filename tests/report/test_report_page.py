@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import gzip
 import hashlib
+import html
 import html.parser
 import json
 import re
@@ -54,19 +55,38 @@ def page_of(folder: Path, **options: Any) -> Page:
 
 
 @pytest.mark.parametrize("mode", ["oracle", "verifier-free"])
-def test_every_section_is_there(tmp_path: Path, mode: str) -> None:
+def test_a_run_has_the_sections_it_has_something_for(tmp_path: Path, mode: str) -> None:
     run = make_run(tmp_path / "a", mode=mode, tasks=["x", "y"], content=0.1)
     text = build_page([load_run(run)])
     page = Page(text)
-    ids = {attrs["id"] for tag, attrs in page.tags if tag == "section"}
-    assert ids == {
-        "answer", "arms", "results", "rounds", "compute", "flips", "selection", "outcomes",
-            "style", "tasks", "cost", "baselines", "plan", "deviations", "transcripts",
-    }  # fmt: skip
-    plots = [attrs for tag, attrs in page.tags if tag == "svg"]
-    assert len(plots) == 5
+    always = {"answer", "claim", "form", "answers", "cost", "plan", "transcripts", "glossary"}
+    assert sections(page) == always | {"rounds", "compute"}
+    plots = [attrs for tag, attrs in page.tags if tag == "svg" and "aria-hidden" not in attrs]
+    assert len(plots) == 2
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in plots)
-    assert "A synthetic phrase called CUE." in text
+    assert text.index('<h1 class="headline">') < text.index("A synthetic phrase called CUE.")
+    assert text.index("A synthetic phrase called CUE.") < text.index('<section id="claim">')
+
+    single = (Arm("none", role="none"), Arm("S", stimuli=(phrase("S"),)))
+    page = page_of(tmp_path / "b", arms=single, mode=mode)
+    assert sections(page) == always  # no empty section, and no link to one
+    links = [a["href"] for t, a in page.tags if t == "a"]
+    assert {link for link in links if link} <= {f"#{name}" for name in sections(page)}
+
+
+def sections(page: Page) -> set[str | None]:
+    return {attrs["id"] for tag, attrs in page.tags if tag == "section"}
+
+
+def test_every_short_word_has_its_long_form_on_hover_and_in_print(tmp_path: Path) -> None:
+    text = build_page([load_run(make_run(tmp_path / "a", tasks=["x", "y"]))])
+    told = dict(re.findall(r'<abbr title="([^"]+)">([^<]+)</abbr>', text))
+    assert {"95 % CI", "p Holm", "TOST p", "Cohen's h"} <= {
+        html.unescape(word) for word in told.values()
+    }
+    listed = text.split('<section id="glossary">')[1]
+    for meaning in told:
+        assert meaning in listed
 
 
 def test_nothing_comes_from_the_network(tmp_path: Path) -> None:
@@ -166,5 +186,5 @@ def test_strict_and_content_disagreement_is_in_the_transcripts(tmp_path: Path) -
 
 def test_a_plot_of_one_arm_alone_does_not_fail(tmp_path: Path) -> None:
     text = build_page([load_run(make_run(tmp_path / "a", arms=(Arm("only"),), questions=1))])
-    assert "nothing to compare it with" in text
+    assert "no treatment was run" in text or "no control was run" in text
     assert not re.search(r"\bnan\b", text.split("data-index")[0], re.IGNORECASE)

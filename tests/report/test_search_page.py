@@ -97,9 +97,12 @@ def part(text: str, name: str) -> str:
 def test_the_search_comes_first_with_its_held_out_estimate(searches: Path) -> None:
     text = page(searches / "found")
     one = raw(searches / "found")["searches"]["all"]
-    assert sections(text)[0] == "search" and one["chosen"] == "emotionprompt:EP08"
+    assert sections(text)[:2] == ["answer", "search"] and one["chosen"] == "emotionprompt:EP08"
     shown, held = part(text, "search"), one["held_out"]
-    assert "Searched for: the best of 4 arms" in shown
+    answer = part(text, "answer")
+    assert '<h1 class="headline">Worth using: emotionprompt:EP08' in answer
+    assert "Searched for: the best of 4 arms" in answer
+    assert "Embrace challenges as opportunities for growth." in answer  # the words themselves
     assert f"{100 * held['difference']:+.1f} points [{100 * held['low']:+.1f}, " in shown
     assert f"on {held['questions']:,} questions the search never used" in shown
     biased = shown.split("selection maximum")[1]
@@ -110,22 +113,22 @@ def test_the_search_comes_first_with_its_held_out_estimate(searches: Path) -> No
 
 def test_every_arm_is_in_the_plot_and_in_the_ranking(searches: Path) -> None:
     shown = part(page(searches / "nothing"), "search")
-    plot, table = shown.split("<svg")[1].split("</svg>")[0], shown.split("Ranking on", 1)[1]
+    plot, table = shown.split("<details", 1)[0], shown.split("Ranking on", 1)[1]
     for row in raw(searches / "nothing")["searches"]["all"]["ranking"]:
         assert f">{row['name']}<" in table
         if row["name"] != "none":
-            assert f">{row['name']}</text>" in plot
+            assert f'<th scope="row">{row["name"]}</th>' in plot
         if row["dropped_after"] is not None:
-            assert f"<td>after {row['dropped_after']}</td>" in table
-    assert plot.count('class="dot"') == 1 + 2 + 4  # held out, by task, arms
-    assert shown.count("<td>one</td>") == 1 and "held out, by task" in shown
+            assert f">after {row['dropped_after']}</td>" in table
+    assert plot.count('class="dot ') == 1 + 2 + 4  # held out, by task, arms
+    assert shown.count(">one</td>") == 1 and "held out, by task" in shown
 
 
 def test_answers_are_counted_against_a_full_grid(searches: Path) -> None:
     one = raw(searches / "found")["searches"]["all"]
     spent = one["calls"]  # single answers: a call each
     shown = part(page(searches / "found"), "search")
-    assert f"<td>this search, held-out questions included</td><td>{spent:,}</td>" in shown
+    assert f">this search, held-out questions included</td><td>{spent:,}</td>" in shown
     whole = 5 * QUESTIONS
     assert f"<td>{whole:,}</td><td>{100 * spent / whole:.0f} %</td>" in shown
 
@@ -134,16 +137,15 @@ def test_ordinary_comparisons_are_left_out_and_the_rest_says_that_questions_mix(
     searches: Path,
 ) -> None:
     text = page(searches / "nothing")
-    assert not {"answer", "arms", "tasks"} & set(sections(text))
-    for name in ("results", "outcomes"):
-        assert "No comparison of arms" in part(text, name)
+    assert not {"claim", "tasks"} & set(sections(text))
+    assert "No comparison of arms" in part(text, "answers")
     for anchor in re.findall(r"<nav.*?</nav>", text)[0].split('href="#')[1:]:
         assert anchor.split('"')[0] in sections(text)
 
 
 def test_an_ordinary_run_has_no_word_of_a_search(tmp_path: Path) -> None:
     text = page(make_run(tmp_path / "a").path)
-    assert sections(text)[:2] == ["answer", "arms"] and "No comparison of arms" not in text
+    assert sections(text)[:2] == ["answer", "claim"] and "No comparison of arms" not in text
 
 
 def test_the_conclusion_is_that_of_the_search(searches: Path) -> None:

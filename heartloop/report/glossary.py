@@ -1,0 +1,53 @@
+"""The words of tables, axes and warnings, explained once for everybody."""
+
+from __future__ import annotations
+
+GLOSSARY = {
+    "plain prompt": "the question without any added words (arm `none`)",
+    "asked again": "the plain prompt with another seed: how far answers move by chance alone",
+    "placebo": "the plain prompt with a neutral sentence added, of about the same length",
+    "arm": "one way of asking: the plain prompt, a phrase, a loop, or a control",
+    "word": "what the rules of the claim allow to say about an arm",
+    "score": "the task's own measure, as its authors define it; tasks weigh the same",
+    "right": "share of answers that are right when read as a careful person reads them",
+    "− plain prompt": "score minus that of the plain prompt, in points, with an interval that "
+    "holds for all arms of the table at once",
+    "− placebo": "score minus the mean of the arm's own placebo sentences, in points",
+    "content": "how much of the difference comes from answers that say the right thing",
+    "form": "how much of the difference comes from answers in the asked form",
+    "own metric": "the task's own measure, as its authors define it",
+    "of all %": "right answers out of all questions; unread answers and errors count as not right",
+    "of scored %": "right answers out of those that could be read",
+    "unscored": "answers in which no answer could be found (unread)",
+    "error": "questions whose call failed; never counted as an answer",
+    "cap hits": "answers that were cut off at the largest allowed length (max_tokens)",
+    "95 % CI": "confidence interval: the range of values that fits the data, 95 % of the time",
+    "p": "p-value: how often chance alone would show a difference at least as large",
+    "p Holm": "p-value made stricter for the number of comparisons (Holm's method)",
+    "p works": "the larger of the p-values against plain prompt and placebo, made stricter (Holm)",
+    "p equal": "p-value of the test that the difference is smaller than the margin",
+    "p BH": "p-value adjusted for the share of false finds (Benjamini and Hochberg)",
+    "exact p": "McNemar's exact p-value: counts the questions on which the two differ",
+    "TOST p": "two one-sided tests: p-value for a difference smaller than the margin",
+    "Cohen's h": "size of a difference of two shares; 0.2 is small, 0.8 large",
+    "Cohen's κ": "agreement of two judges beyond chance; 1 is perfect, 0 is chance",
+    "over tasks like these": "the same difference with the tasks taken as a sample: what other "
+    "tasks of this kind would show",
+    "margin": "differences smaller than this are called no difference",
+    "shown, no hypothesis": "measured for comparison; no word is claimed about it",
+    "calls": "requests to the model",
+    "tokens": "pieces of words that the model reads and writes; what is paid for",
+    "tokens/question": "tokens read and written for one question, all rounds together",
+    "calls/question": "requests to the model for one question, all rounds together",
+    "efficiency": "how much of what choosing could gain was gained: 1 all, 0 nothing",
+    "k": "number of independent answers",
+    "Q": "macro-F1: how well labels are predicted, every label weighing the same",
+    "B": "preference bias: 0 where labels are predicted as often as they are called for",
+    "F1": "harmonic mean of how many found labels are right and how many right ones are found",
+    "sha256": "fingerprint of a file or text: equal fingerprints mean equal contents",
+    "mode": "oracle: the loop is told whether it is right; verifier-free: it is not",
+    "verifier": "the rule that reads an answer and compares it with the right one",
+    "role": "what an arm is for: a treatment, or what it controls for",
+    "n": "number of questions",
+}
+"""Label → meaning; shown on hover, and in a list at the end of the page, in print too."""
