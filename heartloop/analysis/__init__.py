@@ -29,7 +29,8 @@ variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bo
 ``multiplicity`` (Holm, Benjamini-Hochberg), ``suites`` (normalised metrics, tasks as
 clusters, stimulus classes), ``selection`` (winner's curse), ``curves`` (equal
 compute), ``contrasts`` (a task's own metric: tests, simultaneous intervals, content and form),
-``words`` (which word a difference may carry), ``meta`` (a contrast over models),
+``words`` (which word a difference may carry), ``bands`` (simultaneous bands of what is only
+described), ``carry`` (how much of a cue stands in the answers), ``meta`` (a contrast over models),
 ``ratios`` (F and other ratios of sums),
 ``spread`` (variance between tasks, questions and draws),
 ``power``, ``sequential`` (looks that keep their error rate),

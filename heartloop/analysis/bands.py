@@ -93,7 +93,8 @@ def bands(
     freedom = np.maximum(sum(used for _, used in blocks) - kept, 1)
     variance = np.sum([_spread(rows, used) for rows, used in blocks], axis=0)
     se = np.sqrt(variance) / np.maximum(kept, 1)
-    single = [t_ppf(0.5 + level / 2, int(f)) for f in freedom]
+    known = {int(f): t_ppf(0.5 + level / 2, int(f)) for f in set(freedom.tolist())}
+    single = [known[int(f)] for f in freedom]
     critical = np.maximum(_largest(blocks, level, flips, seed), single)
     half = critical * np.hypot(se, unit / np.maximum(n, 1))
     out = []

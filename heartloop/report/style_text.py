@@ -79,7 +79,8 @@ def levels(style: Style) -> tuple[list[str], list[list[str]]]:
     }
     controls = list(dict.fromkeys(c for x in style.contrasts for c in x.control.split(" and ")))
     base = [c for c in controls if c in means][:2] or list(means)[:1]
-    heads = ["mean of an arm", *map(_short, base), "lowest", "highest"]
+    several = len(means) > len(base)
+    heads = ["mean of an arm", *map(_short, base), *(["lowest", "highest"] if several else [])]
     rows = []
     for one in MEASURES:
         known = {a: m[one.name] for a, m in means.items() if not math.isnan(m[one.name])}
@@ -87,7 +88,8 @@ def levels(style: Style) -> tuple[list[str], list[list[str]]]:
             continue
         ends = [min(known, key=known.__getitem__), max(known, key=known.__getitem__)]
         cells = [number(means[c][one.name], one) for c in base]
-        rows.append([name_of(one), *cells, *(f"{_short(a)} {number(known[a], one)}" for a in ends)])
+        shown = [f"{_short(a)} {number(known[a], one)}" for a in ends] if several else []
+        rows.append([name_of(one), *cells, *shown])
     return heads, rows
 
 
@@ -105,7 +107,7 @@ def _apart(style: Style) -> list[str]:
     """One paragraph an arm and control: the measures whose band leaves out zero."""
     found = apart(style)
     if not found:
-        return ["One arm: nothing to set it against."]
+        return ["No arm has a control in this run: nothing to set it against."]
     filled = [
         textwrap.fill(f"{pair}: {text}", WIDTH, subsequent_indent="  ") for pair, text in found
     ]

@@ -47,6 +47,7 @@ def language(text: str) -> str:
     Empty means that nothing can be told: fewer than eight words, or none that any of the
     languages uses all the time (a list of names, a formula).
     """
+    text = text[:4000]
     if not text.isascii() and _NON_LATIN.search(text):
         plain = _FORMULA.sub(" ", text)
         foreign = len(_NON_LATIN.findall(plain))
@@ -54,7 +55,7 @@ def language(text: str) -> str:
         # One sign of Chinese or Japanese is about a word, so a fifth of the letters is most of it.
         if foreign >= 2 and foreign >= 0.2 * letters:
             return "other"
-    words = _WORD.findall(text[:4000].lower())
+    words = _WORD.findall(text.lower())
     if len(words) < ENOUGH:
         return ""
     votes: Counter[str] = Counter()

@@ -17,6 +17,8 @@ from heartloop.errors import CardError
 
 CARD = Path(__file__).with_name("patterns.yaml")
 
+MOST = 10_000
+"""Letters of an answer that are read: a hostile text must not hold up rules that look ahead."""
 _NOT_SPEECH = re.compile(
     r"```.*?```|`[^`\n]*`|\$\$.*?\$\$|\$[^$\n]*\$|\\\[.*?\\\]|\\\(.*?\\\)", re.DOTALL
 )
@@ -98,6 +100,7 @@ def _compiled() -> tuple[tuple[str, re.Pattern[str], re.Pattern[str] | None], ..
 
 def plain(text: str) -> str:
     """A text as the rules read it: speech only, lower case, straight quotes, single spaces."""
+    text = text[:MOST]
     spoken = _NOT_SPEECH.sub(" ", text) if ("$" in text or "`" in text or "\\" in text) else text
     spoken = spoken.lower().replace("’", "'").replace("‘", "'").replace("“", '"').replace("”", '"')
     return _SPACE.sub(" ", spoken).strip()

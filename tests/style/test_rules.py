@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import time
 
 import pytest
 
+from heartloop.style.measures import read
 from heartloop.style.rules import PATTERNS, found, patterns, plain
 
 CASES = [(p.name, text, True) for p in patterns() for text in p.yes] + [
@@ -30,3 +32,14 @@ def test_code_and_formulas_are_no_speech() -> None:
     assert "hedging" in found("Perhaps `x` is 4.")
     assert found("") == frozenset()
     assert list(PATTERNS) == [pattern.name for pattern in patterns()]
+
+
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize(
+    "piece",
+    ["as an ai ", "\\[", "```", "$", "i can not ", "please ", "a ", "…", "you feel ", "if you "],
+)
+def test_a_hostile_text_does_not_hold_the_rules_up(piece: str) -> None:
+    before = time.process_time()
+    read(piece * 20_000)
+    assert time.process_time() - before < 10
