@@ -33,30 +33,31 @@ def answers_of(run: Path) -> dict[str, Counter[Asked]]:
     return found
 
 
-async def counts_of(task: str, answers: Counter[Asked], data_dir: str | None) -> Counter[str]:
+async def counts_of(task: str, answers: Counter[Asked], data_dir: str | None) -> dict[str, float]:
     """How many answers of a task are right by its own metric, by content, in form, or unread."""
     (card,) = resolve_tasks(task)
     data = load_data(card, data_dir=data_dir, download=False)
     grader = open_grader(data.card.verifier, params=dict(data.card.params))
     questions = {question.id: question for question in data.questions}
-    counts: Counter[str] = Counter()
+    counts: dict[str, float] = defaultdict(float)
     for (name, text, reason), times in answers.items():
         graded = await grader.grade(
             questions[name], data.golds[name], Completion(text, finish_reason=reason)
         )
         counts["all"] += times
-        counts["own"] += times * (graded.own.outcome == "correct")
-        counts["content"] += times * (graded.content.outcome == "correct")
+        counts["right"] += times * (graded.content.outcome == "correct")
+        counts["own"] += times * (graded.own.score or 0.0)  # partial credit counts
+        counts["content"] += times * (graded.content.score or 0.0)
         counts["form"] += times * bool(graded.form and graded.content.outcome == "correct")
         counts["unscored"] += times * (graded.content.outcome == "unscored")
     await grader.close()
     return counts
 
 
-def row(name: str, counts: Counter[str]) -> str:
+def row(name: str, counts: dict[str, float]) -> str:
     """One line of the table, in per cent."""
     n = counts["all"]
-    form = f"{counts['form'] / counts['content']:.0%}"[:-1] if counts["content"] else "–"
+    form = f"{counts['form'] / counts['right']:.0%}"[:-1] if counts["right"] else "–"
     shares = (f"{100 * counts[key] / n:.1f}" for key in ("own", "content"))
     return f"| {name} | {' | '.join(shares)} | {form} | {100 * counts['unscored'] / n:.1f} |"
 
@@ -67,11 +68,12 @@ async def main() -> None:
     parser.add_argument("run", type=Path)
     parser.add_argument("--data")
     given = parser.parse_args()
-    total: Counter[str] = Counter()
+    total: dict[str, float] = defaultdict(float)
     print("| task | own | content | form | unscored |\n|---|---|---|---|---|")
     for task, answers in sorted(answers_of(given.run).items()):
         counts = await counts_of(task, answers, given.data)
-        total += counts
+        for key, value in counts.items():
+            total[key] += value
         print(row(f"`{task.rpartition('/')[2]}`", counts), flush=True)
     print(row("**all**", total))
 

@@ -171,8 +171,9 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     method = flags["method"] or ("single" if flags["stimuli"] else "heart")
     mode = flags["mode"]
     practice, note = _practice(flags, config, models)
+    tasks, flags = _in_wording(tuple(t for s in flags["task"] for t in s.split(",") if t), flags)
     plan = Plan(
-        tasks=tuple(t for spec in flags["task"] for t in spec.split(",") if t),
+        tasks=tasks,
         models=models,
         arms=build_arms(
             method,
@@ -239,6 +240,44 @@ def _practice(
         True,
         "\nno data folder given: pocket works on the PRACTICE SET, not on the real benchmark",
     )
+
+
+PAPER = "_paper"  # behind the name of a suite: the same tasks in their published wording
+
+
+def _in_wording(
+    tasks: tuple[str, ...], flags: Mapping[str, Any]
+) -> tuple[tuple[str, ...], Mapping[str, Any]]:
+    """The tasks in the wording that ``--param wording=…`` asks for, and the flags without it.
+
+    Raises:
+        UsageError: another wording than ``own`` and ``paper``, or a task without a published one.
+    """
+    asked = [text for text in flags["param"] if text.partition("=")[0].strip() == "wording"]
+    if not asked:
+        return tasks, flags
+    flags = {**flags, "param": tuple(text for text in flags["param"] if text not in asked)}
+    wording = asked[-1].partition("=")[2].strip()
+    if wording not in ("own", "paper"):
+        raise UsageError(f"--param wording={wording}: expected own or paper")
+    if wording == "own":
+        return tasks, flags
+    from heartloop.cards import list_cards
+
+    known = {card.name for card in list_cards("tasks")}
+    found = []
+    for task in tasks:
+        suite, slash, member = task.partition("/")
+        if suite == "bigbench" or suite.endswith(PAPER):
+            found.append(task)  # its prompts are the published ones
+        elif suite + PAPER in known:
+            found.append(suite + PAPER + slash + member)
+        else:
+            raise UsageError(
+                f"--param wording=paper: {task} has no published wording of its own; "
+                "instruction_induction has, and bigbench's prompts are the published ones"
+            )
+    return tuple(found), flags
 
 
 def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:

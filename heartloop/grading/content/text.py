@@ -65,6 +65,10 @@ def read_signs(text: str, asked: Asked) -> Reading:
     apart += [(start, end) for start, end, _ in box_spans(text)]
     apart = [span for span in apart if _SIGNS.fullmatch(body[slice(*span)].strip(_MARKS).strip())]
     if not apart:
+        plain = bare(text)
+        spans, rule = committed(plain, text, asked)
+        if len(spans) == 1 and rule.startswith(("behind", "in the")):
+            return Reading(tuple(readings(plain, spans[0], asked, rule)))  # no signs: "it is 4"
         return _unanswered(body)
     span = max(apart, key=lambda one: one[1])
     said = body[slice(*span)].strip(_MARKS).strip()
