@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import click
@@ -44,6 +44,30 @@ def confirm_cost(found: Mapping[str, Any], yes: bool, what: str) -> None:
     if not sys.stdin.isatty():
         raise UsageError(f"{what} costs {cost}; nothing was sent. Without a terminal add --yes")
     if not click.confirm(f"{what[0].upper()}{what[1:]} costs {cost}. Go on?", err=True):
+        raise click.exceptions.Abort()
+
+
+def confirm_billed(models: Sequence[str], yes: bool, what: str) -> None:
+    """Ask before something of unknown extent is sent to models that cost money.
+
+    Args:
+        models: specs of all that may be asked.
+        yes: the user has agreed beforehand.
+        what: what is sent, as a sentence goes on: "this question".
+
+    Raises:
+        UsageError: there is nobody to ask.
+        click.exceptions.Abort: the answer is no.
+    """
+    from heartloop.models.kinds import kind_of
+
+    billed = [m for m in models if (kind := kind_of(m)) is None or not kind.free]
+    if yes or not billed:
+        return
+    words = f"{what} is billed ({', '.join(billed)})"
+    if not sys.stdin.isatty():
+        raise UsageError(f"{words}; nothing was sent. Without a terminal add --yes")
+    if not click.confirm(f"{words[0].upper()}{words[1:]}. Go on?", err=True):
         raise click.exceptions.Abort()
 
 

@@ -69,9 +69,8 @@ def ask_command(**flags: Any) -> int:
     Nothing is kept. A question of a task is graded; one of your own has no gold, so that loops run
     without a verifier.
     """
-    from heartloop.cli._money import confirm_cost
+    from heartloop.cli._money import confirm_billed
     from heartloop.errors import UsageError
-    from heartloop.models.kinds import kind_of
     from heartloop.run.dialogue import ask_once
 
     if not flags["plan"]:
@@ -79,13 +78,7 @@ def ask_command(**flags: Any) -> int:
         flags |= {"controls": "none", "method": flags["method"] or own}
     prepared, units = _units(flags)
     unit = _picked(units, flags["arm"])
-    kind = kind_of(unit.model)
-    paid = kind is None or not kind.free
-    confirm_cost(
-        {"costs_money": paid, "unpriced": [unit.model], "usd": None, "usd_most": None},
-        flags["yes"],
-        "this question",
-    )
+    confirm_billed([unit.model], flags["yes"], "this question")
     if flags["selector"] and unit.task.mode == "oracle":
         raise UsageError("--selector: the task's verifier chooses; add --mode verifier-free")
     trace, graded, said = asyncio.run(ask_once(prepared, unit))

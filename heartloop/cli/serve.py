@@ -62,9 +62,8 @@ def serve_command(**flags: Any) -> int:
     NAME is the model as it is, NAME+EP02 with a stimulus, NAME+heart and NAME+adaptive with a loop
     or draws that need no verifier; names of your own stand in a serve.yaml (docs/serve.md).
     """
-    from heartloop.cli._money import confirm_cost
+    from heartloop.cli._money import confirm_billed
     from heartloop.cli._options import default_model, plain_plan
-    from heartloop.models.kinds import kind_of
     from heartloop.serve.app import Where, serve
     from heartloop.serve.names import Names
 
@@ -79,9 +78,7 @@ def serve_command(**flags: Any) -> int:
         given = [name]
     names = Names(list(dict.fromkeys(given)), own)
     plan = plain_plan({**flags, "base_url": urls}, names.models)
-    paid = [m for m in names.models if (kind := kind_of(m)) is None or not kind.free]
-    cost = {"costs_money": bool(paid), "unpriced": paid, "usd": None, "usd_most": None}
-    confirm_cost(cost, flags["yes"], "what clients ask")
+    confirm_billed(names.models, flags["yes"], "what clients ask")
 
     def ready(url: str) -> None:
         if flags["as_json"]:

@@ -76,7 +76,7 @@ class App:
     """Answers requests.
 
     Attributes:
-        requests, refused: counted since the start.
+        requests, refused: chats since the start, and those of them that ended in an error.
     """
 
     def __init__(self, names: Names, client: Client, token: str | None) -> None:
@@ -114,6 +114,7 @@ class App:
             body = completion_body(_id(), int(time.time()), chat.model, answers, facts)
             return _json(body, headers=headers_of(facts))
         except Exception as error:
+            self.refused += 1
             return self._refuse(error)
 
     async def models(self, request: web.Request) -> web.Response:
@@ -235,7 +236,6 @@ class App:
 
     def _refuse(self, error: Exception) -> web.Response:
         """An error in the API's own shape."""
-        self.refused += 1
         if isinstance(error, HeartloopError):
             error = refused_by(error)
         elif isinstance(error, web.HTTPException):

@@ -80,6 +80,8 @@ def read_chat(raw: bytes) -> Chat:
     for name in REFUSED:
         if body.get(name):
             raise Refused(400, f"{name}: heartloop does not pass this on", param=name)
+    if body.get("stream") not in (None, True, False):
+        raise Refused(400, "stream: true or false", param="stream")
     options = body.get("stream_options") or {}
     n = body.get("n")
     seed = body.get("seed")

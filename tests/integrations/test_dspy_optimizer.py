@@ -136,6 +136,15 @@ def test_a_stopped_search_goes_on_and_a_token_cap_holds(tmp_path):
     assert search_of(cheap)["paid_tokens"] == len(few.calls) * 110
 
 
+def test_a_budget_without_a_search_is_refused_before_anything_is_asked():
+    optimizer = StimulusOptimizer(metric, stimuli="emotionprompt:EP02,EP08,EP10", budget_calls=50)
+    with scripted(model_with({})) as (model, lm), dspy.context(lm=lm):
+        student = dspy.Predict(dspy.Signature("question -> answer", "Answer."))
+        with pytest.raises(UsageError, match="budget_calls=50: a first look at 5 .* least 140"):
+            optimizer.compile(student, trainset=examples(40))
+    assert model.calls == []
+
+
 def test_it_composes_with_an_optimiser_before_and_after():
     bootstrap = dspy.BootstrapFewShot(metric=metric, max_bootstrapped_demos=1, max_rounds=1)
     student = dspy.Predict(dspy.Signature("question -> answer", "Answer."))

@@ -164,6 +164,7 @@ def test_a_stream_holds_the_same_answer_and_ends(loopback: Any) -> None:
         ({"logprobs": True}, 400, "logprobs"),
         ({"temperature": "hot"}, 400, "temperature: a number"),
         ({"max_tokens": 0}, 400, "max_tokens"),
+        ({"stream": "yes"}, 400, "stream: true or false"),
         ({"n": 1000}, 400, "n: a whole number from 1 to 128"),
         ({"api_key": "sk-1234567890"}, 400, "a secret does not belong"),
     ],

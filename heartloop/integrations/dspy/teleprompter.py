@@ -21,6 +21,7 @@ from heartloop.integrations.dspy.bridge import example
 from heartloop.integrations.dspy.loop import identity
 from heartloop.integrations.dspy.stimulus import recall, remember, with_stimulus, without_stimulus
 from heartloop.optimize.arms import placebo_for
+from heartloop.optimize.planning import least_evaluations, plan_search
 from heartloop.optimize.racing import race
 from heartloop.optimize.results import (
     Evaluation,
@@ -183,6 +184,14 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
                 state = RaceState.from_json(self.state.read_text(encoding="utf-8"))
             except ValueError as error:
                 raise UsageError(f"{self.state}: {error}; remove the file") from error
+        budget = self.options.budget_calls
+        least = least_evaluations(plan_search(len(names) - 1, questions=len(examples)))
+        if state is None and budget is not None and budget < least:
+            pool.shutdown()
+            raise UsageError(
+                f"StimulusOptimizer: budget_calls={budget}: a first look at {len(names)} arms and "
+                f"a short test take at least {least}; nothing was asked"
+            )
         try:
             return await race(
                 names,
