@@ -84,6 +84,10 @@ def _stage(unit: Unit) -> str:
 def _nothing(unit: Unit) -> str:
     """No room at all: every arm at an end of the scale."""
     levels = [arm.own for arm in unit.arms.values()]
+    if len(levels) > 1 and min(levels) < 0 and max(levels) <= 0:
+        return (
+            "no arm is above chance: check verifier, extraction and model; nothing can be learned"
+        )
     if len(levels) > 1 and max(levels) <= 0:
         return (
             "no answer was ever right: check verifier, extraction and model; nothing can be learned"

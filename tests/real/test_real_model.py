@@ -7,6 +7,7 @@ and whether two ways give the same answers.
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import time
 from pathlib import Path
@@ -68,7 +69,8 @@ def test_a_stimulus_grid_in_this_process(heartloop, smollm2, sums, tmp_path):
     assert all((row["n"], row["error"]) == (6, 0) for row in arms.values())
     prompts = [r["request"]["messages"][-1]["content"] for r in records(tmp_path / "runs" / "grid")]
     assert sum("important to my career" in text for text in prompts) == 6
-    assert "EP02" in (tmp_path / "runs" / "grid" / "claim.md").read_text()
+    manifest = json.loads((tmp_path / "runs" / "grid" / "manifest.json").read_text())
+    assert set(manifest["claim"]["treatments"]) == {"EP02", "NP04"}
 
 
 def test_a_heart_loop_on_vllm_killed_in_the_middle_goes_on_and_pays_nothing_twice(
@@ -103,11 +105,13 @@ def test_a_heart_loop_on_vllm_killed_in_the_middle_goes_on_and_pays_nothing_twic
     keys = [r["key"] for r in asked]
     assert len(keys) == len(set(keys))
     assert kept <= set(keys)
+    by_key = {r["key"]: r for r in asked}
     later = [r for r in asked if r["address"]["round"] == 1]
     assert later
-    for r in later:  # the round before, the model's answer and one more turn, byte for byte
-        roles = [m["role"] for m in r["request"]["messages"]]
-        assert roles == ["user", "assistant", "user"]
+    for r in later:  # round 0, the model's answer and one more turn of the user
+        before = by_key[r["request"]["extends"]]
+        assert before["address"] == {**r["address"], "round": 0}
+        assert [m["role"] for m in r["request"]["messages"]] == ["user"]
     deadline = time.monotonic() + 60
     while f"--model {smollm2}" in (listed := processes()) and "guard.py" in listed:
         assert time.monotonic() < deadline, "a server outlived its run"

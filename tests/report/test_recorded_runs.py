@@ -167,6 +167,7 @@ def test_bigbench_says_what_its_prefix_carries(
     assert not any(t.finding.word in ("works", "above", "equivalent") for t in unit.treatments)
     for word in ("better", "works"):
         assert word not in sentence
+    assert "ever right" not in sentence  # scores below chance are no answers that are all wrong
     assert any("PARTIAL RUN" in line for line in on_screen(run, capsys))
 
 
