@@ -44,6 +44,7 @@ SETS = {
     "neutral": 1,
     "neutral-varied": 48,
     "cot": 1,
+    "intensity": 16,
 }
 MIXED = ("EP01", "EP03", "EP04", "EP05", "EP06", "EP07", "EP09", "EP10", "EP11")
 
