@@ -113,7 +113,7 @@ COMPARE_TASK = (
 )
 
 MOOD = (
-    "(Your mood at this moment: {words}; valence {valence:+.2f}, arousal {arousal:+.2f}, "
-    "dominance {dominance:+.2f}, each from -1 to 1. Reply out of this mood without mentioning it.)"
+    "(Your mood: {words}; valence {valence:+.2f}, arousal {arousal:+.2f}, "
+    "dominance {dominance:+.2f}. Let it show, unsaid.)"
 )
 """`dialogue`: the state in one line of the prompt."""

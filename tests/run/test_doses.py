@@ -34,7 +34,7 @@ def planted(body: dict[str, Any]) -> str:
     joy = said.intensity if said is not None and said.feeling == "joy" else 0
     draw = hashlib.sha256(row["id"].encode()).digest()[0] / 256
     hinted = "fairly sure" in asked and draw < 0.2 * joy
-    abuse = "You idiot. " if said is not None and said.id == "ANG4" else ""
+    abuse = "You idiot. " if said is not None and said.id == "ANG-4" else ""
     return f"{abuse}Answer: {row['proposed'] if hinted else row['answer']}"
 
 
