@@ -7,7 +7,12 @@ import click
 
 @click.command("report", short_help="Write one HTML page that opens offline.")
 @click.argument("run", nargs=-1, required=True, metavar="RUN …")
-@click.option("-o", "--output", type=click.Path(dir_okay=False), help="Default: RUN/report.html")
+@click.option(
+    "-o",
+    "--output",
+    type=click.Path(dir_okay=False),
+    help="Default: RUN/report.html, of many runs index.html beside them.",
+)
 @click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
 @click.option("--show-texts", is_flag=True, help="Show texts of private tasks (esconv), too.")
 @click.option("--force", is_flag=True, help="Compare runs that differ, and say so in the page.")
@@ -22,8 +27,9 @@ def report_command(
 ) -> None:
     """Write a page about a run: the answer, its uncertainty, plots, and every transcript.
 
-    The page is one file under 5 MB without any link to the network. Several runs are put beside
-    the first one. RUN is a folder, a name, a unique part of a name, or ``last``.
+    The page is one file under 5 MB without any link to the network. A second run is put beside
+    the first; three or more get an index page, runs of one claim together. RUN is a folder, a
+    name, a unique part of a name, or ``last``.
     """
     from pathlib import Path
 
@@ -31,9 +37,16 @@ def report_command(
     from heartloop.report.page import write_report
     from heartloop.run.folder import find_folder
 
-    folders = [find_folder(spec, runs_folder(runs)) for spec in run]
+    # What a shell makes of runs/* holds an earlier index, too.
+    named = [spec for spec in run if len(run) < 3 or not Path(spec).is_file()]
+    folders = [find_folder(spec, runs_folder(runs)) for spec in named]
     target = Path(output) if output else None
-    path = write_report(folders, target, show_texts=show_texts, force=force)
+    if len(folders) > 2:
+        from heartloop.report.index import write_index
+
+        path = write_index(folders, target)
+    else:
+        path = write_report(folders, target, show_texts=show_texts, force=force)
     if as_json:
         import json
 

@@ -80,27 +80,37 @@ def build_page(runs: Sequence[Loaded], *, show_texts: bool = False, force: bool 
     title = f"<p class='small'>heartloop report · {e(names)}</p>"
     if len(runs) > 1:
         title = f"<p class='small'>heartloop report</p><h1>{e(names)}</h1>"
-    style, script = (_asset(name) for name in ("report.css", "report.js"))
+    data = (
+        f'<script type="text/plain" id="data-index">{packed.index}</script>'
+        f'<script type="text/plain" id="data-texts">{packed.texts}</script>'
+    )
+    return document(f"heartloop: {names}", title, _links(runs, shown), main, data)
+
+
+def document(
+    title: str, head: str, links: Sequence[tuple[str, str]], main: str, data: str = ""
+) -> str:
+    """One self-contained page: the style sheet and, where there are ``data``, the script."""
+    style, script = _asset("report.css"), _asset("report.js") if data else ""
     policy = (
         f"default-src 'none'; script-src '{_hash(script)}'; style-src '{_hash(style)}'; "
         "base-uri 'none'; form-action 'none'"
     )
+    items = "".join(f'<li><a href="#{e(a)}">{e(t)}</a></li>' for a, t in links)
+    last = links[-1][0] if links else ""
     return (
         '<!DOCTYPE html>\n<html lang="en"><head><meta charset="utf-8">'
         f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
         '<meta name="color-scheme" content="light dark">'
         '<meta name="referrer" content="no-referrer">'
-        f"<title>heartloop: {e(names)}</title><style>{style}</style></head><body>"
-        '<a class="skip" href="#transcripts">skip to the transcripts</a>'
-        f"<header>{title}</header>"
-        f"{_nav(runs, shown)}"
+        f"<title>{e(title)}</title><style>{style}</style></head><body>"
+        f'<a class="skip" href="#{e("transcripts" if data else last)}">skip to the end</a>'
+        f'<header>{head}</header><nav aria-label="sections"><ul>{items}</ul></nav>'
         f"<main>{main}</main>"
         "<footer><p class='small'>One file, no network: everything shown is in it. How to read "
         "it: docs/report.md of heartloop.</p></footer>"
-        f'<script type="text/plain" id="data-index">{packed.index}</script>'
-        f'<script type="text/plain" id="data-texts">{packed.texts}</script>'
-        f"<script>{script}</script></body></html>\n"
+        f"{data}{f'<script>{script}</script>' if script else ''}</body></html>\n"
     )
 
 
@@ -113,15 +123,13 @@ def _hash(text: str) -> str:
     return f"sha256-{base64.b64encode(digest).decode()}"
 
 
-def _nav(runs: Sequence[Loaded], shown: Sequence[tuple[str, str]]) -> str:
+def _links(runs: Sequence[Loaded], shown: Sequence[tuple[str, str]]) -> list[tuple[str, str]]:
     links = list(shown)
     if len(runs) > 1:
         firsts = [f"r{i}-answer" for i in range(len(runs))]
         links = [("between", "Between the runs")]
         links += [(a, run.folder.name) for a, run in zip(firsts, runs, strict=True)]
-    links += [("transcripts", "Transcripts"), ("glossary", "Words")]
-    items = "".join(f'<li><a href="#{e(a)}">{e(t)}</a></li>' for a, t in links)
-    return f'<nav aria-label="sections"><ul>{items}</ul></nav>'
+    return [*links, ("transcripts", "Transcripts"), ("glossary", "Words")]
 
 
 def _between(runs: Sequence[Loaded], force: bool) -> str:
