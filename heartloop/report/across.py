@@ -272,6 +272,12 @@ def across_blocks(found: Sequence[Across], make: Callable[..., str]) -> list[str
     """The forest as a table, the summary beside it, and what the columns mean."""
     if not found:
         return []
+    first, *rest = across_lines(found)
+    return [first, make(*across_table(found)), *rest]
+
+
+def across_table(found: Sequence[Across]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows: one a contrast, a column a model, then the summary."""
     models = [m.model for m in found[0].models]
     several = len({a.unit for a in found}) > 1
     summary = found[0].pooled is not None
@@ -295,26 +301,31 @@ def across_blocks(found: Sequence[Across], make: Callable[..., str]) -> list[str
         elif summary:
             cells += ["–"] * 7
         rows.append(cells)
+    return heads, rows
+
+
+def across_lines(found: Sequence[Across]) -> list[str]:
+    """What was taken together, and how to read it."""
     first = found[0]
+    count = len(first.models)
     pooled_runs = [m for m in first.models if len(m.runs) > 1]
     lines = [
-        f"{len(models)} model{'s' * (len(models) > 1)}, {first.questions:,} questions that all "
-        f"have, {first.metric}"
+        f"{count} model{'s' * (count > 1)}, {first.questions:,} questions that all have, "
+        f"{first.metric}"
         + (f"; {first.left_out:,} that only some have are left out" if first.left_out else "")
         + "".join(f"; {m.model}: {', '.join(m.runs)} pooled" for m in pooled_runs)
     ]
-    blocks = [*lines, make(heads, rows)]
-    if summary:
-        blocks.append(
+    if first.pooled is not None:
+        lines.append(
             "Each model's interval is its own. Models like these: random effects, the errors of "
             "models correlated as joint resampling of the questions has them, Student's t at "
             "models − 1. τ: spread of true effects between models; I²: its share; a new model: "
             "where the effect in a further model of this kind lies. p Holm: over the contrasts "
             "of one family; a word needs content to go the same way."
         )
-    elif len(models) > 1:
-        blocks.append(
+    elif count > 1:
+        lines.append(
             f"Under {LEAST_MODELS} models there is a forest and no summary: how much models differ "
             "cannot be told from so few."
         )
-    return blocks
+    return lines

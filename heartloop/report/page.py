@@ -11,6 +11,7 @@ from pathlib import Path
 
 from heartloop.errors import UsageError
 from heartloop.report import claim_tables, figures, style_page, versus
+from heartloop.report.across import across, across_lines, across_table, sentence_across
 from heartloop.report.answer import answer_section
 from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded, entries, load_run, pairs_between, pairs_within
@@ -28,7 +29,7 @@ from heartloop.report.study import stopped_too_early, study
 from heartloop.report.trajectory import trajectory_section
 from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
 from heartloop.report.wrong import wrong_answers
-from heartloop.run.claim import read_claim
+from heartloop.run.claim import read_claim, same_claim
 from heartloop.run.files import write_text
 from heartloop.run.folder import REPORT, RunFolder, check_target
 
@@ -141,7 +142,19 @@ def _between(runs: Sequence[Loaded], force: bool) -> str:
     words = [f"FORCED, no clean comparison: {'; '.join(forced)}"] if forced else []
     words += [f"{run.folder.name}: {MIXED}." for run in runs if is_search(run)]
     text = "".join(f'<p class="warn">{e(w)}</p>' for w in words)
-    return section("between", "Between the runs", text, versus.pairs(result))
+    return section("between", "Between the runs", text, _together(runs), versus.pairs(result))
+
+
+def _together(runs: Sequence[Loaded]) -> str:
+    """The contrasts of runs of one claim over their models."""
+    claims = [read_claim(run.manifest) for run in runs]
+    if any(map(is_search, runs)) or not all(same_claim(claims[0], c) for c in claims[1:]):
+        return ""
+    found = across(runs, claims[0])
+    if not found:
+        return ""
+    said = [*across_lines(found), sentence_across(found)]
+    return table(*across_table(found)) + "".join(note(line) for line in said if line)
 
 
 SECTIONS: tuple[tuple[str, str], ...] = (

@@ -66,8 +66,14 @@ def execute_on_ray(
     """
     ray = _connect(address)
     # A shard cannot tell which claims stand, so the arms that wait for one are not asked.
+    before = len(prepared.plan.arms)
     ungated = tuple(arm for arm in prepared.plan.arms if not arm.gated)
     prepared = dataclasses.replace(prepared, plan=dataclasses.replace(prepared.plan, arms=ungated))
+    if tell and len(ungated) < before:
+        tell(
+            f"note: {before - len(ungated)} demand-only twins that wait for a claim are not asked "
+            "on Ray, so words and what they ask for are not told apart; --controls full asks all"
+        )
     plan = prepared.plan
     gpus = _gpus_a_shard(plan)
     manifest_file = folder.path / MANIFEST

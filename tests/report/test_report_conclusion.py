@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 from pathlib import Path
 
@@ -223,3 +224,28 @@ def test_the_verifier_chosen_for_an_own_table_is_in_the_claim_and_the_sentence(
     run.write_manifest({**manifest, "claim": block})
     assert read_claim(run.manifest) == old
     assert "read by" not in conclude(run.path)
+
+
+def test_words_that_also_ask_for_something_are_marked(tmp_path: Path) -> None:
+    asks = dataclasses.replace(phrase("S0"), demand="effort")
+    arms = (NONE, *PLACEBOS, Arm("S0", stimuli=(asks,)))
+    rates = {"none": 0.5, "P1": 0.5, "P2": 0.5, "S0": 0.8}
+    run = make_run(tmp_path / "a", arms=arms, rates=rates, questions=400)
+    assert "words and what they ask for, not told apart: S0 (effort)" in conclude(run.path)
+
+
+def test_an_arm_picked_afterwards_gets_no_word_and_the_interval_of_the_pick(
+    tmp_path: Path,
+) -> None:
+    arms = stimuli(11)
+    rates = {a.name: 0.5 for a in arms} | {"S3": 0.58}
+    run = make_run(tmp_path / "a", arms=arms, rates=rates, questions=200)
+    found = compare_specs([f"{run.name}:none", f"{run.name}:S3"], tmp_path)
+    (row,) = found.rows
+    assert row.picked == len(arms) - 1
+    assert row.picked_low is not None and row.picked_low < row.comparison.low
+    text = render(found)
+    assert "POST HOC, no word is said" in text
+    assert "picked out of several arms" in text
+    for word in ("works", "above", "below"):
+        assert word not in text
