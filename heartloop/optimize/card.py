@@ -34,7 +34,8 @@ def write_card(folder: Path, name: str, arm: Arm, result: Mapping[str, Any], whe
         f"Found by heartloop optimize on {where}: {_points(held['difference'])} against no "
         f"stimulus on {held['questions']} held-out questions ({_points(held['low'])} to "
         f"{_points(held['high'])} at {100 * (1 - held['error']):.0f} %, one-sided p = "
-        f"{held['p_value']:.2g}: the test asks only for a gain, the interval looks both ways), out of {len(result['ranking'])} arms. It holds for that model "
+        f"{held['p_value']:.2g}: the test asks only for a gain, the interval looks both "
+        f"ways), out of {len(result['ranking'])} arms. It holds for that model "
         "and task; test it again elsewhere."
     )
     stimulus: dict[str, Any] = {
