@@ -9,6 +9,7 @@ import base64
 import os
 import re
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl, quote, urlsplit
 
@@ -102,12 +103,19 @@ def url_secrets(url: str) -> list[str]:
 def _secrets(own: Iterable[str | None]) -> list[str]:
     """Every secret that is known, the longest first, so that none hides a part of another."""
     found = {key.strip() for key in own if key and len(key.strip()) >= OWN_LEAST}
-    found |= {
-        value.strip()
-        for name, value in os.environ.items()
-        if len(value.strip()) >= SECRET_LEAST and is_secret_name(name)
-    }
+    # Looked through anew only where a variable changed: replies are cleaned by the thousand.
+    raw = getattr(os.environ, "_data", None)
+    found |= _named(frozenset(os.environ.items() if raw is None else raw.items()))
     return sorted(found, key=len, reverse=True)
+
+
+@lru_cache(maxsize=4)
+def _named(variables: frozenset[tuple[str | bytes, str | bytes]]) -> frozenset[str]:
+    """The values of variables whose names say that they are secret."""
+    texts = ((os.fsdecode(name), os.fsdecode(value).strip()) for name, value in variables)
+    return frozenset(
+        value for name, value in texts if len(value) >= SECRET_LEAST and is_secret_name(name)
+    )
 
 
 def _without(text: str, secret: str) -> str:
