@@ -173,6 +173,7 @@ def _main_method(plan: Any) -> str:
 
 
 def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
+    from heartloop.cli._command import collect_rarely
     from heartloop.cli._live import say_what_loads, watch
     from heartloop.cli._result import finish
     from heartloop.run.execute import execute
@@ -180,6 +181,7 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
     silent = flags["as_json"] or flags.get("quiet", False)
     if not silent:
         say_what_loads(prepared.plan.models)
+    collect_rarely()
     command = shlex.join(["heartloop", *sys.argv[1:]])
     if flags.get("ray"):
         from heartloop.run.ray import execute_on_ray
@@ -252,6 +254,7 @@ def resume_command(
 
     RUN is a folder, a name, a unique part of a name, or ``last``.
     """
+    from heartloop.cli._command import collect_rarely
     from heartloop.cli._config import runs_folder
     from heartloop.cli._judges import moved_judges
     from heartloop.cli._live import watch
@@ -302,6 +305,7 @@ def resume_command(
         take_over(folder)
     from heartloop.report.findings import standing
 
+    collect_rarely()
     shown = watch(quiet=as_json or quiet)
     work = execute(
         prepared,

@@ -82,7 +82,7 @@ class BoundAsk:
         request = Request(
             self._address(round, draw),
             messages,
-            dataclasses.replace(unit.task.sampling, **sampling),
+            dataclasses.replace(unit.task.sampling, **sampling) if sampling else unit.task.sampling,
             extends=extends.key if extends else None,
             purpose=purpose,
             arm=unit.arm.name,
