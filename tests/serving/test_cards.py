@@ -246,3 +246,19 @@ def test_a_run_over_waves_is_gone_on_with_and_starts_no_model_that_is_done(
     assert sum(row["n"] for row in summary["arms"]) == 15
     started = {json.loads(line)[1] for line in stand_in.read_text().splitlines()}
     assert started == {"maybe"}
+
+
+def test_the_pilot_of_resample_goes_through_the_waves_by_itself(
+    stand_in: Path, tmp_path: Path
+) -> None:
+    models = tuple(f"vllm/{name}" for name in ("yes", "no", "maybe"))
+    arms = build_arms("heart", params={"rounds": 1})
+    folder = RunFolder(tmp_path / "r")
+    folder.path.mkdir()
+    plan = Plan(("t.csv",), models, arms, mode="oracle")
+    summary = asyncio.run(execute(prepare(plan), folder, signals=False))
+    assert {row["n"] for row in summary["arms"]} == {5}
+    assert set(folder.manifest["pilot"]["tokens"]) == set(models)
+    started = [json.loads(line)[1] for line in stand_in.read_text().splitlines() if "start" in line]
+    assert started.count("yes") == 1  # its first answers are right: the pilot asked all there is
+    assert started.count("no") == 2
