@@ -76,3 +76,33 @@ def test_a_free_letter_may_have_another_name_where_the_question_is_given() -> No
     assert [f["verdict"] for f in found] == [wanted for _, _, wanted in rows]
     asked = {"gold": line[0], "prediction": line[1], "question": "Give all integer solutions."}
     assert grade_pairs("math", [asked])[0]["verdict"] == "correct"
+
+
+@pytest.mark.parametrize(
+    ("verifier", "gold", "text", "outcome"),
+    [
+        ("math", "42", "The answer is 42 (see above, where we found 17).", "correct"),
+        ("math", "17", "The answer is 42 (see above, where we found 17).", "incorrect"),
+        ("math", r"\boxed{y>5}", "|y|>5", "incorrect"),
+        ("math", "14", "Antwort: 3,14", "incorrect"),
+        ("math", "3.14", "Antwort: 3,14", "correct"),
+        ("choice", "C", "Answer: B. Answer: C. Both are acceptable.", "unscored"),
+    ],
+)
+def test_a_remark_a_side_or_a_second_letter_changes_nothing(
+    verifier: str, gold: str, text: str, outcome: str
+) -> None:
+    pair = {"gold": gold, "prediction": text, "prediction_kind": "response", "choices": CHOICES}
+    if verifier == "math":
+        del pair["choices"]
+    assert grade_pairs(verifier, [pair])[0]["verdict"] == outcome
+
+
+def test_a_choice_that_was_cut_is_no_answer() -> None:
+    async def asked() -> str | None:
+        grader = open_grader("choice")
+        question = Question("1", "t", 0, "Which?", choices=tuple(CHOICES))
+        cut = Completion("The answer is B", finish_reason="length")
+        return (await grader.grade(question, Gold("1", ("B",)), cut)).own.reason
+
+    assert asyncio.run(asked()) == "truncated"
