@@ -8,6 +8,7 @@ below the batch.
 
 from __future__ import annotations
 
+import asyncio
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -92,7 +93,7 @@ class _Endpoint:
                     problem = error_of(response.status, content, response.headers, self._key)
                     problem.args = (f"{self.url}{path}: {response.status}: {problem}",)
                     raise problem
-        except (aiohttp.ClientError, TimeoutError, OSError) as error:
+        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
             words = f"{self.url}{path}: cannot be reached ({type(error).__name__})"
             raise CallError(words, kind="connection", retryable=True) from error
         try:

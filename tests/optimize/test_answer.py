@@ -132,6 +132,7 @@ def test_its_exports_say_the_same_words(loopback: Any, mine: Path) -> None:
     assert way.prompt == {"answer_format": r"Give the final answer inside \boxed{}."}
     promptfoo = yaml.safe_load(Path(files["promptfoo"]).read_text())
     assert promptfoo["providers"][0]["id"] == "openai:chat:chosen-s"
+    pytest.importorskip("dspy")
     names: dict[str, Any] = {}
     exec(Path(files["dspy"]).read_text(), names)  # noqa: S102
     (predictor,) = names["program"].predictors()
