@@ -146,6 +146,8 @@ class Study:
     def to_dict(self) -> dict[str, Any]:
         """Plain data for ``--json``: shares, not points."""
         found = asdict(self)
+        for check, plain in zip(self.arrived, found["arrived"], strict=True):
+            plain |= {"read": check.read, "sentence": check.sentence}
         for row, plain in zip(self.rows, found["rows"], strict=True):
             word = row.comparison.verdict
             plain["word"] = None if self.claim or self.post_hoc else word

@@ -112,12 +112,14 @@ def test_words_arrived_only_where_more_changes_than_by_a_placebo(
 
 def test_compare_claim_and_page_say_whether_the_words_arrived(tmp_path: Path) -> None:
     run = make_run(tmp_path / "run", arms=ARMS, questions=60, text=planted)
-    shown = render(compare_specs(["run"], tmp_path, draws=200))
+    found = compare_specs(["run"], tmp_path, draws=200)
+    shown = render(found)
+    assert found.to_dict()["arrived"][0]["sentence"] == found.arrived[0].sentence
     page = build_page([load_run(run)])
     for text in (shown, page, claim_page(load_run(run))):
         assert "Did the words arrive?" in text
         assert "glad: the words changed 100 % of the answers, a placebo 100 %" in text
-    assert 'id="style"' in page
+    assert 'id="form"' in page
     assert "apology" in page
 
 
