@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 @click.option("--quality", is_flag=True, help="Score utterances: BLEU, ROUGE-L, Distinct.")
 @judge_options
 @click.option("--yes", is_flag=True, help="Do not ask before spending money.")
-@click.option("--matrix", is_flag=True, help="Print the confusion matrix of every arm.")
+@click.option("--matrix", is_flag=True, help="Print everything and the confusion matrix.")
+@click.option("--verbose", is_flag=True, help="Print every label, reference and test.")
 @click.option("--write-plan", type=click.Path(dir_okay=False), metavar="FILE.json",
               help="Write one arm's strategies as a plan for --method planner.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
@@ -73,6 +74,9 @@ def esc_command(**options: Any) -> None:
             row["ratings"] = asdict(rated)
         plain = {"arms": rows, "differences": [difference_dict(d) for d in differences]}
         click.echo(json.dumps(plain, indent=2))
+        return
+    if not (options["verbose"] or options["matrix"] or quality or ratings):
+        _screen(analyses, differences)
         return
     _print(analyses, options)
     for one, marks in zip(found, quality, strict=False):
@@ -202,6 +206,62 @@ def _confusion(path: Path, options: dict[str, Any]) -> None:
     _references([(path.name, report)], labels)
     for note in report.notes:
         click.echo(f"note: {note}")
+
+
+def _screen(analyses: list[Analysis], differences: list[Difference]) -> None:
+    """At most 25 lines of 80 columns: the arms, what chance would give, the differences in B."""
+    from heartloop.cli._show import cut, table
+    from heartloop.run.preference_bias import notes_of
+
+    several = len({a.of.run for a in analyses}) > 1 or len({a.of.task for a in analyses}) > 1
+    models = len({a.of.model for a in analyses}) > 1
+    rows = [
+        [
+            cut(_name(a, several, models), 28),
+            f"{a.report.items:,}",
+            f"{a.report.unread:,}",
+            f"{100 * a.report.accuracy:.1f}",
+            f"{100 * a.report.macro:.1f}",
+            _interval(a.report.preference.bias, a.report.bias_interval),
+        ]
+        for a in analyses[:SCREEN]
+    ]
+    if any(a.of.practice for a in analyses):
+        click.secho("PRACTICE SET: heartloop's own items; not ESConv.", fg="yellow")
+    click.echo("Q: macro-F1. B: preference bias, 0 where labels are given as often as called for.")
+    heads = ["arm", "items", "unread", "right %", "Q %", "B, 95 % CI"]
+    click.echo(table(heads, rows, right={1, 2, 3, 4}))
+    if len(analyses) > SCREEN:
+        click.echo(f"and {len(analyses) - SCREEN} more arms: --verbose")
+    chance = analyses[0].report.uniform
+    click.echo(
+        f"random labels: Q {100 * chance.macro:.1f} %, "
+        f"B {chance.mean:.2f} [{chance.low:.2f}, {chance.high:.2f}]"
+    )
+    found = [
+        [
+            cut(f"{d.second} − {d.first}", 40),
+            f"{d.bias.bias[0]:+.2f} [{d.bias.bias[1]:.2f}, {d.bias.bias[2]:.2f}]",
+            f"{d.bias.bias[3]:.3f}",
+        ]
+        for d in differences[:DIFFERENCES]
+    ]
+    if found:
+        click.echo(table(["difference in B, paired", "points of B", "p"], found, right={1, 2}))
+    if len(differences) > DIFFERENCES:
+        click.echo(f"and {len(differences) - DIFFERENCES} more: --verbose")
+    if found:
+        click.echo(f"p: bootstrap over conversations, not corrected for {len(differences)} tests")
+    notes = [f"{a.of.arm}: {text}" for a in analyses for text in notes_of(a)]
+    for text in notes[:2]:
+        click.echo("! " + cut(text, 78))
+    if len(notes) > 2:
+        click.echo(f"! and {len(notes) - 2} more notes: --verbose")
+    click.echo("every label, reference and test: --verbose; pictures: heartloop report")
+
+
+SCREEN, DIFFERENCES = 8, 6
+"""Rows of the short tables."""
 
 
 def _print(analyses: list[Analysis], options: dict[str, Any]) -> None:

@@ -14,7 +14,7 @@ from heartloop.errors import HeartloopError, UsageError
 from heartloop.report.across import across, across_blocks, sentence_across
 from heartloop.report.arms import Loaded, load_run
 from heartloop.report.findings import findings
-from heartloop.report.html import bullets, e, explained, note, section, table
+from heartloop.report.html import bullets, e, head_cells, note, section, table
 from heartloop.report.page import document
 from heartloop.report.plain import headline
 from heartloop.report.search import is_search, search_sentence
@@ -25,7 +25,7 @@ from heartloop.run.folder import REPORT, RunFolder, check_target
 from heartloop.run.state import headline as state_headline
 
 FILE = "index.html"
-HEADS = ("run", "model", "date (UTC)", "questions", "verdict", "calls", "tokens")
+HEADS = ("run", "model", "date (UTC)", "questions", "calls", "tokens", "verdict")
 
 
 def write_index(folders: Sequence[RunFolder], output: Path | None = None) -> Path:
@@ -65,10 +65,9 @@ def build_index(runs: Sequence[Loaded], place: Path, unread: Sequence[str] = ())
         title = _title(group)
         links.append((name, title))
         rows = "".join(_row(run, place) for run in group)
-        heads = "".join(f'<th scope="col">{explained(h)}</th>' for h in HEADS)
         listed = (
-            f'<div class="scroll" tabindex="0" role="region" aria-label="{e(title, quote=True)}">'
-            f"<table><thead><tr>{heads}</tr></thead><tbody>{rows}</tbody></table></div>"
+            f'<table class="tracks"><caption>{len(group)} of one claim</caption>'
+            f"<thead><tr>{head_cells(HEADS)}</tr></thead><tbody>{rows}</tbody></table>"
         )
         parts.append(section(name, title, listed, _together(group)))
     if unread:
@@ -127,15 +126,15 @@ def _row(run: Loaded, place: Path) -> str:
         ", ".join(run.manifest["plan"]["models"]),
         str(sessions[0].get("started") or "")[:10],
         f"{sum(t['questions'] for t in run.manifest['tasks']):,}",
-        _verdict(run),
         f"{paid['calls']:,}",
         f"{paid['tokens']['prompt'] + paid['tokens']['completion']:,}",
+        _verdict(run),
     ]
     inner = "".join(
-        f'<td class="words">{e(c)}</td>' if i in (0, 3) else f"<td>{e(c)}</td>"
-        for i, c in enumerate(cells)
+        f'<td data-head="{e(h, quote=True)}">{e(c)}</td>'
+        for h, c in zip(HEADS[1:], cells, strict=True)
     )
-    return f"<tr><td>{name}</td>{inner}</tr>"
+    return f'<tr><th scope="row">{name}</th>{inner}</tr>'
 
 
 def _verdict(run: Loaded) -> str:

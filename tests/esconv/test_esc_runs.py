@@ -142,6 +142,16 @@ def test_the_printed_page_says_what_it_is_and_shows_no_text(workspace: Path, cli
         assert said not in out
 
 
+def test_without_more_it_fits_on_a_screen(workspace: Path, cli: Cli) -> None:
+    code, out, _ = cli("esc", "single", "refine", "--runs", workspace / "runs", "--draws", 50)
+    lines = out.splitlines()
+    assert code == 0
+    assert len(lines) <= 25
+    assert max(map(len, lines)) <= 80
+    assert any(line.startswith("refine:direct_refine") for line in lines)
+    assert any(line.startswith("random labels: Q ") for line in lines)
+
+
 def test_a_task_alone_takes_the_newest_run_that_has_it(workspace: Path, cli: Cli) -> None:
     runs = workspace / "runs"
     _, out, _ = cli("esc", "--task", "esconv/action", "--runs", runs, "--json", "--draws", 50)
@@ -309,7 +319,7 @@ def test_variants_of_the_task_are_paired_by_question(
 
 
 def test_many_unread_predictions_are_said(workspace: Path, cli: Cli) -> None:
-    _, out, _ = cli("esc", "single", "--runs", workspace / "runs")
+    _, out, _ = cli("esc", "--verbose", "single", "--runs", workspace / "runs")
     assert "predictions could not be read: they cost Q and accuracy" in out
 
 
