@@ -228,7 +228,7 @@ def _screen(analyses: list[Analysis], differences: list[Difference]) -> None:
     ]
     if any(a.of.practice for a in analyses):
         click.secho("PRACTICE SET: heartloop's own items; not ESConv.", fg="yellow")
-    click.echo("Q: macro-F1. B: preference bias, 0 where labels are given as often as called for.")
+    click.echo("Q: macro-F1. B: preference bias, 0 where labels come as often as called for.")
     heads = ["arm", "items", "unread", "right %", "Q %", "B, 95 % CI"]
     click.echo(table(heads, rows, right={1, 2, 3, 4}))
     if len(analyses) > SCREEN:
