@@ -65,7 +65,7 @@ def _effects(rows: Sequence[Row], claim: Claim, width: int) -> list[str]:
     }
     words |= {r.arm: _reference(r) for r in rows if not r.treatment}
     word = min(max(len(w) for w in words.values()), 45 if wide else 20)
-    size = width - name - word - 33
+    size = width - name - word - 35
     found = [r.difference for r in rows if r.difference]
     ends = (min([-claim.margin, *(d.low for d in found)]), max([claim.margin, *(
         d.high for d in found)]))  # fmt: skip
