@@ -60,7 +60,7 @@ HALVES = [
 def test_our_providers_keep_the_optional_halves() -> None:
     server = make_model("server/m", ModelOptions(base_urls=("http://127.0.0.1:9/v1",)))
     offered = {half.__name__ for half in HALVES if isinstance(server, half)}
-    assert offered == {half.__name__ for half in HALVES} - {"Checks", "TakesTurns"}
+    assert offered == {half.__name__ for half in HALVES} - {"Checks", "Lasting", "TakesTurns"}
     pocket = make_model("pocket")
     assert [half for half in HALVES if isinstance(pocket, half)] == []
     from heartloop.models.vllm import VllmModel
