@@ -140,3 +140,17 @@ def loopback() -> Iterator[Callable[..., Loopback]]:
     yield start
     for server in servers:
         server.close()
+
+
+@pytest.fixture
+def heartloop() -> Callable[..., None]:
+    """Runs a command in this process, ``heartloop("dose", "RUN", code=2)``, and checks its end."""
+    from heartloop.cli import main
+
+    def run(*arguments: str, code: int = 0) -> None:
+        with pytest.raises(SystemExit) as stop:
+            main(list(arguments))
+            raise SystemExit(0)
+        assert (stop.value.code or 0) == code
+
+    return run

@@ -236,6 +236,8 @@ def _last(summary: Summary, folder: Any, width: int) -> list[str]:
     spent = (
         f"paid: {paid['calls']:,} calls, {amount(tokens)} tokens{cost}, {summary['wall_s']:.0f} s"
     )
+    if "imported" in folder.manifest:
+        spent = f"imported: {paid['calls']:,} answers"
     report = f"report: heartloop report {name}"
     both = f"{spent} · {report}"
     lines = [both] if len(both) <= width else [spent, report]

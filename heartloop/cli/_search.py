@@ -2,23 +2,39 @@
 
 from __future__ import annotations
 
+import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
 
 
-def say_plan(line: str, told: dict[str, Any]) -> str:
+def say_plan(line: str, told: dict[str, Any], *, whole: bool) -> str:
+    """The plan in two lines; all of it with ``--dry-run`` or ``--verbose``."""
     from heartloop.cli._money import dollars_line
+    from heartloop.cli._show import cut, width_now
 
     first, cost = told["searches"][0], told["estimate"]
     dollars = f"; cost: {dollars_line(cost)}" if cost["costs_money"] else ""
+    searches = len(told["searches"])
+    count = f"{searches} searches" if searches > 1 else "1 search"
+    evaluations = sum(s["calls"] for s in told["searches"])
+    if not whole:
+        width = width_now()
+        return "\n".join(
+            cut(part, width)
+            for part in (
+                f"plan  {len(told['arms'])} arms, {told['questions']} questions, {count} · {line}",
+                f"      about {evaluations:,} evaluations, at most {cost['calls_most']:,} calls · "
+                f"finds {100 * first['delta']:.1f} points{dollars}",
+            )
+        )
     most = "no bound" if cost["tokens_most"] is None else f"at most {cost['tokens_most']:,}"
+    names = [*told["arms"][:4], *(["…"] if len(told["arms"]) > 4 else [])]
     lines = [
         line,
-        f"{len(told['arms'])} arms ({', '.join(told['arms'][:4])}, …), "
-        f"{told['questions']} questions, {len(told['searches'])} search(es)",
-        f"about {sum(s['calls'] for s in told['searches']):,} evaluations; the last arm is left "
+        f"{len(told['arms'])} arms ({', '.join(names)}), {told['questions']} questions, {count}",
+        f"about {evaluations:,} evaluations; the last arm is left "
         f"after {first['looks'][-1][0]} questions, {first['held_out']} are held out",
         f"at most {cost['calls_most']:,} calls, about {cost['tokens']:,} tokens ({most}){dollars}",
         f"finds a difference of {100 * first['delta']:.1f} points with probability "
@@ -39,10 +55,74 @@ def progress(client: Any, done: int) -> None:
         )
 
 
+PROMPT = 5  # lines of the prompt to paste
+SEVERAL = 12  # searches of which a line each is shown
+
+
+def say_short(found: dict[str, Any], folder: Any, prepared: Any, *, quiet: bool) -> str:
+    """The answer and where the rest is, on one screen; ``quiet``: the answer alone."""
+    from heartloop.cli._show import cut, width_now
+    from heartloop.optimize.answer import lines_of
+
+    width, plan = width_now(), prepared.plan
+    answers = found["answers"]
+    lines: list[str] = []
+    if len(answers) == 1:
+        ((task, answer),) = answers.items()
+        tasks = ", ".join(plan.tasks) if task == "all" else task
+        told = lines_of(answer, f"{tasks} with {plan.models[0]}", private=prepared.private)
+        at = next((i for i, line in enumerate(told) if line.startswith("  prompt:")), len(told))
+        lines += [part for line in told[:at] for part in _folded(line, width)]
+        prompt = [line for line in told[at:] if line.strip()]
+        lines += [
+            line if len(line) <= width else line[: width - 1] + "…" for line in prompt[:PROMPT]
+        ]
+        if len(prompt) > PROMPT:
+            lines.append("  … the whole prompt: --verbose")
+    else:
+        for task, answer in list(answers.items())[:SEVERAL]:
+            effect = answer["effect"]
+            gain = (
+                f"{100 * effect['difference']:+.1f} [{100 * effect['low']:+.1f}, "
+                f"{100 * effect['high']:+.1f}]"
+            )
+            said = f"use {answer['use']}" if answer["use"] else f"none (best {answer['leader']})"
+            lines.append(cut(f"{task}: {said} {gain}", width))
+        if len(answers) > SEVERAL:
+            lines.append(f"and {len(answers) - SEVERAL} more searches: --verbose")
+    if quiet:
+        return "\n".join(lines)
+    if found["stopped"]:
+        lines += _folded(f"stopped: {found['stopped']}", width)
+        lines.append(f"go on: heartloop optimize --resume {folder.path}")
+    for task, card in list(found["cards"].items())[:1]:
+        lines.append(f"card: {card}")
+        lines.append(f"to use it: {', '.join(found['exports'][task])} in {folder.path / 'use'}")
+        lines += _folded(_confirm(card, folder, prepared), width)
+    lines.append(cut(f"all of them: {_every(plan)}", width))
+    calls = sum(result["paid_calls"] for result in found["searches"].values())
+    tokens = sum(result["paid_tokens"] for result in found["searches"].values())
+    lines.append(f"paid: {calls:,} calls, {tokens:,} tokens · ranking: --verbose, report")
+    lines.append(f"report: heartloop report {folder.path}")
+    return "\n".join(lines)
+
+
+def _folded(line: str, width: int) -> list[str]:
+    """A line within the width, its rest under its text."""
+    return textwrap.wrap(
+        line,
+        width,
+        subsequent_indent=" " * 10 if line.startswith("  ") else "  ",
+        drop_whitespace=True,
+        break_on_hyphens=False,
+        break_long_words=False,
+    )
+
+
 def say(found: dict[str, Any], folder: Any, prepared: Any) -> str:
     """The result for people: the answer first, then what it rests on."""
     from heartloop.cli._show import table
-    from heartloop.optimize.answer import lines_of, other_command
+    from heartloop.optimize.answer import OTHER_TEST, lines_of
 
     lines: list[str] = []
     plan = prepared.plan
@@ -95,12 +175,19 @@ def say(found: dict[str, Any], folder: Any, prepared: Any) -> str:
             f"stopped: {found['stopped']}",
             f"go on: heartloop optimize --resume {folder.path}",
         ]
+    lines += [f"{_every(plan)} {OTHER_TEST}"]
+    lines += [f"run:    {folder.path}", f"report: heartloop report {folder.path}"]
+    return "\n".join(lines).rstrip()
+
+
+def _every(plan: Any) -> str:
+    """The command that tests every stimulus of a search."""
     said = [s for arm in plan.arms if arm.role == "treatment" for s in arm.stimuli]
     names = dict.fromkeys(s.name for s in said if s.set != "own")
     sets = dict.fromkeys(s.set for s in said if s.set != "own")
-    lines += [other_command(plan.tasks, ",".join(names if len(names) <= 4 else sets) or None)]
-    lines += [f"run:    {folder.path}", f"report: heartloop report {folder.path}"]
-    return "\n".join(lines).rstrip()
+    stimuli = ",".join(names if len(names) <= 4 else sets)
+    asked = f"heartloop run --task {','.join(plan.tasks)}"
+    return f"{asked} --stimuli {stimuli}" if stimuli else asked
 
 
 def _confirm(card: str, folder: Any, prepared: Any) -> str:

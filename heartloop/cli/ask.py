@@ -180,6 +180,8 @@ def _units(flags: Mapping[str, Any]) -> tuple[Any, list[Any]]:
     text = flags["text"]
     if (text is None) == (not flags["task"] and not flags["plan"]):
         raise UsageError('give a question ("What is 3 + 4?") or --task')
+    if text is not None and not text.strip():
+        raise UsageError("the question is empty")
     groups = (ARMS, SAMPLING, SERVER, LAUNCH, MONEY, REUSE, STOPPING, OUTPUT)
     given = {**defaults(*groups), **flags}
     if text is None:

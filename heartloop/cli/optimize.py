@@ -132,7 +132,7 @@ def optimize_command(**flags: Any) -> int:
     from heartloop.cli._config import runs_folder
     from heartloop.cli._live import say_what_loads
     from heartloop.cli._money import confirm_cost
-    from heartloop.cli._search import progress, say, say_plan
+    from heartloop.cli._search import progress, say, say_plan, say_short
     from heartloop.errors import UsageError
     from heartloop.optimize.answer import answers_of
     from heartloop.optimize.budget import check_budget, cost_of, plans_of
@@ -141,7 +141,8 @@ def optimize_command(**flags: Any) -> int:
     from heartloop.optimize.search import search
     from heartloop.run.folder import find_folder, new_folder
 
-    quiet = flags["as_json"]
+    as_json, verbose = flags["as_json"], flags["verbose"]
+    silent = as_json or flags["quiet"]
     resumed = None
     if flags["resumed"]:
         resumed = find_folder(flags["resumed"], runs_folder(flags["runs"]), search=True)
@@ -157,17 +158,17 @@ def optimize_command(**flags: Any) -> int:
         check_budget(prepared, options, plans)
     told = {**_planned(prepared, plans), "estimate": cost}
     if flags["dry_run"]:
-        click.echo(json.dumps(told, indent=2) if quiet else say_plan(line, told))
+        click.echo(json.dumps(told, indent=2) if as_json else say_plan(line, told, whole=True))
         return 0
-    if not quiet:
-        click.echo(say_plan(line, told), err=True)
+    if not silent:
+        click.echo(say_plan(line, told, whole=verbose), err=True)
     confirm_cost(cost, flags["yes"], "this search")
     plan = prepared.plan
     label = f"search_{plan.tasks[0] if len(plan.tasks) == 1 else 'tasks'}_{plan.models[0]}"
     folder = resumed or new_folder(
         runs_folder(flags["runs"]), flags["name"], label, private=prepared.private
     )
-    if not quiet:
+    if not silent:
         say_what_loads(plan.models)
     found, arms = asyncio.run(
         search(
@@ -176,7 +177,7 @@ def optimize_command(**flags: Any) -> int:
             options,
             **more,
             command=shlex.join(["heartloop", *sys.argv[1:]]),
-            progress=progress if sys.stderr.isatty() and not quiet else None,
+            progress=progress if sys.stderr.isatty() and not silent else None,
             as_begun=flags["as_begun"],
         )
     )
@@ -195,10 +196,12 @@ def optimize_command(**flags: Any) -> int:
             place = folder.path / "use" / name
             exports[task] = write_exports(place, name, chosen, plan.models[0], question, url)
     found.update(cards=cards, exports=exports, answers=answers_of(prepared, folder, found, arms))
-    if quiet:
+    if as_json:
         click.echo(json.dumps(found, indent=2, default=str))
-    else:
+    elif verbose:
         click.echo(say(found, folder, prepared))
+    else:
+        click.echo(say_short(found, folder, prepared, quiet=flags["quiet"]))
     return 3 if found["stopped"] else 0
 
 

@@ -25,7 +25,7 @@ def _library() -> Any:
         import inspect_ai
         import inspect_ai.log
     except ImportError as error:
-        raise UsageError(absent_part("Inspect's logs", "inspect_ai", "inspect")) from error
+        raise UsageError(absent_part("a log of Inspect", "inspect_ai", "inspect")) from error
     return inspect_ai
 
 

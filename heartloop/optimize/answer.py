@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -262,11 +262,9 @@ def _points(share: float) -> str:
     return f"{100 * share:+.1f}".replace("-", "−")
 
 
-def other_command(tasks: Sequence[str], stimuli: str | None) -> str:
-    """What `heartloop run` on the same data tests that a search does not."""
-    asked = f"heartloop run --task {','.join(tasks)}" + (f" --stimuli {stimuli}" if stimuli else "")
-    return (
-        f"{asked} tests every one of them on all questions, against the plain prompt and placebos, "
-        "corrected for all (Holm); a search tests the one it picked, once, on questions kept back. "
-        "On the same questions the two may differ: by power, not by data"
-    )
+OTHER_TEST = (
+    "tests every one of them on all questions, against the plain prompt and placebos, corrected "
+    "for all (Holm); a search tests the one it picked, once, on questions kept back. On the same "
+    "questions the two may differ: by power, not by data"
+)
+"""What `heartloop run` on the same data tests that a search does not."""

@@ -60,6 +60,8 @@ def run_state(folder: RunFolder, each: Callable[[dict[str, Any]], None] | None =
             f"{unsupported} verdicts rest on calls that {CALLS} does not hold; "
             f"{REPAIR} {folder.path}",
         )
+    if "imported" in manifest and not (folder.path / VERDICTS).exists():
+        return state("damaged", "its import was not finished; delete the folder and import again")
     if calls.answered and not (folder.path / VERDICTS).exists():
         return state("damaged", f"{VERDICTS} is absent; heartloop score {folder.path}")
     if done >= total:

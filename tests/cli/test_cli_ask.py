@@ -112,3 +112,8 @@ def test_what_cannot_be_shown_is_refused_in_a_line(
     assert ended.value.code == 2
     error = capsys.readouterr().err.strip().splitlines()[-1]
     assert words in error
+
+
+def test_an_empty_question_is_refused(heartloop, capsys):
+    heartloop("ask", " ", "--model", "pocket", code=2)
+    assert "the question is empty" in capsys.readouterr().err

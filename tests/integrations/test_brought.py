@@ -152,6 +152,15 @@ def test_scores_of_other_tools():
         score_of("good", "here")
 
 
+def test_an_import_that_was_killed_says_how_to_go_on(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    lm_eval_folder(tmp_path / "a", [sample_line(n, True) for n in range(3)])
+    assert command("import", "lm-eval", "a", "--name", "r") == 0
+    (tmp_path / "runs/r/verdicts.jsonl").unlink()
+    command("status", "r")
+    assert "its import was not finished; delete the folder" in capsys.readouterr().out
+
+
 def sample(**fields):
     return Sample(
         **{"task": "t", "question": "q", "model": "m", "arm": "a", "score": 1.0, **fields}

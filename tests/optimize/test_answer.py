@@ -102,10 +102,29 @@ def test_a_plan_fits_its_questions_and_looks_where_the_race_looks(
         assert plan == whole
 
 
+@pytest.mark.parametrize(
+    "flags", [("--stimuli", "app,emotionprompt,negativeprompt"), ("--stimuli", "app:A2,app:A3")]
+)
+def test_a_search_fits_on_a_screen(loopback: Any, mine: Path, flags: tuple[str, ...]) -> None:
+    done = optimize(loopback(careful).url, *flags, "--name", "s")
+    lines = done.output.splitlines()
+    assert len(lines) <= 25 and max(map(len, lines)) <= 80, done.output
+    assert any("ANSWER: " in line for line in lines) and lines[-1].startswith("report: ")
+    assert any(line.startswith("all of them: heartloop run --task mine.csv") for line in lines)
+
+
 def test_the_answer_has_words_gain_claim_cost_and_prompt(loopback: Any, mine: Path) -> None:
     server = loopback(careful)
     done = optimize(
-        server.url, "--stimuli", "app", "--name", "s", "--prices", "prices.yaml", "--yes"
+        server.url,
+        "--stimuli",
+        "app",
+        "--name",
+        "s",
+        "--prices",
+        "prices.yaml",
+        "--yes",
+        "--verbose",
     )
     shown = done.stdout
     assert "ANSWER: use app:A1 (mine.csv with server/m)." in shown

@@ -201,7 +201,7 @@ def test_the_plan_is_shown_without_a_call(place, server, capsys):
 def test_the_table_says_what_is_biased_and_what_is_not(place, server, capsys):
     arguments = [word for word in command(server({EP08: 0.2}), "--name", "t") if word != "--json"]
     with pytest.raises(SystemExit):
-        main(arguments)
+        main([*arguments, "--verbose"])
     out = capsys.readouterr().out
     assert "biased upwards" in out and "the search never used" in out
     assert "ANSWER: use emotionprompt:EP08" in out and "card: " in out
