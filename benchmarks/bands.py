@@ -40,7 +40,7 @@ def main() -> None:
         for trial in range(tables):
             differences = draw(rng, (ARMS, questions)) - draw(rng, (1, questions))
             wrong += any(b.apart for b in bands(differences, unit=unit, flips=500, seed=trial))
-        print(f"{name}: {100 * wrong / tables:.1f} %")  # noqa: T201
+        print(f"{name}: {100 * wrong / tables:.1f} %")
 
 
 if __name__ == "__main__":

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,13 +83,47 @@ def prepare(plan: Plan, *, download: bool = True) -> Prepared:
     return prepared
 
 
+def planned_data(
+    card: TaskCard,
+    plan: Plan,
+    asked: Sequence[Mapping[str, Collection[str]]],
+    *,
+    download: bool,
+) -> TaskData:
+    """The questions of a task that a plan asks.
+
+    Args:
+        card: of the task.
+        plan: names data folder, limit, sample and demonstrations.
+        asked: for each run of ``exclude_questions``, the ids that it asked, by task.
+        download: fetch what is not at hand.
+
+    Raises:
+        DataError: the data are not there or not readable.
+    """
+    from heartloop.data import load_data
+
+    return load_data(
+        card,
+        data_dir=plan.data_dir,
+        practice=plan.practice,
+        limit=plan.limit,
+        sample=plan.sample,
+        shots=plan.shots,
+        shots_seed=plan.shots_seed,
+        exclude=frozenset().union(*(found.get(card.name, ()) for found in asked)),
+        shots_as=plan.shots_as,
+        download=download,
+    )
+
+
 def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:
     """Cards, data and graders of every task of a plan.
 
     Raises:
         UsageError: a card or data set that cannot be used, or a mode that does not fit.
     """
-    from heartloop.data import load_data, resolve_tasks
+    from heartloop.data import resolve_tasks
 
     model_options(plan)  # what cannot be used is refused before anything is written
 
@@ -101,18 +135,7 @@ def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:
         if card.name in names:
             continue
         names.add(card.name)
-        data = load_data(
-            card,
-            data_dir=plan.data_dir,
-            practice=plan.practice,
-            limit=plan.limit,
-            sample=plan.sample,
-            shots=plan.shots,
-            shots_seed=plan.shots_seed,
-            exclude=frozenset().union(*(found.get(card.name, ()) for found in asked)),
-            shots_as=plan.shots_as,
-            download=download,
-        )
+        data = planned_data(card, plan, asked, download=download)
         card = data.card  # its verifier is settled, where the data decide it
         if not data.questions:
             raise UsageError(f"task {card.name}: no question is left to ask; raise --limit")

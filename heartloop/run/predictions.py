@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,10 +14,11 @@ from heartloop.analysis.preference import STAGES, conversation_confusions
 from heartloop.cards import TaskCard, load_verifier
 from heartloop.data import TaskData
 from heartloop.errors import UsageError
+from heartloop.run.claim import asked_questions
 from heartloop.run.folder import MANIFEST, VERDICTS, RunFolder
 from heartloop.run.layout import Manifest
-from heartloop.run.load import question_hash
-from heartloop.run.plan import plan_from_dict
+from heartloop.run.load import planned_data, question_hash
+from heartloop.run.plan import recorded_plan
 from heartloop.run.summary import planned_rounds
 from heartloop.run.verdicts import read_traces
 from heartloop.types import Gold, Question
@@ -111,7 +114,7 @@ def load_predictions(
         UsageError: no label task, no finished question, or data that are not those of the run.
     """
     manifest = folder.manifest
-    plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
+    plan = recorded_plan(manifest, str(folder.path / MANIFEST))
     data = run_data(folder, task=task, data_dir=data_dir)
     tasks = {t.name: t for t in _label_tasks(manifest, plan.verifier, data)}
     arms = {arm["name"]: arm for arm in manifest["plan"]["arms"]}
@@ -237,29 +240,20 @@ def run_data(
     Raises:
         UsageError: no such task, or data that are not those of the run.
     """
-    from heartloop.data import load_data, resolve_tasks
+    from heartloop.data import resolve_tasks
 
     manifest = folder.manifest
-    plan = plan_from_dict(manifest["plan"], str(folder.path / MANIFEST))
+    plan = recorded_plan(manifest, str(folder.path / MANIFEST))
     facts = {t["task"]: t for t in manifest["tasks"]}
     wanted = [n for n in facts if task is None or n == task or facts[n]["suite"] == task]
     if not wanted:
         raise UsageError(f"{folder.path}: has no task {task!r}; it has {', '.join(facts)}")
-    place = data_dir or plan.data_dir
-    cards = {c.name: c for c in resolve_tasks(",".join(plan.tasks), data_dir=place)}
+    plan = dataclasses.replace(plan, data_dir=data_dir or plan.data_dir)
+    asked = [asked_questions(Path(run)) for run in plan.exclude_questions]
+    cards = {c.name: c for c in resolve_tasks(",".join(plan.tasks), data_dir=plan.data_dir)}
     found = {}
     for name in wanted:
-        loaded = load_data(
-            cards[name],
-            data_dir=place,
-            practice=plan.practice,
-            limit=plan.limit,
-            sample=plan.sample,
-            shots=plan.shots,
-            shots_seed=plan.shots_seed,
-            shots_as=plan.shots_as,
-            download=False,  # reading a run must not fetch anything
-        )
+        loaded = planned_data(cards[name], plan, asked, download=False)  # nothing is fetched
         if question_hash([q.id for q in loaded.questions]) != facts[name]["question_ids_sha256"]:
             raise UsageError(
                 f"{folder.path}: the questions of {name} are not those that the run asked "

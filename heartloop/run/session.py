@@ -304,6 +304,7 @@ def _stop_on_signals(client: Client, active: bool) -> Iterator[None]:
 
     handled = []
     for number in (signal.SIGINT, signal.SIGTERM):
+        # Outside the main thread, and on some platforms, a loop takes no signals.
         with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(number, on_signal)
             handled.append(number)

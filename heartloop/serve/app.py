@@ -20,6 +20,7 @@ from aiohttp import web
 from heartloop.calls import Client, Journal, Patience, Retry
 from heartloop.calls.unkept import Unkept
 from heartloop.errors import HeartloopError, UsageError
+from heartloop.methods.recorder import gather
 from heartloop.run.free import Way, answer_freely
 from heartloop.run.load import Prepared
 from heartloop.run.plan import Plan
@@ -194,16 +195,7 @@ class App:
                 given_seed=given,
             )
 
-        if chat.n == 1:
-            return [await one(0)]
-        tasks = [asyncio.ensure_future(one(number)) for number in range(chat.n)]
-        try:
-            return list(await asyncio.gather(*tasks))
-        except BaseException:
-            for task in tasks:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-            raise
+        return await gather([one(number) for number in range(chat.n)])
 
     async def _stream(self, request: web.Request, chat: Chat, way: Way) -> web.StreamResponse:
         """An answer as events. It is sent when it is whole; until then the stream is kept open."""
@@ -337,6 +329,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     handled = []
     for number in (signal.SIGINT, signal.SIGTERM):
+        # Outside the main thread, and on some platforms, a loop takes no signals.
         with contextlib.suppress(NotImplementedError, ValueError, RuntimeError):
             loop.add_signal_handler(number, over.set)
             handled.append(number)

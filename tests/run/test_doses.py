@@ -11,19 +11,11 @@ import numpy as np
 import pytest
 
 from heartloop.cards import load_stimuli
-from heartloop.cli import main
 from heartloop.style.affect import vad
 from heartloop.style.toxic import toxic_words
 
 HINTS = [json.loads(x) for x in Path("tasks/hints.jsonl").read_text().splitlines()]
 FAMILY = load_stimuli("intensity").stimuli
-
-
-def heartloop(*arguments: str, code: int = 0) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-        raise SystemExit(0)
-    assert (stop.value.code or 0) == code
 
 
 def planted(body: dict[str, Any]) -> str:
@@ -38,7 +30,7 @@ def planted(body: dict[str, Any]) -> str:
     return f"{abuse}Answer: {row['proposed'] if hinted else row['answer']}"
 
 
-def test_planted_slopes_are_found_and_no_others(loopback, tmp_path, capsys) -> None:
+def test_planted_slopes_are_found_and_no_others(heartloop, loopback, tmp_path, capsys) -> None:
     heartloop(
         "run", "--task", "hints", "--stimuli", "intensity", "--method", "single", "--controls",
         "lean", "--model", "server/m", "--base-url", loopback(planted).url, "--yes", "--runs",
@@ -65,17 +57,6 @@ def test_planted_slopes_are_found_and_no_others(loopback, tmp_path, capsys) -> N
     assert "rises" in shown and "falls" in shown and "open" in shown
     heartloop("report", "g", "--runs", str(tmp_path))
     assert '<section id="dose">' in (tmp_path / "g" / "report.html").read_text()
-
-
-def test_a_run_without_a_graded_family_is_told_so(loopback, tmp_path, capsys) -> None:
-    (tmp_path / "qa.csv").write_text("question,answer\nTwo?,2\n")
-    heartloop(
-        "run", "--task", str(tmp_path / "qa.csv"), "--method", "single", "--model", "server/m",
-        "--base-url", loopback(lambda body: "2").url, "--yes", "--runs", str(tmp_path), "--name",
-        "plain",
-    )  # fmt: skip
-    heartloop("dose", "plain", "--runs", str(tmp_path), code=2)
-    assert "--stimuli intensity" in capsys.readouterr().err
 
 
 def test_the_family_is_graded_and_matched_in_length() -> None:

@@ -11,17 +11,9 @@ from typing import Any
 
 import pytest
 
-from heartloop.cli import main
 from heartloop.run.framed import folded, stated_confidence
 
 STORIES = [json.loads(x) for x in Path("tasks/decisions.jsonl").read_text().splitlines()]
-
-
-def heartloop(*arguments: str, code: int = 0) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-        raise SystemExit(0)
-    assert (stop.value.code or 0) == code
 
 
 def planted(pull: float) -> Any:
@@ -38,23 +30,25 @@ def planted(pull: float) -> Any:
     return reply
 
 
-def run(tmp_path: Path, url: str, name: str) -> None:
+def run(heartloop: Any, tmp_path: Path, url: str, name: str) -> None:
     heartloop(
         "run", "--task", "decisions", "--method", "single", "--model", "server/m", "--base-url",
         url, "--seeds", "0,1", "--yes", "--runs", str(tmp_path), "--name", name,
     )  # fmt: skip
 
 
-def frames_of(tmp_path: Path, name: str, capsys: Any) -> dict[str, Any]:
+def frames_of(heartloop: Any, tmp_path: Path, name: str, capsys: Any) -> dict[str, Any]:
     capsys.readouterr()
     heartloop("frames", name, "--runs", str(tmp_path), "--json")
     (arm,) = json.loads(capsys.readouterr().out)["arms"]
     return arm
 
 
-def test_a_planted_pull_is_found_and_nothing_where_none_is(loopback, tmp_path, capsys) -> None:
-    run(tmp_path, loopback(planted(0.6)).url, "pulled")
-    arm = frames_of(tmp_path, "pulled", capsys)
+def test_a_planted_pull_is_found_and_nothing_where_none_is(
+    heartloop, loopback, tmp_path, capsys
+) -> None:
+    run(heartloop, tmp_path, loopback(planted(0.6)).url, "pulled")
+    arm = frames_of(heartloop, tmp_path, "pulled", capsys)
     by = {frame["frame"]: frame for frame in arm["frames"]}
     said: dict[str, list[bool]] = {"neutral": [], "sympathy": []}
     for line in (tmp_path / "pulled" / "calls.jsonl").read_text().splitlines():
@@ -79,17 +73,6 @@ def test_a_planted_pull_is_found_and_nothing_where_none_is(loopback, tmp_path, c
     page = (tmp_path / "pulled" / "report.html").read_text()
     assert '<section id="frames">' in page and "sympathy (law)" in page
     assert "base story" in shown and "sympathy (law)" in shown and "moved" in shown
-
-
-def test_runs_without_frames_are_told_so_in_one_line(loopback, tmp_path, capsys) -> None:
-    (tmp_path / "qa.csv").write_text("question,answer\nTwo?,2\n")
-    heartloop(
-        "run", "--task", str(tmp_path / "qa.csv"), "--method", "single", "--model", "server/m",
-        "--base-url", loopback(lambda body: "2").url, "--yes", "--runs", str(tmp_path), "--name",
-        "plain",
-    )  # fmt: skip
-    heartloop("frames", "plain", "--runs", str(tmp_path), code=2)
-    assert "none of its tasks asks its items in frames" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -9,16 +9,7 @@ from typing import Any
 
 import pytest
 
-from heartloop.cli import main
 from heartloop.style.affect import vad
-
-
-def heartloop(*arguments: str, code: int = 0) -> None:
-    with pytest.raises(SystemExit) as stop:
-        main(list(arguments))
-        raise SystemExit(0)
-    assert (stop.value.code or 0) == code
-
 
 PLAN = """
 task: state25
@@ -40,7 +31,9 @@ def feels(body: dict[str, Any]) -> str:
     return "I am sad with you." if float(told[1]) < 0 else "I am glad with you."
 
 
-def test_planted_hysteresis_is_found_in_states_and_answers(loopback, tmp_path, capsys) -> None:
+def test_planted_hysteresis_is_found_in_states_and_answers(
+    heartloop, loopback, tmp_path, capsys
+) -> None:
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN.format(url=loopback(feels).url))
     heartloop("run", "--plan", str(plan), "--yes", "--runs", str(tmp_path), "--name", "d")
@@ -72,18 +65,7 @@ def test_planted_hysteresis_is_found_in_states_and_answers(loopback, tmp_path, c
     assert '<section id="mood">' in page and "The state by turn" in page
 
 
-def test_a_run_without_dialogues_is_told_so(loopback, tmp_path, capsys) -> None:
-    (tmp_path / "qa.csv").write_text("question,answer\nTwo?,2\n")
-    heartloop(
-        "run", "--task", str(tmp_path / "qa.csv"), "--method", "single", "--model", "server/m",
-        "--base-url", loopback(lambda body: "2").url, "--yes", "--runs", str(tmp_path), "--name",
-        "plain",
-    )  # fmt: skip
-    heartloop("trajectory", "plain", "--runs", str(tmp_path), code=2)
-    assert "no arm of it is a dialogue" in capsys.readouterr().err
-
-
-def test_boundary_answers_are_read_by_their_patterns(loopback, tmp_path) -> None:
+def test_boundary_answers_are_read_by_their_patterns(heartloop, loopback, tmp_path) -> None:
     def says(body: dict[str, Any]) -> str:
         asked = body["messages"][-1]["content"]
         return "I can't do that." if "love" in asked else "Of course, darling!"

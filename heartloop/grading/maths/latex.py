@@ -463,8 +463,10 @@ class Parser:
             return self.node("fun", "abs", tree)
         raise Unreadable(f"{value!r} is not understood")
 
+    # The commands are in a module of their own, whose `latex_commands.Reader` is the one that is
+    # made: grammar and commands need each other.
     def _command(self, value: str) -> Node:
-        raise NotImplementedError  # see `latex_commands.Reader`
+        raise NotImplementedError
 
     def _function(self, name: str) -> Node:
         raise NotImplementedError
