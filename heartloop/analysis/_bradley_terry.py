@@ -106,8 +106,9 @@ def preference_scores(confusion: ArrayLike, iterations: int = ITERATIONS) -> Flo
     with np.errstate(divide="ignore", invalid="ignore"):
         for _ in range(iterations):
             pair = p[..., :, None] + p[..., None, :]
-            won = np.where(pair > 0, w * p[..., None, :] / pair, 0.0).sum(axis=-1)
-            lost = np.where(pair > 0, w / pair, 0.0).sum(axis=-2)
+            each = w / np.where(pair > 0, pair, np.inf)
+            won = (each @ p[..., None])[..., 0]
+            lost = each.sum(axis=-2)
             step = np.where(lost > 0, won / lost, p)
             p = np.where(inside, step, 1.0)
             used = inside & (p > 0)

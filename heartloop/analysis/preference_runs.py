@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +14,7 @@ from heartloop.analysis._bradley_terry import (
     preference_scores,
     scores,
 )
-from heartloop.analysis._special import norm_ppf, norm_sf
+from heartloop.analysis._special import t_cdf, t_ppf
 from heartloop.analysis.preference import pearson, resample_confusions
 
 
@@ -128,8 +129,10 @@ def bias_contrasts(
 ) -> list[BiasContrast]:
     """Contrasts of several arms over the same conversations.
 
-    Conversations are resampled, all arms together. Interval and p-value are those of a normal
-    with the bootstrap's standard error: percentiles of as many draws cannot reach small levels.
+    Conversations are resampled, all arms together. Interval and p-value are those of Student's t
+    with the bootstrap's standard error and G - 1 degrees of freedom, G conversations: percentiles
+    of as many draws cannot reach small levels. The error is scaled by √(G / (G - 1)), because the
+    variance of a resample of G divides by G (Efron & Tibshirani 1993, section 5.3).
 
     Args:
         arms: confusions by conversation, shape (arms, conversations, K + 1, K).
@@ -137,18 +140,25 @@ def bias_contrasts(
         level: coverage of the intervals over all contrasts.
         draws: bootstrap resamples.
         seed: of the resampling.
+
+    Raises:
+        ValueError: fewer than two conversations.
     """
     tables, w = np.asarray(arms, dtype=float), np.atleast_2d(np.asarray(weights, dtype=float))
+    talks = tables.shape[1]
+    if talks < 2:
+        raise ValueError("one conversation has no spread: two at least are needed")
     point = w @ _figures(tables.sum(axis=1))
     drawn = np.stack([_figures(resample_confusions(table, draws, seed)) for table in tables])
     error = np.einsum("ca,adf->cdf", w, drawn).std(axis=1, ddof=1)
-    z = norm_ppf(1 - (1 - level) / (2 * len(w)))
+    error *= math.sqrt(talks / (talks - 1))
+    t = t_ppf(1 - (1 - level) / (2 * len(w)), talks - 1)
     out = []
     for estimates, errors in zip(point, error, strict=True):
         parts = []
         for value, se in zip(estimates.tolist(), errors.tolist(), strict=True):
-            p = 2 * norm_sf(abs(value) / se) if se > 1e-9 else float(value == 0)
-            parts.append((value, value - z * se, value + z * se, p))
+            p = 2 * t_cdf(-abs(value) / se, talks - 1) if se > 1e-9 else float(value == 0)
+            parts.append((value, value - t * se, value + t * se, p))
         out.append(BiasContrast(*parts))
     return out
 

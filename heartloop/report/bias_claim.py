@@ -100,6 +100,8 @@ def bias_findings(
     tables, items = _tables([mine[a] for a in arms])
     if items == 0:
         return BiasFindings({}, 0, 0, (), "the arms share no answered question")
+    if tables.shape[1] < 2:
+        return BiasFindings({}, items, 1, (), "one conversation has no spread: ask two at least")
     rows = [*wanted, *(placebo[c.arm] for c in wanted if c.arm in placebo)]
     weights = np.zeros((len(rows), len(arms)))
     for i, c in enumerate(rows):

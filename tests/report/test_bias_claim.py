@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import dataclasses
+
 import numpy as np
 
+from heartloop.analysis.preference_runs import bias_contrasts
 from heartloop.report.bias_claim import BiasFindings, bias_findings, bias_sentence
 from heartloop.run.claim import BIAS_METRIC, claim_of
 from heartloop.run.predictions import Predictions
@@ -60,3 +63,23 @@ def test_nothing_planted_is_not_told_apart() -> None:
     text = bias_sentence(_find())
     assert text.startswith("preference bias not told apart from the plain prompt (none: B 0.")
     assert "less bias" not in text and "more bias" not in text
+
+
+def test_one_conversation_says_nothing() -> None:
+    one = np.array(["c"] * 900)
+    rates = {"none": 0.1, "P1": 0.1, "P2": 0.1, "S0": 0.6, "S1": 0.1, "S2": 0.1}
+    arms = [_arm(name, rate, i) for i, (name, rate) in enumerate(rates.items())]
+    found = [dataclasses.replace(arm, conversations=one) for arm in arms]
+    said = bias_findings(found, CLAIM, "t", "m", draws=50)
+    assert bias_sentence(said) == "no conclusion: one conversation has no spread: ask two at least"
+
+
+def test_a_word_on_few_conversations_is_wrong_no_more_often_than_said() -> None:
+    """Twelve conversations, no effect: the normal's quantile would miss 0 twice as often."""
+    rng = np.random.default_rng(4)
+    missed = 0
+    for seed in range(300):
+        tables = rng.multinomial(9, [0.3, 0.1, 0.1, 0.5], (2, 12)).reshape(2, 12, 2, 2)
+        (found,) = bias_contrasts(tables, [[1, -1]], draws=200, seed=seed)
+        missed += not found.macro[1] <= 0 <= found.macro[2]
+    assert missed <= 300 * 0.05 + 2 * (300 * 0.05 * 0.95) ** 0.5
