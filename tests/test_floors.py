@@ -137,3 +137,23 @@ def test_help_loads_click_and_no_command() -> None:
 def test_commands_do_not_load_what_they_may_not_need(module: str) -> None:
     heavy = {"litellm", "datasets", "evaluate", "torch", "dspy", "scipy", "matplotlib", "ray"}
     assert not heavy & loaded_by(f"import {module}")
+
+
+def test_the_first_request_waits_for_no_statistics(tmp_path: Path) -> None:
+    (tmp_path / "t.jsonl").write_text('{"question": "1+1?", "answer": "2"}\n')
+    run = ["run", "--task", "t.jsonl", "--method", "single", "--controls", "none", "--json"]
+    server = ["--model", "server/m", "--base-url", "http://127.0.0.1:9/v1", "--yes"]
+    loaded = loaded_by(
+        "import os, sys\n"
+        f"os.chdir({str(tmp_path)!r})\n"
+        "from heartloop.models.http import HttpModel\n"
+        "async def complete(self, request):\n"
+        "    import json\n"
+        "    print(json.dumps(sorted(sys.modules)), flush=True)\n"
+        "    os._exit(0)\n"
+        "HttpModel.complete = complete\n"
+        "from heartloop.cli import main\n"
+        f"main({run + server!r})"
+    )
+    late = {"numpy", "rich", "sympy", "heartloop.report.findings", "heartloop.style.rules"}
+    assert not late & loaded

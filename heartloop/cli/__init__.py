@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import importlib
 import os
 import sys
@@ -109,6 +110,8 @@ def main(argv: list[str] | None = None) -> Any:
     """Run the command line; deliberate errors become one line and an exit code."""
     from heartloop.cli._terminal import shown_streams
 
+    # What is loaded forms no cycles: walking through it again and again took a sixth of the time.
+    gc.set_threshold(50_000, 20, 50)
     # Progress bars of libraries draw with control characters.
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"):
         os.environ.setdefault(name, "1")

@@ -60,14 +60,3 @@ def refuse_repeats(command: click.Command, ctx: click.Context, args: list[str]) 
             name = max(param.opts, key=len)
             raise click.UsageError(f"{name} takes one value and was given twice", inner)
         seen.add(param)
-
-
-def collect_rarely() -> None:
-    """Spare the loaded questions the garbage collector: nothing of them forms cycles.
-
-    Walking through them again and again took a seventh of the time of a run.
-    """
-    import gc
-
-    gc.freeze()
-    gc.set_threshold(50_000, 20, 50)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
+import gc
 import shlex
 import sys
-from typing import Any
+from collections.abc import Collection
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -29,6 +31,9 @@ from heartloop.cli._flags import (
     VERBOSITY,
     WHAT,
 )
+
+if TYPE_CHECKING:
+    from heartloop.run.folder import RunFolder
 
 
 @click.command("run", cls=GroupedCommand, short_help="Run an experiment.")
@@ -173,15 +178,13 @@ def _main_method(plan: Any) -> str:
 
 
 def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
-    from heartloop.cli._command import collect_rarely
     from heartloop.cli._live import say_what_loads, watch
-    from heartloop.cli._result import finish
     from heartloop.run.execute import execute
 
     silent = flags["as_json"] or flags.get("quiet", False)
     if not silent:
         say_what_loads(prepared.plan.models)
-    collect_rarely()
+    gc.freeze()
     command = shlex.join(["heartloop", *sys.argv[1:]])
     if flags.get("ray"):
         from heartloop.run.ray import execute_on_ray
@@ -195,8 +198,6 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
             tell=None if silent else lambda line: click.echo(line, err=True),
         )
     else:
-        from heartloop.report.findings import standing
-
         shown = watch(quiet=silent)
         work = execute(
             prepared,
@@ -204,9 +205,11 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
             command=command,
             watch=shown,
             shard=flags["shard"],
-            standing=standing,
+            standing=_standing,
         )
         summary = asyncio.run(work)
+    from heartloop.cli._result import finish
+
     return finish(
         summary,
         folder,
@@ -214,6 +217,13 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
         quiet=flags["quiet"],
         verbose=flags["verbose"],
     )
+
+
+def _standing(folder: RunFolder) -> Collection[str]:
+    """Which claims stand, once answers are there; what decides it is loaded only then."""
+    from heartloop.report.findings import standing
+
+    return standing(folder)
 
 
 @click.command("resume", cls=GroupedCommand, short_help="Go on with an interrupted run.")
@@ -254,7 +264,6 @@ def resume_command(
 
     RUN is a folder, a name, a unique part of a name, or ``last``.
     """
-    from heartloop.cli._command import collect_rarely
     from heartloop.cli._config import runs_folder
     from heartloop.cli._judges import moved_judges
     from heartloop.cli._live import watch
@@ -303,16 +312,14 @@ def resume_command(
         from heartloop.run.ray import take_over
 
         take_over(folder)
-    from heartloop.report.findings import standing
-
-    collect_rarely()
+    gc.freeze()
     shown = watch(quiet=as_json or quiet)
     work = execute(
         prepared,
         folder,
         command=command,
         watch=shown,
-        standing=standing,
+        standing=_standing,
         as_begun=flags["as_begun"],
     )
     summary = asyncio.run(work)

@@ -7,8 +7,6 @@ from typing import Any
 
 from heartloop.errors import CardError
 from heartloop.grading.judgement import Judgement, right, wrong
-from heartloop.style import rules
-from heartloop.style.affect import vad
 from heartloop.types import Gold, Question
 
 RESPONSE = ("mood", "patterns")
@@ -22,6 +20,8 @@ def mood(
     gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
 ) -> Judgement:
     """Whether an answer is not low; the score is its valence, from 0 (-1) to 1 (+1)."""
+    from heartloop.style.affect import vad
+
     found = vad(answer)
     if not found.supported:
         return Judgement("unscored", "undecided", detail="not in English: its mood is not read")
@@ -39,6 +39,8 @@ def patterns(
     Raises:
         CardError: a pattern that the rules do not know.
     """
+    from heartloop.style import rules
+
     wanted = [str(name) for name in params.get("any") or ()]
     for name in wanted:
         if name not in rules.PATTERNS:

@@ -8,8 +8,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from heartloop.style.affect import vad
-
 Point = tuple[float, float, float]
 
 REST: Point = (0.0, 0.0, 0.0)
@@ -66,6 +64,8 @@ def heard(*texts: str) -> Point:
     The estimator has no memory; a text without a word of feeling, or in a language that it does
     not read, is at rest.
     """
+    from heartloop.style.affect import vad
+
     moods = [vad(text) for text in texts]
     if not moods:
         return REST

@@ -13,11 +13,9 @@ import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
-from heartloop.analysis.design import PowerPlan
-from heartloop.analysis.power import Pilot
 from heartloop.calls.prices import FREE, Price, load_prices, no_price, price_of, runs_here
 from heartloop.errors import UsageError
 from heartloop.grading.judge import MAX_ANSWER, judge_messages
@@ -29,9 +27,12 @@ from heartloop.run.judges import JudgeModel, judge_price, judge_sampling, names_
 from heartloop.run.load import Prepared, automatic, judges_for, tested_price
 from heartloop.run.pilot import Probe, loop_of, needs_pilot
 from heartloop.run.plan import Plan
-from heartloop.run.power import power_of
 from heartloop.run.unit import LoadedTask
 from heartloop.types import Arm, Usage
+
+if TYPE_CHECKING:
+    from heartloop.analysis.design import PowerPlan
+    from heartloop.analysis.power import Pilot
 
 CHARS_PER_TOKEN = 4.0
 TYPICAL_COMPLETION = 400  # tokens, where neither a pilot nor a smaller max_tokens says better
@@ -175,16 +176,27 @@ def estimate(
         unpriced=unpriced,
         costs_money=bool(billed),
         self_judged=any(judge.model in plan.models and judge.base_url is None for judge in panel),
-        power=power_of(
-            planned_claim(prepared),
-            prepared.questions,
-            len(plan.seeds),
-            units=len({task.card.suite or task.card.name for task in prepared.tasks}),
-            pilot=noise[0] if noise else None,
-            source=noise[1] if noise else "",
-            target=target,
-        ),
+        power=_power(prepared, noise, target),
         seconds=_seconds(plan, calls_most, probe),
+    )
+
+
+def _power(
+    prepared: Prepared, noise: tuple[Pilot, str] | None, target: float | None
+) -> PowerPlan | None:
+    claim = planned_claim(prepared)
+    if not claim.contrasts:
+        return None
+    from heartloop.run.power import power_of
+
+    return power_of(
+        claim,
+        prepared.questions,
+        len(prepared.plan.seeds),
+        units=len({task.card.suite or task.card.name for task in prepared.tasks}),
+        pilot=noise[0] if noise else None,
+        source=noise[1] if noise else "",
+        target=target,
     )
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heartloop.calls import Client
 from heartloop.errors import Decided
 from heartloop.run import pins
 from heartloop.run.claim import read_claim
-from heartloop.run.decide import Decider
-from heartloop.run.estimate import estimate
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.gate import Standing, decide_gate, first_arms
 from heartloop.run.layout import Manifest, Summary
@@ -25,6 +23,9 @@ from heartloop.run.session import Session, open_session
 from heartloop.run.tables import with_tables
 from heartloop.run.unit import Unit, count_questions, opening_order, units_of
 from heartloop.types import Arm
+
+if TYPE_CHECKING:
+    from heartloop.run.decide import Decider
 
 __all__ = ["Prepared", "execute", "prepare", "resume"]
 
@@ -139,6 +140,8 @@ def _decider(
 ) -> Decider | None:
     if plan.stop_when != "decided":
         return None
+    from heartloop.run.decide import Decider
+
     clusters = {
         (task.card.name, question.id): question.cluster or question.id
         for task in prepared.tasks
@@ -157,6 +160,8 @@ def _reserve(prepared: Prepared, client: Client, asked: bool) -> Reserve | None:
     caps = client.ledger.caps
     if caps.total_tokens is None and caps.usd is None:
         return None
+    from heartloop.run.estimate import estimate
+
     plan = prepared.plan
     guess = estimate(prepared).tokens / (prepared.questions * len(plan.models))
     begun = begun_questions(client.journal) if asked else set()

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.calls import Caps, Client, Journal, Limits, load_prices
-from heartloop.calls.batches import MOST, Batched
 from heartloop.calls.prices import Price, price_of
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
@@ -17,7 +16,6 @@ from heartloop.errors import HeartloopError, UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.grading.judge import Judge
 from heartloop.models import ModelOptions, make_model
-from heartloop.models.batch_shapes import shape_of
 from heartloop.models.urls import base_url
 from heartloop.run.ask import judge_ask
 from heartloop.run.claim import asked_questions
@@ -285,6 +283,11 @@ def make_client(
         stays = {*names, *([plan.helper] if plan.helper else [])}
         share_cards(models, stays, in_waves=in_waves)
     given = plan.limits
+    at_once = given.get("concurrency")
+    if plan.server.get("batch"):
+        from heartloop.calls.batches import MOST
+
+        at_once = at_once or MOST
     caps = Caps(
         total_tokens=given.get("max_total_tokens") or None,
         usd=given.get("max_usd") or None,
@@ -296,7 +299,7 @@ def make_client(
         models,
         journal,
         limits=Limits(
-            given.get("concurrency") or (MOST if plan.server.get("batch") else "auto"),
+            at_once or "auto",
             given.get("rpm") or None,
             given.get("tpm") or None,
         ),
@@ -312,6 +315,9 @@ def _tested_model(plan: Plan, name: str, journal: Journal) -> Model:
     options = options_for(plan, name)
     if not options.batch:
         return make_model(name, options)
+    from heartloop.calls.batches import Batched
+    from heartloop.models.batch_shapes import shape_of
+
     return Batched(name, shape_of(name, options), journal.path.parent)
 
 

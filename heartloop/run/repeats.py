@@ -6,17 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import numpy as np
-
 from heartloop.analysis import CODES
-from heartloop.analysis.passk import (
-    answer_classes,
-    best_at_k,
-    maj_at_k,
-    pass_at_k,
-    pass_hat_k,
-    variance_components,
-)
 
 Draw = tuple[str, str | None, float | None]
 """Outcome, answer and score of one independent answer."""
@@ -44,6 +34,18 @@ def repeat_figures(draws: Mapping[str, Sequence[Draw]], whole: bool) -> dict[str
     fewest = min(map(len, draws.values()), default=0)
     if not whole or fewest < 2:
         return None
+    # Most runs ask once, and need none of this.
+    import numpy as np
+
+    from heartloop.analysis.passk import (
+        answer_classes,
+        best_at_k,
+        maj_at_k,
+        pass_at_k,
+        pass_hat_k,
+        variance_components,
+    )
+
     rows = [list(found)[:fewest] for found in draws.values()]
     codes = np.array([[CODES[outcome] for outcome, _, _ in row] for row in rows], np.int8)
     answers = np.empty(codes.shape, object)
@@ -79,6 +81,8 @@ def _root(variance: float | None) -> float | None:
 
 def _mean(values: Any) -> list[float]:
     """Mean and its interval."""
+    import numpy as np
+
     mean = float(np.mean(values))
     half = 1.96 * float(np.std(values, ddof=1)) / math.sqrt(len(values)) if len(values) > 1 else 1.0
     return [mean, min(mean, max(0.0, mean - half)), max(mean, min(1.0, mean + half))]

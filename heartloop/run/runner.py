@@ -8,14 +8,13 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import groupby
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from heartloop.calls import Client
 from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
 from heartloop.methods import open_learner, settings
 from heartloop.methods.bandit import Learner
 from heartloop.run.ask import BoundAsk
-from heartloop.run.decide import Decider
 from heartloop.run.reserve import Block, Reserve
 from heartloop.run.summary import final_line
 from heartloop.run.unit import Unit
@@ -23,6 +22,9 @@ from heartloop.run.verdicts import VerdictLog, candidate_lines
 from heartloop.run.work import internal_error, unfinished, work_on
 from heartloop.turn import turn
 from heartloop.types import Graded, Trace, Usage
+
+if TYPE_CHECKING:
+    from heartloop.run.decide import Decider
 
 FIRST_LOOK = 50  # answers of an arm before its unread share means anything
 WARN_UNSCORED = 0.2
