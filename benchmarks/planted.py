@@ -43,7 +43,17 @@ from heartloop.methods import (
 from heartloop.methods.bandit import plays
 from heartloop.methods.voting import decided
 from heartloop.models import ModelOptions, make_model
-from heartloop.types import Address, Arm, Completion, Question, Request, Sampling, Stimulus, Trace
+from heartloop.types import (
+    Address,
+    AnswerBy,
+    Arm,
+    Completion,
+    Question,
+    Request,
+    Sampling,
+    Stimulus,
+    Trace,
+)
 
 TASK = "planted"
 MODEL = "server/mock"
@@ -178,8 +188,8 @@ class BoxReader:
     async def same(self, first: str, second: str) -> bool:
         return first == second
 
-    def answered(self, completion: Completion) -> bool:
-        return self.extract(completion.text) is not None
+    async def answered(self, completion: Completion) -> AnswerBy | None:
+        return "own" if self.extract(completion.text) is not None else None
 
 
 @dataclass

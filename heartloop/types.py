@@ -496,6 +496,10 @@ class Model(Protocol):
         ...
 
 
+AnswerBy = Literal["own", "content"]
+"""Which reading finds an answer: that of the task's own metric, or the tolerant one alone."""
+
+
 class Reader(Protocol):
     """Reads and compares answers without any gold: what a verifier-free selector may use."""
 
@@ -507,8 +511,8 @@ class Reader(Protocol):
         """Whether two extracted answers are equivalent under the task's verifier."""
         ...
 
-    def answered(self, completion: Completion) -> bool:
-        """Whether a completion holds a whole final answer, right or wrong."""
+    async def answered(self, completion: Completion) -> AnswerBy | None:
+        """Which reading finds a whole final answer in a completion, right or wrong."""
         ...
 
 

@@ -28,7 +28,7 @@ from heartloop.grading.math import compare_maths
 from heartloop.grading.maths.pool import MathPool
 from heartloop.grading.maths.words import spoken_number
 from heartloop.grading.response import RESPONSE
-from heartloop.types import Completion, Gold, Graded, Question, Verdict, graded
+from heartloop.types import AnswerBy, Completion, Gold, Graded, Question, Verdict, graded
 
 _DEFAULT_CHAINS: dict[str, tuple[str, ...]] = {
     "math": ("conclusion", "answer_is"),
@@ -123,17 +123,32 @@ class Grader:
         own = ex.run_chain(self.strict, visible, ex.context_for(question, self.params))
         return None if own is None else own.answer
 
-    def answered(self, completion: Completion, question: Question | None = None) -> bool:
-        """Whether a completion holds a whole final answer, right or wrong. Sees no gold."""
+    async def answered(
+        self, completion: Completion, question: Question | None = None
+    ) -> AnswerBy | None:
+        """Which reading finds a whole final answer, right or wrong. Sees no gold.
+
+        Returns:
+            ``own`` where the task's own metric reads one; ``content`` where only the tolerant
+            reading does: an answer is there, not in the form that was asked for; else None.
+        """
         text, unclosed = ex.visible_text(completion.text)
         if _unanswered(text, unclosed, completion.finish_reason) is not None:
-            return False
+            return None
         cut = completion.finish_reason == "length"
-        if self.reads_content:
-            candidates = self._read(text, Gold("", ()), self.params, question).candidates
-            return any(not cut or _complete(text, one) for one in candidates)
-        found = ex.run_chain(self.strict, text, ex.context_for(question, self.params))
-        return found is not None and (found.closed or not cut)
+        if not self.reads_content:
+            found = ex.run_chain(self.strict, text, ex.context_for(question, self.params))
+            if found is not None and (found.closed or not cut):
+                return "own"
+            if self.verifier.kind in _AS_IT_STANDS:
+                return None
+        reading = self._read(text, Gold("", ()), self.params, question)
+        candidates = reading.candidates
+        if not candidates and reading.clause and question is not None:
+            candidates = await self._equal_choice(reading, question, self.params)
+        if not any(not cut or _complete(text, one) for one in candidates):
+            return None
+        return "own" if self.reads_content else "content"
 
     async def same(self, first: str, second: str, question: Question | None = None) -> bool:
         """Whether two extracted answers are equivalent. Sees no gold."""

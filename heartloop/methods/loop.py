@@ -18,6 +18,7 @@ from heartloop.methods.recorder import Recorder, gather
 from heartloop.methods.registry import Step, register, settings
 from heartloop.methods.schedules import open_schedule
 from heartloop.types import (
+    AnswerBy,
     Arm,
     Ask,
     Attempt,
@@ -29,7 +30,7 @@ from heartloop.types import (
     Trace,
 )
 
-MENDING = ("layout", "told_missing", "goes_on", "lost")
+MENDING = ("layout", "told_missing", "answer_by", "goes_on", "lost")
 """Parameters of every method with turns: what keeps a small model from losing the task."""
 
 LOOP = ("rounds", "candidates", "history", *MENDING, "told_wrong", "temperatures", "stop")
@@ -155,7 +156,7 @@ class Turn:
         last: that answer.
         new: all attempts of the last round.
         wrong: whether the verifier refused that answer; False without a verifier.
-        answered: whether it holds a final answer at all.
+        answer_by: which reading finds a final answer in it; None where there is none.
     """
 
     round: int
@@ -163,7 +164,7 @@ class Turn:
     last: Completion
     new: tuple[Attempt, ...]
     wrong: bool
-    answered: bool = True
+    answer_by: AnswerBy | None = "own"
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,14 +188,15 @@ async def run_rounds(
     """Answer, then take turns until solved, stable, lost, out of rounds or without an answer.
 
     With several candidates a round, the conversation goes on from the first draw that holds an
-    answer. A turn without any is left out again where an earlier one has an answer
-    (``goes_on``), and two in a row end the loop (``lost``): after a turn without an answer a
-    small model rarely gives one again. A failed call ends the loop unless another candidate of
-    its round was answered; a call that fails inside of ``turn`` makes the round to come an error.
+    answer, one in the form that was asked for before others. A turn without any is left out again
+    where an earlier one has an answer (``goes_on``), and two in a row end the loop (``lost``):
+    after a turn without an answer a small model rarely gives one again. A failed call ends the
+    loop unless another candidate of its round was answered; a call that fails inside of ``turn``
+    makes the round to come an error.
     """
     oracle = check is not None
     back = values.get("goes_on") == "answered"
-    stand: tuple[tuple[Message, ...], Attempt] | None = None  # the last turn with an answer
+    stand: tuple[tuple[Message, ...], Attempt, AnswerBy] | None = None  # the last with an answer
     without = 0  # turns without an answer, in a row
     said = ""  # the newest reply
     repeats = 0
@@ -213,12 +215,13 @@ async def run_rounds(
         await check_new(recorder, before, check)
         new = tuple(recorder.attempts[before:])
         replies = [attempt for attempt in new if attempt.completion is not None]
-        holding = [attempt for attempt in replies if holds_answer(ask, attempt)]
+        holding = [(one, how) for one in replies if (how := await answer_by(ask, one, values))]
         without = 0 if holding else without + 1
         if holding:
-            stand = (step.messages, holding[0])
+            chosen, how = next((pair for pair in holding if pair[1] == "own"), holding[0])
+            stand = (step.messages, chosen, how)
             if back:
-                recorder.hand_in = recorder.attempts.index(holding[0])
+                recorder.hand_in = recorder.attempts.index(chosen)
         if replies:
             repeats += round > 0 and all(_text(attempt) == said for attempt in replies)
             said = _text(replies[0])
@@ -229,14 +232,12 @@ async def run_rounds(
             reason = "rounds"
         if reason is not None:
             break
-        from_, last = stand if stand and back else (step.messages, replies[0])
+        from_, last = stand[:2] if stand and back else (step.messages, replies[0])
         assert last.completion is not None
         round += 1
         try:
-            answered = stand is not None and last is stand[1]
-            step = await turn(
-                Turn(round, from_, last.completion, new, last.checked is False, answered)
-            )
+            held = stand[2] if stand and last is stand[1] else None
+            step = await turn(Turn(round, from_, last.completion, new, last.checked is False, held))
         except CallError as error:
             recorder.fail(round, error)
             reason = "error"
@@ -253,14 +254,16 @@ def feedback(values: Mapping[str, Any], form: str, cue: Stimulus | None, now: Tu
     answers the cue (``layout`` ``cue-last`` is that older order).
     """
     if values["history"] == "none":
-        missing = wordings.NO_HISTORY_MISSING
-        first = opening(values, now, wordings.NO_HISTORY_WRONG, wordings.NO_HISTORY_AGAIN, missing)
+        missing, unformed = wordings.NO_HISTORY_MISSING, wordings.NO_HISTORY_UNFORMED
+        said = (wordings.NO_HISTORY_WRONG, wordings.NO_HISTORY_AGAIN, missing, unformed)
+        first = opening(values, now, *said)
         words = f"{first} {wordings.NO_HISTORY_WORK}"
     else:
         first = opening(values, now, wordings.VERDICT_WRONG, wordings.CHECK_AGAIN)
         body = wordings.REFLECT
-        if not now.answered and _told_missing(values):
-            body = wordings.WORK_BRIEFLY if _cut(now.last) else wordings.WORK_AGAIN
+        if now.answer_by != "own" and _told_missing(values):
+            cut = now.answer_by is None and _cut(now.last)
+            body = wordings.WORK_BRIEFLY if cut else wordings.WORK_AGAIN
         words = f"{first} {body}"
     if values["layout"] == "cue-last":
         return f"{words}\n\n{cue.text}" if cue else words
@@ -268,14 +271,22 @@ def feedback(values: Mapping[str, Any], form: str, cue: Stimulus | None, now: Tu
 
 
 def opening(
-    values: Mapping[str, Any], now: Turn, wrong: str, again: str, missing: str | None = None
+    values: Mapping[str, Any],
+    now: Turn,
+    wrong: str,
+    again: str,
+    missing: str = "",
+    unformed: str = wordings.ANSWER_UNFORMED,
 ) -> str:
-    """What a further turn begins with: the verdict, that there was no answer, or neither.
+    """What a further turn begins with: the verdict, what is amiss with the form, or neither.
 
-    An answer that was cut or is missing is told so in either mode and never called incorrect.
+    An answer that was cut, is missing or is not in the form that was asked for is told so in
+    either mode and never called incorrect: whether its content is right is not told.
     """
-    if not now.answered and _told_missing(values):
+    if now.answer_by is None and _told_missing(values):
         return missing or (wordings.ANSWER_CUT if _cut(now.last) else wordings.ANSWER_MISSING)
+    if now.answer_by == "content" and _told_missing(values):
+        return unformed
     return wrong if now.wrong and values["told_wrong"] else again
 
 
@@ -291,11 +302,14 @@ def _told_missing(values: Mapping[str, Any]) -> bool:
     return values["layout"] != "cue-last" if told is None else bool(told)
 
 
-def holds_answer(ask: Ask, attempt: Attempt) -> bool:
-    """Whether an attempt holds a whole final answer; what the verifier took does."""
+async def answer_by(ask: Ask, attempt: Attempt, values: Mapping[str, Any]) -> AnswerBy | None:
+    """Which reading finds a whole final answer in an attempt; what the verifier took has one."""
     if attempt.completion is None:
-        return False
-    return bool(attempt.checked) or ask.reader.answered(attempt.completion)
+        return None
+    if attempt.checked:
+        return "own"
+    how = await ask.reader.answered(attempt.completion)
+    return how if how == "own" or values.get("answer_by") != "own" else None
 
 
 def _cut(completion: Completion) -> bool:

@@ -136,9 +136,16 @@ PARAMS: dict[str, Param] = {
     ),
     "told_missing": Param(
         None,
-        "the model is told that its answer was cut or is missing, instead of incorrect; by itself "
-        "with `form-last` only",
+        "the model is told that its answer was cut, is missing or is not in the form that was "
+        "asked for, instead of incorrect; by itself with `form-last` only",
         _optional(_flag),
+    ),
+    "answer_by": Param(
+        "content",
+        "what counts as an answer for `goes_on`, `lost` and `told_missing`: whatever either "
+        "reading finds (a bare 141 where a box was asked for), or what the task's own metric "
+        "reads (`own`)",
+        _one_of("content", "own"),
     ),
     "goes_on": Param(
         "answered",
@@ -370,7 +377,13 @@ def _hint(name: str, known: Mapping[str, Any]) -> str:
     return f"; it knows {', '.join(sorted(known))}" if known else "; it takes none"
 
 
-OLDER = {"layout": "cue-last", "goes_on": "newest", "lost": 0, "signal": "verdict"}
+OLDER = {
+    "layout": "cue-last",
+    "answer_by": "own",
+    "goes_on": "newest",
+    "lost": 0,
+    "signal": "verdict",
+}
 """What these parameters were before they existed: for runs that were begun then."""
 
 

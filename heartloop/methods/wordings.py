@@ -15,12 +15,13 @@ CHECK_AGAIN = "Please go over your answer once more."
 
 ANSWER_CUT = "Your last reply was cut off before it came to a final answer."
 ANSWER_MISSING = "Your last reply holds no final answer to the task."
+ANSWER_UNFORMED = "Your last reply is not in the form that was asked for."
 WORK_AGAIN = "Work on the task again and give your final answer in the form that was asked for."
 WORK_BRIEFLY = (
     "Work on the task again, more briefly, and give your final answer in the form that was asked "
     "for."
 )
-"""Said where there is no answer that could have been checked, in either mode."""
+"""Said where there is no answer that the verifier could have read, in either mode."""
 
 REFLECT = (
     "Look back at how you reached it: go through the steps, the assumptions and the form of the "
@@ -31,6 +32,7 @@ REFLECT = (
 NO_HISTORY_WRONG = "An earlier answer to this was checked, and it is not correct."
 NO_HISTORY_AGAIN = "This has been answered before; please go over it once more."
 NO_HISTORY_MISSING = "An earlier reply to this came to no final answer."
+NO_HISTORY_UNFORMED = "An earlier reply to this was not in the form that was asked for."
 NO_HISTORY_WORK = (
     "Go through the steps, the assumptions and the form of the answer with care. Then give your "
     "final answer in the form that was asked for."

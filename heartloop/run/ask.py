@@ -12,6 +12,7 @@ from heartloop.methods.bandit import Learner
 from heartloop.run.unit import Unit
 from heartloop.types import (
     Address,
+    AnswerBy,
     Attempt,
     Completion,
     Message,
@@ -160,9 +161,9 @@ class QuestionReader:
         """Whether two extracted answers are equivalent."""
         return await self.grader.same(first, second, self.question)
 
-    def answered(self, completion: Completion) -> bool:
-        """Whether a completion holds a whole final answer."""
-        return self.grader.answered(completion, self.question)
+    async def answered(self, completion: Completion) -> AnswerBy | None:
+        """Which reading finds a whole final answer in a completion."""
+        return await self.grader.answered(completion, self.question)
 
 
 def judge_ask(client: Client, model: str, sampling: Sampling) -> Callable[..., Any]:

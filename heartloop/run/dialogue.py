@@ -16,7 +16,7 @@ from heartloop.run.load import Prepared
 from heartloop.run.session import open_client
 from heartloop.run.unit import Unit
 from heartloop.run.work import answer, work_on
-from heartloop.types import Completion, Graded, Message, Request, Trace
+from heartloop.types import AnswerBy, Completion, Graded, Message, Request, Trace
 
 SECOND = "the second model"
 
@@ -148,6 +148,6 @@ class StandReader:
         """Whether they are one."""
         return first == second
 
-    def answered(self, completion: Completion) -> bool:
+    async def answered(self, completion: Completion) -> AnswerBy | None:
         """Always."""
-        return True
+        return "own"

@@ -21,7 +21,7 @@ from heartloop.run.doors import verifier_card
 from heartloop.run.load import automatic
 from heartloop.run.unit import LoadedTask, Unit
 from heartloop.run.work import answer
-from heartloop.types import Arm, Completion, Gold, Message, Question, Sampling, Trace
+from heartloop.types import AnswerBy, Arm, Completion, Gold, Message, Question, Sampling, Trace
 
 TASK = "free"
 """The task name in the addresses of such questions."""
@@ -135,9 +135,9 @@ class WholeReader(QuestionReader):
             return True
         return await QuestionReader.same(self, first, second)
 
-    def answered(self, completion: Completion) -> bool:
-        """Whether there is anything to read."""
-        return bool(completion.text.strip())
+    async def answered(self, completion: Completion) -> AnswerBy | None:
+        """Whether there is anything to read: any text is the answer."""
+        return "own" if completion.text.strip() else None
 
 
 @dataclass(frozen=True, slots=True)

@@ -46,7 +46,8 @@ FIELDS: dict[str, str] = {
     "arms[].error": "trials that ended in an error",
     "arms[].rounds": "round, accuracy (oracle: solved up to this round; verifier-free: first "
     "candidate of the round, or the last one before), asked (trials that had this round), answered "
-    "(share of these in which a reply holds an answer, right or wrong)",
+    "(share of these in which a reply holds an answer, right or wrong, by the task's own metric or "
+    "by content)",
     "arms[].calls": "calls the arm would make alone, shared ones included",
     "arms[].tokens": "prompt, completion, reasoning, cached tokens the arm would use alone",
     "arms[].cost": "US dollars the arm would cost alone, where known",
@@ -138,7 +139,11 @@ class Cell:
         for r in {line["round"] for line in answers}:
             self.asked[r] += 1
         scored = ("correct", "incorrect")
-        for r in {line["round"] for line in answers if line["outcome"] in scored}:
+        for r in {
+            line["round"]
+            for line in answers
+            if line["outcome"] in scored or line["content"]["outcome"] in scored
+        }:
             self.answered[r] += 1
         if mode == "oracle":
             right = [line["round"] for line in trace if line["outcome"] == "correct"]

@@ -147,3 +147,27 @@ def test_baselines_are_graded_like_answers():
 
     expected = {"echo": 1.0, "majority": 0.75, "chance": 0.5, "random_demo": 0.75}
     assert asyncio.run(main()) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "finish", "read_by"),
+    [
+        ("\\boxed{141}", "stop", "own"),
+        ("141", "stop", "content"),
+        ("64 + 77 = 141.", "stop", "content"),
+        ("64 + 77 = 142.", "stop", "content"),
+        ("64 + 77 = 141", "length", None),
+        ("Thank you! I am glad that you found it helpful.", "stop", None),
+        ("My nose wrinkles at this as it would at sour milk.", "stop", None),
+        ("", "stop", None),
+        ("<think>\\boxed{141}", "length", None),
+    ],
+)
+def test_an_answer_is_found_by_the_own_metric_or_by_content_alone(text, finish, read_by):
+    answered = open_grader("math").answered(Completion(text, finish))
+    assert asyncio.run(answered) == read_by
+
+
+def test_a_judged_answer_is_read_as_it_stands():
+    grader = open_grader("simpleqa", judge_ask=None)
+    assert asyncio.run(grader.answered(Completion("Perhaps.", "stop"))) == "own"

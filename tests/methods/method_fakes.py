@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from heartloop.errors import CallError
-from heartloop.types import Completion, Message, Question, Stimulus, Usage
+from heartloop.types import AnswerBy, Completion, Message, Question, Stimulus, Usage
 
 
 @dataclass
@@ -40,8 +40,13 @@ class BoxReader:
         except ValueError:
             return first == second
 
-    def answered(self, completion: Completion) -> bool:
-        return completion.finish_reason != "length" and self.extract(completion.text) is not None
+    async def answered(self, completion: Completion) -> AnswerBy | None:
+        """A box; else a number that ends the text is an answer that is not in form."""
+        if completion.finish_reason == "length":
+            return None
+        if self.extract(completion.text) is not None:
+            return "own"
+        return "content" if re.search(r"\d\.?$", completion.text) else None
 
 
 Process = Callable[[Call], "str | Completion | CallError"]

@@ -8,7 +8,9 @@ import inspect
 import pytest
 from method_fakes import CUES, FakeAsk, question
 
+from heartloop.grading.grader import open_grader
 from heartloop.methods import METHODS, SELECTORS, SPECS, matched_controls, select
+from heartloop.run.ask import QuestionReader
 from heartloop.types import Arm, Gold
 
 CANARY = "canary-7f3a"
@@ -42,8 +44,8 @@ class GradingReader:
     async def same(self, first: str, second: str) -> bool:
         return first == second
 
-    def answered(self, completion) -> bool:
-        return True
+    async def answered(self, completion):
+        return "own"
 
 
 @pytest.mark.parametrize("selector", SELECTORS)
@@ -90,6 +92,27 @@ def test_in_oracle_mode_a_method_learns_one_bit_and_says_nothing_else():
         return False
 
     assert requests(graded) == requests(always_no)
+
+
+@pytest.mark.parametrize("said", ["141", "64 + 77 = 141."])
+@pytest.mark.parametrize("oracle", [True, False])
+def test_an_answer_in_another_form_is_met_with_the_same_words_right_or_wrong(said, oracle):
+    async def turns(gold: str) -> list[object]:
+        grader = open_grader("math")
+        asked, right = question(), Gold("q0", (gold,))
+        ask = FakeAsk(lambda call: said)
+        ask.reader = QuestionReader(grader, asked)
+
+        async def check(completion) -> bool:
+            return await grader.check(asked, right, completion)
+
+        arm = Arm("heart", "heart", cues=CUES)
+        trace = await METHODS["heart"](asked, arm, ask, check if oracle else None)
+        await grader.close()
+        assert trace.notes["stopped"] == "rounds"
+        return [call.messages for call in ask.calls]
+
+    assert asyncio.run(turns("141")) == asyncio.run(turns("999"))
 
 
 @pytest.mark.parametrize("name", METHODS)

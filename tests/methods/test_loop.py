@@ -246,6 +246,40 @@ def test_a_loop_goes_on_from_and_hands_in_the_last_turn_that_holds_an_answer(met
     assert shown == [boxed(0), "I am glad."]
 
 
+BARE = "64 + 77 = 141."
+
+
+@pytest.mark.parametrize("oracle", [True, False])
+@pytest.mark.parametrize("method", [*LOOPS, *ONE_MORE])
+def test_an_answer_in_another_form_is_an_answer_and_told_of_its_form_alone(method, oracle):
+    check = check_for("never") if oracle else None
+    ask = FakeAsk(lambda call: BARE)
+    trace = run(method, ask, check, rounds=3)
+    assert trace.notes["stopped"] == "rounds"  # never lost
+    assert trace.selected == 3
+    told = "feedback" if method == "self_refine" else "answer"
+    turns = [c.messages[-1].content for c in ask.calls if c.round and c.purpose == told]
+    for said in (wordings.VERDICT_WRONG, wordings.ANSWER_MISSING, wordings.CHECK_AGAIN):
+        assert not any(said in turn for turn in turns)
+    if method != "budget_force":
+        assert all(wordings.ANSWER_UNFORMED in turn for turn in turns)
+    old = run(method, FakeAsk(lambda call: BARE), check, rounds=3, answer_by="own")
+    assert old.notes["stopped"] == "lost"
+
+
+def test_without_a_history_the_form_is_told_too():
+    ask = FakeAsk(lambda call: BARE)
+    run("reflect", ask, None, rounds=1, history="none")
+    assert wordings.NO_HISTORY_UNFORMED in ask.calls[1].messages[-1].content
+
+
+def test_a_candidate_in_the_asked_form_is_gone_on_from_before_one_in_another():
+    ask = FakeAsk(lambda call: boxed(1) if call.draw == 1 else BARE)
+    trace = run("reflect", ask, check_for("never"), rounds=1, candidates=2)
+    assert trace.selected == 3
+    assert ask.calls[2].messages[-2].content == boxed(1)
+
+
 @pytest.mark.parametrize("method", [*LOOPS, *ONE_MORE])
 def test_two_turns_without_an_answer_end_every_loop_as_lost(method):
     ask = FakeAsk(lambda call: boxed(0) if call.round == 0 else "I am glad.")

@@ -118,3 +118,26 @@ def test_parameters_that_were_typed_are_no_hidden_difference():
     two = {**one, "sha256": "2", "params": {"reflect": {"rounds": 3, "candidates": 1}}}
     assert changes(one, two, arms, typed=False) == []
     assert changes(one, two, arms) == ["parameters of reflect: rounds 1 and 3"]
+
+
+def test_a_run_from_before_answers_were_found_by_content_ends_as_lost_as_it_did(place, loopback):
+    url = loopback(lambda body: "141").url
+    now = PARAMS["answer_by"]
+    with pytest.MonkeyPatch.context() as then:
+        then.setitem(PARAMS, "answer_by", registry.Param("own", now.doc, now.check))
+        run(place, url, "a", "--max-total-tokens", "200", "--max-tokens", "5", code=3)
+    path = place / "runs/a/manifest.json"
+    manifest = json.loads(path.read_text())
+    for params in manifest["meaning"]["params"].values():
+        params.pop("answer_by", None)
+    manifest["meaning"]["sha256"] = "older"
+    path.write_text(json.dumps(manifest))
+    assert command("resume", "a", "--max-total-tokens", "900000") == 0
+    text = (place / "runs/a/calls.jsonl").read_text()
+    assert wordings.ANSWER_UNFORMED not in text and wordings.ANSWER_MISSING in text
+    rounds = [json.loads(x)["round"] for x in (place / "runs/a/verdicts.jsonl").open()]
+    assert max(rounds) == 1
+    run(place, url, "b", "--rounds", "3")
+    (row,) = json.loads((place / "runs/b/summary.json").read_text())["arms"]
+    assert [r["answered"] for r in row["rounds"]] == [1.0] * 4  # by content, if not by the metric
+    assert row["unscored"] == {"unparsed": 12}

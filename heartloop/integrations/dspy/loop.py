@@ -27,7 +27,7 @@ from heartloop.methods.loop import Turn, feedback
 from heartloop.methods.registry import PARAMS
 from heartloop.methods.schedule_names import check_cues
 from heartloop.methods.schedules import open_schedule
-from heartloop.types import Arm, Attempt, Completion, Message, Question, Reader, Stimulus
+from heartloop.types import AnswerBy, Arm, Attempt, Completion, Message, Question, Reader, Stimulus
 
 T = TypeVar("T")
 Reward = Callable[[Mapping[str, Any], dspy.Prediction], float]
@@ -387,8 +387,8 @@ class _Reading:
     async def same(self, first: str, second: str) -> bool:
         return " ".join(first.split()).casefold() == " ".join(second.split()).casefold()
 
-    def answered(self, completion: Completion) -> bool:
-        return bool(completion.text.strip())
+    async def answered(self, completion: Completion) -> AnswerBy | None:
+        return "own" if completion.text.strip() else None
 
     async def __call__(
         self,
