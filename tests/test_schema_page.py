@@ -57,7 +57,7 @@ def test_a_run_writes_the_documented_fields_and_no_others(
     }  # where there is some
     written: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
     assert set(written) <= set(manifest.FIELDS)
-    assert set(manifest.FIELDS) - set(written) <= {"ray", "pilot", "gate", "imported"}
+    assert set(manifest.FIELDS) - set(written) <= {"ray", "pilot", "gate", "imported", "made_in"}
     found: dict[str, Any] = json.loads((folder / "summary.json").read_text())
     top = {name for name in summary.FIELDS if "[]" not in name}
     assert set(found) == top

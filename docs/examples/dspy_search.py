@@ -83,7 +83,8 @@ def main():
             print("loop:", [(one.cue or "first answer", one.reward) for one in trace.attempts])
 
             # 3. The stimulus worth using, or none.
-            optimizer = StimulusOptimizer(right, stimuli=args.stimuli, delta=args.delta)
+            run = Path(args.folder) / "compile"  # a run folder: heartloop report, compare, status
+            optimizer = StimulusOptimizer(right, stimuli=args.stimuli, delta=args.delta, folder=run)
             best = optimizer.compile(program, trainset=examples)
         stats = engine.stats
     found, held = search_of(best), search_of(best)["held_out"]

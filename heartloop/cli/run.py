@@ -277,7 +277,7 @@ def resume_command(
 
     folder = find_folder(run, runs_folder(runs))
     manifest = folder.manifest
-    if "search" in manifest:
+    if "search" in manifest and "made_in" not in manifest:
         raise UsageError(
             f"{folder.name} is a search; go on with: heartloop optimize --resume {folder.path}"
         )

@@ -18,7 +18,7 @@ from heartloop.analysis.contrasts import sample
 from heartloop.analysis.words import Roles, decide, measure
 from heartloop.methods import placebo_arms
 from heartloop.optimize.field import Field
-from heartloop.optimize.racing import question_order
+from heartloop.optimize.racing import asking_order
 from heartloop.optimize.results import RaceOptions, RaceResult, RaceState
 
 if TYPE_CHECKING:
@@ -34,6 +34,7 @@ async def claim_of_winner(
     result: RaceResult,
     state: RaceState,
     options: RaceOptions,
+    split: int | None = None,
 ) -> dict[str, Any] | None:
     """Ask the winner's own placebos on the held-out questions, and give it its word.
 
@@ -44,6 +45,7 @@ async def claim_of_winner(
         result: of the race.
         state: its scores.
         options: of the search; under a budget the placebos are not asked.
+        split: how many of the questions the search could use; None where it drew its own.
 
     Returns:
         Plain data for ``search.json``; None where nothing was chosen, the winner is a control or
@@ -54,7 +56,7 @@ async def claim_of_winner(
     if result.chosen is None or leader.role != "treatment" or not leader.stimuli or capped:
         return None
     groups = [task.card.name for task, _ in items]
-    held = question_order(groups, options.seed)[-size:]
+    held = asking_order(groups, options.seed, split)[-size:]
     arms = placebo_arms([leader])
     field = Field(session, arms, items, None)
     asked = await asyncio.gather(*(field(i, held) for i in range(len(arms))))

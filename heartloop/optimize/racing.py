@@ -55,6 +55,13 @@ def question_order(groups: Sequence[str], seed: int) -> list[int]:
     return [int(index) for index in np.argsort(place, kind="stable")]
 
 
+def asking_order(groups: Sequence[str], seed: int, search: int | None) -> list[int]:
+    """The order of a race: held-out questions are its end, those beyond ``search`` the last."""
+    split = len(groups) if search is None else search
+    late = [split + q for q in question_order(groups[split:], seed)]
+    return [*question_order(groups[:split], seed), *late]
+
+
 class _Race:
     """One search in progress: the arms, the scores known so far, and the purse."""
 
@@ -70,10 +77,9 @@ class _Race:
     ) -> None:
         self.arms, self.evaluate, self.options = list(arms), evaluate, options
         self.state, self.save, self.groups = state, save, groups
-        split = len(groups) if search is None else search
-        self.order = question_order(groups[:split], options.seed)
-        self.order += [split + q for q in question_order(groups[split:], options.seed)]
-        self.reserve = len(groups) - split  # questions that only the final estimate may use
+        self.order = asking_order(groups, options.seed, search)
+        # Questions that only the final estimate may use.
+        self.reserve = 0 if search is None else len(groups) - search
         self.scores: Floats = np.full((len(arms), len(groups)), np.nan)  # in the order of asking
         self.depth = [0] * len(arms)  # questions asked of each arm in the search
         self.dropped: dict[int, int] = {}

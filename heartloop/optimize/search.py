@@ -47,6 +47,7 @@ async def search(
     per_task: bool = False,
     proposals: int = 0,
     generations: int = 1,
+    split: int | None = None,
     command: str = "",
     progress: Progress | None = None,
     signals: bool = True,
@@ -61,6 +62,8 @@ async def search(
         per_task: a search of its own for every task, each at the whole error rate.
         proposals: phrases the model writes after each early generation; 0 for a plain search.
         generations: early generations, each raced on questions of its own before the last race.
+        split: how many of the questions, from the first, the search may use; the others are for
+            the final estimate. None: the search draws its own. Not with proposals or per task.
         command: the command line, for the manifest.
         progress: called with the client and the number of finished questions after each.
         signals: as for `open_session`.
@@ -105,7 +108,7 @@ async def search(
             states = _read_states(folder.path / STATE)
             try:
                 for name, items in _searches(prepared, per_task).items():
-                    one = _Search(session, options, progress, states, name)
+                    one = _Search(session, options, progress, states, name, split)
                     found[name] = await one.run(items, plan.arms, proposals, generations)
                     arms.update({arm.name: arm for arm in one.arms})
                     lineage[name] = one.lineage
@@ -139,7 +142,9 @@ class _Search:
         progress: Progress | None,
         states: dict[str, RaceState],
         name: str,
+        split: int | None,
     ) -> None:
+        self.split = split
         self.session, self.options, self.progress = session, options, progress
         self.path, self.states, self.name = session.folder.path / STATE, states, name
         self.arms: list[Arm] = []
@@ -176,7 +181,9 @@ class _Search:
         """The claim about the winner: against none and its own placebos, held-out questions."""
         leader = next(arm for arm in self.arms if arm.name == result.leader)
         state = self.states[self.name]
-        self.claim = await claim_of_winner(self.session, items, leader, result, state, self.options)
+        self.claim = await claim_of_winner(
+            self.session, items, leader, result, state, self.options, self.split
+        )
 
     async def race(
         self,
@@ -195,6 +202,7 @@ class _Search:
             self.options,
             state=self.states.setdefault(label, RaceState()),
             save=lambda _: _write_states(self.path, self.states),
+            search=self.split,
             estimate=estimate,
         )
         return result, field

@@ -85,6 +85,7 @@ class Manifest(_Manifest, total=False):
     gate: dict[str, list[str]]
     search: dict[str, Any]
     imported: dict[str, Any]
+    made_in: dict[str, str]
     reused: dict[str, Any] | None
     ray: dict[str, Any]
     shard: list[int] | None

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -37,10 +37,20 @@ from heartloop.types import Mode, Model
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """A plan with its tasks loaded: what a dry run shows and what a run works on."""
+    """A plan with its tasks loaded: what a dry run shows and what a run works on.
+
+    Attributes:
+        plan: what is asked.
+        tasks: with their data and graders.
+        models: those of the plan that the caller has opened; the others are made by their names.
+        made_in: code of the caller's that holds what the plan names (``by``, ``program``,
+            ``sha256``), so that only that code can go on with it; None where names are enough.
+    """
 
     plan: Plan
     tasks: list[LoadedTask]
+    models: Mapping[str, Model] = field(default_factory=dict)
+    made_in: Mapping[str, str] | None = None
 
     @property
     def questions(self) -> int:
@@ -246,6 +256,7 @@ def make_client(
     journal: Journal,
     tasks: Sequence[LoadedTask],
     *,
+    opened: Mapping[str, Model] | None = None,
     in_waves: bool = False,
     **options: Any,
 ) -> tuple[Client, dict[str, JudgeModel]]:
@@ -255,6 +266,7 @@ def make_client(
         plan: whose models.
         journal: where answers are found and written.
         tasks: whose judges.
+        opened: models that are open already, by name.
         in_waves: vLLM models that do not fit on the cards together are asked one after another.
         **options: further ones of `heartloop.calls.Client`.
 
@@ -262,7 +274,8 @@ def make_client(
         UsageError: a model that cannot be asked, or dollars are capped and a price is unknown.
     """
     tested = list(dict.fromkeys([*plan.models, *([plan.helper] if plan.helper else [])]))
-    models = {name: _tested_model(plan, name, journal) for name in tested}
+    given_open = opened or {}
+    models = {name: given_open.get(name) or _tested_model(plan, name, journal) for name in tested}
     panel = judges_for(plan, tasks)
     names = names_of(panel, tested)
     own = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else {}
@@ -370,7 +383,7 @@ def tasks_at_hand(folder: RunFolder) -> list[LoadedTask]:
     from heartloop.run.tables import with_tables
 
     manifest = folder.manifest
-    if "imported" in manifest:
+    if "imported" in manifest or "made_in" in manifest:
         return []
     if not all(d["practice"] or Path(d["source"]).exists() for d in manifest["data"]):
         return []

@@ -41,6 +41,9 @@ FIELDS: dict[str, str] = {
     "the plan; absent where none waits for a claim",
     "imported": "for results of another tool: the tool, the files with their sha256, and what they "
     "did not hold; else absent",
+    "made_in": "for a search that was begun in a program of the user's own (a DSPy compile): what "
+    "began it, the program's name and the sha256 of its code, signatures and demonstrations; else "
+    "absent",
     "reused": "runs whose answers were taken over, and how many; else null",
     "ray": "shards and how many were lost, for runs on Ray",
     "shard": "(index, count) of a sharded run, else null",
@@ -58,7 +61,7 @@ PACKAGES = ("numpy", "aiohttp", "orjson", "math-verify", "sympy", "litellm", "da
 def new_manifest(prepared: Prepared, folder: RunFolder, shard: tuple[int, int] | None) -> Manifest:
     """The manifest of a run that is about to begin."""
     plan = prepared.plan.to_dict()
-    return {
+    manifest: Manifest = {
         "schema": SCHEMA,
         "run": folder.name,
         "plan": plan,
@@ -74,6 +77,9 @@ def new_manifest(prepared: Prepared, folder: RunFolder, shard: tuple[int, int] |
         "sessions": [],
         "calls": {},
     }
+    if prepared.made_in is not None:
+        manifest["made_in"] = dict(prepared.made_in)
+    return manifest
 
 
 def data_facts(task: Any) -> DataFacts:
@@ -132,6 +138,10 @@ def check_unchanged(manifest: Manifest, prepared: Prepared) -> None:
     where = f"{manifest['run']}/{MANIFEST}"
     if manifest.get("schema") != SCHEMA:
         raise UsageError(f"{where}: schema {manifest.get('schema')!r}; this version reads {SCHEMA}")
+    if manifest.get("made_in") != (prepared.made_in and dict(prepared.made_in)):
+        raise UsageError(
+            f"{where}: the program changed since the run began; put it back, or name a new folder"
+        )
     check_meaning(manifest, prepared.plan, where)
     before = {t["task"]: t for t in manifest["tasks"]}
     for task in prepared.tasks:

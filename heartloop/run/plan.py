@@ -192,6 +192,13 @@ def recorded_plan(manifest: Manifest, where: str) -> Plan:
             f"{where}: its answers were imported from {tool}; they can be compared, reported and "
             "exported, but nothing can be asked or graded anew"
         )
+    if "made_in" in manifest:
+        made = manifest["made_in"]
+        raise UsageError(
+            f"{where}: begun by {made['by']} of the program {made['program']}, which alone holds "
+            f"its questions and its metric: call it again with folder={Path(where).parent} to go "
+            "on (what is answered is free); it can be compared, reported and exported as it is"
+        )
 
     plan = plan_from_dict(manifest["plan"], where)
     if "order" not in manifest["plan"]:

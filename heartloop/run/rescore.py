@@ -62,7 +62,7 @@ async def rescore(
         JournalError: the run is being written to by another process.
     """
     manifest = folder.manifest
-    if "search" in manifest and label is None:
+    if "search" in manifest and "made_in" not in manifest and label is None:
         raise UsageError(
             f"{folder.name} is a search, whose arms were asked on different questions; rebuild "
             f"it: heartloop optimize --resume {folder.path}"

@@ -211,7 +211,9 @@ async def open_client(
     """
     options["replay_only"] = replay_only
     try:
-        client, panel = make_client(prepared.plan, journal, prepared.tasks, **options)
+        client, panel = make_client(
+            prepared.plan, journal, prepared.tasks, opened=prepared.models, **options
+        )
         try:
             if not replay_only:
                 await client.check()

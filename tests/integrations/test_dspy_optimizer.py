@@ -2,6 +2,13 @@
 
 import asyncio
 import hashlib
+import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -9,7 +16,7 @@ dspy = pytest.importorskip("dspy")
 
 from dspy_parts import chat, scripted  # noqa: E402
 
-from heartloop.errors import UsageError  # noqa: E402
+from heartloop.errors import HeartloopError, Stopped, UsageError  # noqa: E402
 from heartloop.integrations.dspy import (  # noqa: E402
     StimulusOptimizer,
     compile_with_stimulus,
@@ -17,10 +24,19 @@ from heartloop.integrations.dspy import (  # noqa: E402
     stimulus_of,
     with_stimulus,
 )
+from heartloop.run.folder import RunFolder  # noqa: E402
+from heartloop.run.state import run_state  # noqa: E402
 
 pytestmark = pytest.mark.dspy
+ROOT = Path(__file__).resolve().parents[2]
 EP02 = "This is very important to my career."
 EP08 = "Embrace challenges as opportunities for growth."
+
+
+@pytest.fixture(autouse=True)
+def here(tmp_path, monkeypatch):
+    """A compile without a folder makes one under runs/."""
+    monkeypatch.chdir(tmp_path)
 
 
 def examples(count, start=0):
@@ -104,36 +120,205 @@ def test_the_estimate_is_on_the_validation_set_when_there_is_one():
     assert by_arm == {EP02: {False}, EP08: {False, True}}
 
 
-def test_a_stopped_search_goes_on_and_a_token_cap_holds(tmp_path):
-    state = tmp_path / "search.json"
+def search(folder, reply, trainset=None, metric=metric, student=None, **options):
+    """(program, calls that were made) of one compile in a folder."""
+    optimizer = StimulusOptimizer(
+        metric,
+        **{"stimuli": "emotionprompt:EP02,EP08,EP10", "delta": 0.15, "folder": folder, **options},
+    )
+    student = student or dspy.Predict(dspy.Signature("question -> answer", "Answer."))
+    with scripted(reply) as (model, lm), dspy.context(lm=lm):
+        try:
+            return optimizer.compile(student, trainset=trainset or examples(400)), model.calls
+        except Stopped as error:
+            return error, model.calls
 
-    class Stop(BaseException):
-        pass
 
+def test_a_compile_that_is_interrupted_goes_on_and_pays_for_nothing_twice(tmp_path):
+    answer = model_with({EP08: 0.2})
     seen = []
 
-    def breaking(example, prediction, trace=None):
+    def interrupting(call):
         seen.append(1)
         if len(seen) == 150:
-            raise Stop
-        return metric(example, prediction)
+            os.kill(os.getpid(), signal.SIGINT)
+        return answer(call)
 
+    whole, everything = search(tmp_path / "whole", answer)
+    stopped, first = search(tmp_path / "cut", interrupting)
+    assert isinstance(stopped, Stopped) and "compile again with folder=" in str(stopped)
+    assert run_state(RunFolder(tmp_path / "cut")).state == "partial"
+    resumed, rest = search(tmp_path / "cut", answer)
+    # What a call cost is counted when it is paid, so the counts of what was paid now differ.
+    ours, theirs = search_of(resumed), search_of(whole)
+    for name in ("paid_calls", "paid_tokens"):
+        ours.pop(name), theirs.pop(name)
+    assert ours == theirs
+    assert len(first) >= 150 and len(first) + len(rest) == len(everything)
+    again, none = search(tmp_path / "cut", answer)
+    assert none == [] and stimulus_of(again) == stimulus_of(whole)
+    assert run_state(RunFolder(tmp_path / "cut")).state == "whole"
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"trainset": examples(300)}, "questions of dspy changed"),
+        ({"stimuli": "emotionprompt:EP02"}, "had other arms"),
+        ({"student": dspy.Predict(dspy.Signature("question -> answer", "Say."))}, "program chang"),
+        ({"metric": lambda example, prediction: True}, "verifier card of dspy changed"),
+        ({"seed": 1}, "other arms, questions or seed"),
+    ],
+)
+def test_a_compile_of_something_else_does_not_go_on_in_the_folder(tmp_path, change, says):
+    search(tmp_path / "run", model_with({}), examples(60))
+    with pytest.raises(UsageError, match=says):
+        search(tmp_path / "run", model_with({}), **{"trainset": examples(60), **change})
+
+
+def test_caps_hold(tmp_path):
+    _, everything = search(tmp_path / "all", model_with({EP08: 0.2}))
+    cheap, few = search(tmp_path / "few", model_with({}), budget_tokens=44000, delta=0.05)
+    assert len(few) * 110 <= 44000 < len(everything) * 110 * 2
+    assert search_of(cheap)["paid_tokens"] == len(few) * 110
+    with pytest.raises(UsageError, match="price"):
+        search(tmp_path / "usd", model_with({}), max_usd=1.0)
+    assert not (tmp_path / "usd").exists()
+
+
+def test_the_folder_is_a_run_that_commands_read_or_refuse_in_words(tmp_path):
+    program, calls = search(tmp_path / "found", model_with({EP08: 0.3}))
+    found = search_of(program)
+    assert found["claim"]["word"] == "works" and len(found["claim"]["placebos"]) == 2
+    told = json.loads((tmp_path / "found" / "search.json").read_text())
+    assert told["searches"]["all"]["chosen"] == found["chosen"] == "emotionprompt:EP08"
+
+    def heartloop(*arguments):
+        done = subprocess.run(
+            [sys.executable, "-m", "heartloop", *arguments],
+            cwd=tmp_path,
+            env={**os.environ, "PYTHONPATH": str(ROOT)},
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = heartloop("status", "found")
+    assert code == 0 and "whole" in said
+    code, said = heartloop("compare", "found")
+    assert code == 0 and "emotionprompt:EP08" in said
+    code, said = heartloop("report", "found")
+    assert code == 0 and (tmp_path / "found" / "report.html").exists()
+    code, said = heartloop("export", "found", "--to", "csv")
+    assert code == 0, said
+    for command in (["resume", "found"], ["optimize", "--resume", "found"], ["score", "found"]):
+        code, said = heartloop(*command)
+        assert code == 2 and "begun by StimulusOptimizer.compile" in said, (command, said)
+        assert "Traceback" not in said
+
+
+def test_a_bug_of_metric_or_program_is_no_answer(tmp_path):
+    def broken(example, prediction):
+        return 1 / 0
+
+    with pytest.raises(HeartloopError, match="metric broken, example q.*ZeroDivisionError"):
+        search(tmp_path / "metric", model_with({}), examples(60), metric=broken)
+    with pytest.raises(UsageError, match="not between 0 and 1"):
+        search(tmp_path / "share", model_with({}), examples(60), metric=lambda e, p: 70)
+
+    class Buggy(dspy.Module):
+        def __init__(self):
+            super().__init__()
+            self.solve = dspy.Predict("question -> answer")
+
+        def forward(self, question):
+            return {"answer": self.solve(question=question).answer}["none"]
+
+    with pytest.raises(HeartloopError, match="question q.*KeyError"):
+        search(tmp_path / "program", model_with({}), examples(60), student=Buggy())
+
+
+def test_calls_of_the_metric_are_in_the_journal_too(tmp_path):
+    def judged(example, prediction):
+        said = dspy.Predict("answer -> verdict")(answer=prediction.answer).verdict
+        return said == "yes"
+
+    def reply(call):
+        if "[[ ## verdict ## ]]" in call.messages[0].content:
+            return chat(verdict="yes" if dice(call.place.question) < 0.5 else "no")
+        return chat(answer="1")
+
+    program, calls = search(tmp_path / "judged", reply, examples(60), metric=judged)
+    lines = (tmp_path / "judged" / "calls.jsonl").read_text().splitlines()
+    assert sum("yes" in line or "no" in line for line in lines) and len(lines) >= len(calls)
+    assert search_of(program)["paid_calls"] == len(calls)
+
+
+def test_an_lm_of_dspys_own_is_asked_through_the_client(tmp_path):
+    class Own(dspy.BaseLM):
+        def __init__(self):
+            super().__init__("mine/model", temperature=None, max_tokens=None)
+            self.asked = 0
+
+        def forward(self, prompt=None, messages=None, **kwargs):
+            self.asked += 1
+            said = messages[-1]["content"] + messages[0]["content"]
+            number = messages[-1]["content"].rpartition("number ")[2].partition("?")[0]
+            good = dice(number) < 0.5 + 0.4 * (EP08 in said)
+            usage = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
+            message = SimpleNamespace(
+                content=chat(answer=number if good else "wrong"),
+                reasoning_content=None,
+                tool_calls=None,
+            )
+            return SimpleNamespace(
+                choices=[SimpleNamespace(message=message, finish_reason="stop")],
+                usage=usage,
+                model=self.model,
+                _hidden_params={},
+            )
+
+    lm = Own()
     optimizer = StimulusOptimizer(
-        breaking, stimuli="emotionprompt:EP02,EP08,EP10", delta=0.15, state=state
+        metric, stimuli="emotionprompt:EP02,EP08", delta=0.15, folder=tmp_path / "own"
     )
     student = dspy.Predict(dspy.Signature("question -> answer", "Answer."))
-    with scripted(model_with({EP08: 0.2})) as (first, lm), dspy.context(lm=lm):
-        with pytest.raises(Stop):
-            optimizer.compile(student, trainset=examples(400))
-    whole, everything = compile({EP08: 0.2}, examples(400))
-    resumed, rest = compile({EP08: 0.2}, examples(400), state=state)
-    assert search_of(resumed) == search_of(whole)
-    assert len(rest.calls) < len(everything.calls)
-    with pytest.raises(UsageError, match="other arms"):
-        compile({}, examples(300), state=state)
-    cheap, few = compile({}, examples(400), budget_tokens=44000, delta=0.05)
-    assert len(few.calls) * 110 <= 44000 < len(everything.calls) * 110 * 2
-    assert search_of(cheap)["paid_tokens"] == len(few.calls) * 110
+    student.set_lm(lm)
+    best = optimizer.compile(student, trainset=examples(120))
+    assert stimulus_of(best)["self"].names == ("emotionprompt:EP08",) and best.lm is not None
+    lines = [json.loads(line) for line in open(tmp_path / "own" / "calls.jsonl")]
+    assert len(lines) == lm.asked and {line["address"]["model"] for line in lines} == {"mine/model"}
+
+
+def test_a_plain_lm_over_http_is_asked_with_its_own_settings_and_its_failures_are_told(
+    tmp_path, loopback
+):
+    def reply(body):
+        said = "\n".join(m["content"] for m in body["messages"])
+        number = said.rpartition("number ")[2].partition("?")[0]
+        if number == "7":
+            return 400, {"error": {"message": "no sevens here", "type": "invalid_request_error"}}
+        return chat(answer=number if dice(number) < 0.5 + 0.4 * (EP08 in said) else "wrong")
+
+    server = loopback(reply)
+    lm = dspy.LM(
+        "openai/served", api_base=server.url, api_key="none", temperature=0.3, max_tokens=77
+    )
+    optimizer = StimulusOptimizer(
+        metric, stimuli="emotionprompt:EP02,EP08", delta=0.15, folder=tmp_path / "http"
+    )
+    with dspy.context(lm=lm):
+        student = dspy.Predict(dspy.Signature("question -> answer", "Answer."))
+        best = optimizer.compile(student, trainset=examples(120))
+    assert stimulus_of(best)["self"].names == ("emotionprompt:EP08",)
+    bodies = [body for _, _, body in server.asked]
+    assert {(b["temperature"], b.get("max_tokens") or b.get("max_completion_tokens"))
+            for b in bodies} == {(0.3, 77)}  # fmt: skip
+    summary = json.loads((tmp_path / "http" / "summary.json").read_text())
+    (error,) = summary["errors"]
+    assert "no sevens here" in str(error)
+    assert {row["tokens"]["prompt"] for row in summary["arms"] if row["trials"]} != {0}
 
 
 def test_a_budget_without_a_search_is_refused_before_anything_is_asked():

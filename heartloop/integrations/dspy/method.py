@@ -12,7 +12,7 @@ import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import dspy
 
@@ -26,6 +26,7 @@ from heartloop.types import Arm, Ask, Attempt, Check, Completion, Question, Trac
 
 THREADS = 256  # programs at work at once; each waits for its calls in a thread of its own
 _pool: ThreadPoolExecutor | None = None
+T = TypeVar("T")
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -33,14 +34,45 @@ class Solver:
     """A program with how a question becomes its inputs and its prediction an answer text.
 
     Attributes:
-        program: the module; every question runs a copy of it.
+        program: the module.
         inputs: from a question to keyword arguments.
         answer: from a prediction to the text that is graded.
+        predictors: those that wear an arm's stimuli; None for all.
     """
 
     program: dspy.Module
     inputs: Callable[[Question], Mapping[str, Any]]
     answer: Callable[[Any], str]
+    predictors: tuple[str, ...] | None = None
+    _worn: dict[tuple[str, str], dspy.Module] = dataclasses.field(default_factory=dict)
+
+    def wearing(self, arm: Arm) -> dspy.Module:
+        """The program with an arm's stimuli on it, made once.
+
+        Raises:
+            UsageError: a placement or a predictor that the program does not have.
+        """
+        if not arm.stimuli:
+            return self.program
+        known = (phrase(arm.stimuli), arm.placement)
+        if known not in self._worn:
+            self._worn[known] = with_stimulus(
+                self.program, arm.stimuli, placement=arm.placement, predictors=self.predictors
+            )
+        return self._worn[known]
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Predicted(Completion):
+    """A program's answer together with what a metric of its author reads.
+
+    Attributes:
+        prediction: what the program returned.
+        context: in which it ran: calls made in it go the way that the program's own went.
+    """
+
+    prediction: Any = None
+    context: contextvars.Context = dataclasses.field(default_factory=contextvars.copy_context)
 
 
 def register_program(spec: str) -> str:
@@ -85,7 +117,7 @@ def register_program(spec: str) -> str:
     )
     method = f"dspy:{path}:{name}@{digest}"
     if method not in METHODS:
-        register(method, summary=f"the DSPy program {name} of {path.name}")(_method(solver))
+        register(method, summary=f"the DSPy program {name} of {path.name}")(method_of(solver))
     return method
 
 
@@ -169,7 +201,9 @@ def answer_of(prediction: Any) -> str:
     return str(prediction[fields[-1]]) if fields else ""
 
 
-def _method(solver: Solver) -> Any:
+def method_of(solver: Solver) -> Any:
+    """The method that answers with a program."""
+
     async def solve(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:
         """Run the program once on a question; every call it makes goes through ``ask``."""
         return await run_program(solver, question, arm, ask)
@@ -181,7 +215,8 @@ async def run_program(solver: Solver, question: Question, arm: Arm, ask: Ask) ->
     """One question under one arm: the program in a thread, its calls on this loop.
 
     Calls of one program differ in their messages or in their rollout, so they share the
-    question's address and still are distinct draws. The arm's stimuli are put on the program.
+    question's address and still are distinct draws. The arm's stimuli are put on the program, and
+    its one attempt is `Predicted` where the program came to its end.
     """
 
     async def made(call: Call) -> Completion:
@@ -190,30 +225,30 @@ async def run_program(solver: Solver, question: Question, arm: Arm, ask: Ask) ->
         )
 
     bridge = Bridge(made, asyncio.get_running_loop(), keep=True)
-    program = solver.program
-    if arm.stimuli:
-        program = with_stimulus(program, arm.stimuli, placement=arm.placement)
+    program = solver.wearing(arm)
     given = dict(solver.inputs(question))
     lm = make_lm(bridge, "heartloop/task")
 
-    def work() -> Any:
+    def work() -> tuple[Any, contextvars.Context]:
         place = Place(question.task, question.id)
         with dspy.context(lm=lm, heartloop_place=place, trace=[]):
-            return program(**given)
+            return program(**given), contextvars.copy_context()
 
-    context = contextvars.copy_context()
     failure: Exception | None = None
-    text = ""
+    text, made_by = "", {}
     try:
-        future = asyncio.get_running_loop().run_in_executor(_threads(), context.run, work)
-        text = solver.answer(await future)
+        prediction, within = await in_thread(contextvars.copy_context(), work)
+        text = solver.answer(prediction)
+        made_by = {"prediction": prediction, "context": within}
     except Exception as error:
         failure = original(error)
         if isinstance(bridge.failure, HeartloopError) and not isinstance(bridge.failure, CallError):
             raise bridge.failure from None
         if isinstance(failure, HeartloopError) and not isinstance(failure, CallError):
             raise failure from None
-    answers = bridge.completions
+        if not of_a_call(failure):
+            raise failure from None  # a bug of the program, which is no answer of the model
+    answers = list(bridge.completions)
     notes = {"calls_of_program": len(answers), "stimulus": phrase(arm.stimuli)}
     usage = sum((one.usage for one in answers), Usage())
     if failure is not None and not answers:
@@ -225,12 +260,29 @@ async def run_program(solver: Solver, question: Question, arm: Arm, ask: Ask) ->
         # It answered, but not in a form the program's adapters read: the raw text is graded.
         notes["program_error"] = f"{type(failure).__name__}: {failure}"[:500]
         text = last.text
-    attempt = Attempt(0, 0, dataclasses.replace(last, text=text))
+    last = dataclasses.replace(last, text=text)
+    if made_by:
+        fields = {f.name: getattr(last, f.name) for f in dataclasses.fields(Completion)}
+        last = Predicted(**fields, **made_by)
+    attempt = Attempt(0, 0, last)
     return Trace(question.id, arm.name, (attempt,), 0, len(answers), usage, None, notes)
 
 
-def _threads() -> ThreadPoolExecutor:
+def of_a_call(error: BaseException) -> bool:
+    """Whether an error is of a model or its answer, not of the program's or the metric's code."""
+    while True:
+        if isinstance(error, HeartloopError) or "Adapter" in type(error).__name__:
+            return True
+        if type(error).__module__.partition(".")[0] in ("dspy", "litellm", "openai"):
+            return True
+        if error.__cause__ is None:
+            return False
+        error = error.__cause__
+
+
+async def in_thread(context: contextvars.Context, work: Callable[[], T]) -> T:
+    """Work of DSPy's, which waits for its calls, in a thread of its own and in a context."""
     global _pool
     if _pool is None:
         _pool = ThreadPoolExecutor(THREADS, thread_name_prefix="heartloop-program")
-    return _pool
+    return await asyncio.get_running_loop().run_in_executor(_pool, context.run, work)

@@ -7,31 +7,24 @@ import contextvars
 import json
 import threading
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any, TypeVar
 
 import dspy
 from dspy.teleprompt import Teleprompter
-from dspy.utils.usage_tracker import UsageTracker
 
 from heartloop.cards import parse_stimuli
-from heartloop.errors import HeartloopError, UsageError
-from heartloop.integrations.dspy.bridge import example
-from heartloop.integrations.dspy.loop import identity
+from heartloop.errors import Stopped, UsageError
+from heartloop.integrations.dspy.compiled import BY, prepare_program
+from heartloop.integrations.dspy.lm_model import LmModel
 from heartloop.integrations.dspy.stimulus import recall, remember, with_stimulus, without_stimulus
 from heartloop.optimize.arms import placebo_for
 from heartloop.optimize.planning import least_evaluations, plan_search
-from heartloop.optimize.racing import race
-from heartloop.optimize.results import (
-    Evaluation,
-    Goal,
-    RaceOptions,
-    RaceResult,
-    RaceState,
-    Strategy,
-)
-from heartloop.types import Placement, Stimulus
+from heartloop.optimize.results import Goal, RaceOptions, Strategy
+from heartloop.optimize.search import search
+from heartloop.run.folder import MANIFEST, RunFolder, new_folder, runs_dir
+from heartloop.run.load import Prepared
+from heartloop.types import Arm, Placement, Stimulus
 
 P = TypeVar("P", bound=dspy.Module)
 
@@ -58,8 +51,9 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
         error: float = 0.05,
         budget_calls: int | None = None,
         budget_tokens: int | None = None,
+        max_usd: float | None = None,
         num_threads: int = 8,
-        state: str | Path | None = None,
+        folder: str | Path | None = None,
         task: str = "dspy",
         seed: int = 0,
     ) -> None:
@@ -75,12 +69,14 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
             strategy: as in `RaceOptions`.
             delta: smallest difference worth finding; 0.05 is 5 points.
             error: share of searches that may end wrong.
-            budget_calls: cap on runs of the program on one example.
-            budget_tokens: cap on tokens.
+            budget_calls: cap on calls that are paid.
+            budget_tokens: cap on tokens that are paid.
+            max_usd: cap on dollars; the model's price must be known.
+            num_threads: calls in flight at once.
+            folder: a run folder; named again, the search goes on in it and what is answered is
+                free. None makes a new one under ``runs/``.
+            task: name of the examples in the run folder.
             seed: of the order of the examples.
-            num_threads: examples at work at once.
-            state: a file that the search is kept in, so that a stopped one goes on.
-            task: stands in the addresses of the calls, beside the example's ``id``.
         """
         super().__init__()
         self.metric, self.placement, self.predictors = metric, placement, predictors
@@ -94,8 +90,8 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
             budget_tokens=budget_tokens,
             seed=seed,
         )
-        self.num_threads, self.task = num_threads, task
-        self.state = None if state is None else Path(state)
+        self.num_threads, self.task, self.max_usd = num_threads, task, max_usd
+        self.folder = None if folder is None else Path(folder)
 
     def compile(
         self,
@@ -107,6 +103,9 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
         **_: Any,
     ) -> P:
         """Find the stimulus worth using for a program.
+
+        It is a search as ``heartloop optimize`` makes it, in a run folder (`folder`): status,
+        report, compare and export read it. Ctrl-C stops it after the calls in flight.
 
         Args:
             student: the program; it is not changed. A stimulus it carries is taken off first.
@@ -120,122 +119,109 @@ class StimulusOptimizer(Teleprompter):  # type: ignore[misc]
             load.
 
         Raises:
-            UsageError: too few examples, an unknown stimulus, or the state of another search.
+            UsageError: too few examples, an unknown stimulus, no one language model, or the
+                folder holds something else.
+            Stopped: interrupted, or a cap was reached before there was an answer.
         """
         bare = without_stimulus(student)
-        arms = self._arms()
-        programs = [bare] + [
-            with_stimulus(bare, arm, placement=self.placement, predictors=self.predictors)
-            for arm in list(arms.values())[1:]
-        ]
+        asked = bare.deepcopy()
+        lm = LmModel(_the_lm(student), self.num_threads)
+        for _, predictor in asked.named_predictors():
+            predictor.lm = None  # every call goes through the client
         examples = [*trainset, *(valset or [])]
-        result = _run(self._search(programs, list(arms), examples, len(trainset)))
-        if result.chosen is None:
-            best = bare
-        else:
-            best = programs[list(arms).index(result.chosen)]
+        caps = {"concurrency": self.num_threads, "max_usd": self.max_usd}
+        prepared = prepare_program(
+            asked,
+            self.metric,
+            examples,
+            self._arms(),
+            lm,
+            task=self.task,
+            predictors=self.predictors,
+            limits={name: cap for name, cap in caps.items() if cap is not None},
+        )
+        folder = self._open(prepared)
+        self.folder = folder.path
+        split = len(trainset) if valset else None
+        found, arms = _run(search(prepared, folder, self.options, split=split, command=f"{BY}(…)"))
+        if found["stopped"]:
+            raise Stopped(
+                f"{folder.path}: {found['stopped']}; compile again with folder={folder.path} to go "
+                "on, what is answered is free"
+            )
+        result = found["searches"]["all"]
+        best = bare
+        if result["chosen"] is not None:
+            arm = arms[result["chosen"]]
+            best = with_stimulus(
+                bare, arm.stimuli, placement=arm.placement, predictors=self.predictors
+            )
         best = best.deepcopy()
-        plain = json.loads(json.dumps(result.to_dict()))
-        remember(best, "search", plain)
+        result["claim"] = found["claims"].get("all")
+        remember(best, "search", json.loads(json.dumps(result)))
         return best
 
-    def _arms(self) -> dict[str, tuple[Stimulus, ...]]:
-        """Arms by name, "none" first, then the placebo."""
+    def _open(self, prepared: Prepared) -> RunFolder:
+        """The run folder; what cannot be searched is refused before anything is written."""
+        arms, questions = len(prepared.plan.arms), prepared.questions
+        if questions < 4:
+            raise UsageError(
+                f"StimulusOptimizer: {questions} examples are too few: a search needs at least 4"
+            )
+        going_on = self.folder is not None and (self.folder / MANIFEST).exists()
+        budget = self.options.budget_calls
+        least = least_evaluations(plan_search(arms - 1, questions=questions))
+        if not going_on and budget is not None and budget < least:
+            raise UsageError(
+                f"StimulusOptimizer: budget_calls={budget}: a first look at {arms} arms and "
+                f"a short test take at least {least}; nothing was asked"
+            )
+        if self.folder is None:
+            return new_folder(runs_dir(), None, f"search_{self.task}_{prepared.plan.models[0]}")
+        if not going_on:
+            return new_folder(self.folder.parent, self.folder.name, "search")
+        folder = RunFolder(self.folder)
+        manifest = folder.manifest
+        if manifest.get("made_in", {}).get("by") != BY:
+            raise UsageError(f"folder {self.folder}: holds another run; name a new folder")
+        before = {arm["name"] for arm in manifest["plan"]["arms"]}
+        if before != {arm.name for arm in prepared.plan.arms}:
+            raise UsageError(f"folder {self.folder}: its search had other arms; name a new folder")
+        return folder
+
+    def _arms(self) -> list[Arm]:
+        """The arms, "none" first, then the placebo."""
         given = self.stimuli
         listed = [given] if isinstance(given, str) else given
         groups = [arm for one in listed for arm in _arms_of(one)]
         if not groups:
             raise UsageError("stimuli: none given")
-        arms: dict[str, tuple[Stimulus, ...]] = {"none": ()}
+        arms = [Arm("none", role="none")]
         placebo = placebo_for(groups)
         if placebo is not None:
-            arms["placebo"] = (placebo,)
-        for group in groups:
-            arms["+".join(stimulus.name for stimulus in group)] = group
+            arms.append(self._arm("placebo", (placebo,), "placebo"))
+        arms += [self._arm("+".join(one.name for one in group), group) for group in groups]
+        if len({arm.name for arm in arms}) < len(arms):
+            raise UsageError("stimuli: two arms have the same name; leave one out")
         return arms
 
-    async def _search(
-        self,
-        programs: Sequence[dspy.Module],
-        names: Sequence[str],
-        examples: Sequence[dspy.Example],
-        search: int,
-    ) -> RaceResult:
-        loop = asyncio.get_running_loop()
-        pool = ThreadPoolExecutor(self.num_threads, thread_name_prefix="heartloop-search")
+    def _arm(self, name: str, group: tuple[Stimulus, ...], role: str = "treatment") -> Arm:
+        place = self.placement or group[0].placement
+        return Arm(name, stimuli=group, placement=place, role=role)
 
-        def one(arm: int, index: int) -> tuple[float | None, int]:
-            return self._score(programs[arm], examples[index])
 
-        async def evaluate(arm: int, questions: Sequence[int]) -> Evaluation:
-            jobs = [
-                loop.run_in_executor(pool, contextvars.copy_context().run, one, arm, index)
-                for index in questions
-            ]
-            done = await asyncio.gather(*jobs)
-            tokens = sum(used for _, used in done)
-            n = len(done)
-            # DSPy does not say which answers came from its cache but for their missing tokens.
-            return Evaluation([score for score, _ in done], n, tokens, n, tokens)
-
-        state = None
-        if self.state is not None and self.state.exists():
-            try:
-                state = RaceState.from_json(self.state.read_text(encoding="utf-8"))
-            except ValueError as error:
-                raise UsageError(f"{self.state}: {error}; remove the file") from error
-        budget = self.options.budget_calls
-        least = least_evaluations(plan_search(len(names) - 1, questions=len(examples)))
-        if state is None and budget is not None and budget < least:
-            pool.shutdown()
-            raise UsageError(
-                f"StimulusOptimizer: budget_calls={budget}: a first look at {len(names)} arms and "
-                f"a short test take at least {least}; nothing was asked"
-            )
-        try:
-            return await race(
-                names,
-                evaluate,
-                len(examples),
-                self.options,
-                state=state,
-                save=self._save if self.state is not None else None,
-                search=search if search < len(examples) else None,
-            )
-        except ValueError as error:
-            raise UsageError(f"StimulusOptimizer: {error}") from error
-        finally:
-            pool.shutdown(wait=True, cancel_futures=True)
-
-    def _score(self, program: dspy.Module, given: dspy.Example) -> tuple[float | None, int]:
-        """Metric and tokens of one example; None where the program failed on it."""
-        inputs = given.inputs()
-        question = str(given.get("id", "") or identity(dict(inputs)))
-        outer = dspy.settings.usage_tracker
-        tracker = UsageTracker()
-        with dspy.context(usage_tracker=tracker):
-            try:
-                with example(self.task, question):
-                    prediction = program(**inputs)
-                score: float | None = float(self.metric(given, prediction))
-            except HeartloopError:
-                raise
-            except Exception as error:
-                if not _failed_call(error):
-                    raise
-                score = None
-        tokens = 0
-        for model, used in tracker.get_total_tokens().items():
-            tokens += int(used.get("total_tokens") or 0)
-            if outer is not None:
-                outer.add_usage(model, used)
-        return score, tokens
-
-    def _save(self, state: RaceState) -> None:
-        assert self.state is not None
-        temporary = self.state.with_name(self.state.name + ".tmp")
-        temporary.write_text(state.to_json(), encoding="utf-8")
-        temporary.replace(self.state)
+def _the_lm(student: dspy.Module) -> Any:
+    """The one LM that a program is used with: its predictors' own, else the configured one."""
+    used = {id(lm): lm for lm in (p.lm or dspy.settings.lm for _, p in student.named_predictors())}
+    if len(used) > 1:
+        raise UsageError(
+            "StimulusOptimizer: the program's predictors have several language models; a search "
+            "asks one: set it with program.set_lm(lm)"
+        )
+    lm = next(iter(used.values()), dspy.settings.lm)
+    if lm is None:
+        raise UsageError("StimulusOptimizer: no language model; dspy.configure(lm=…)")
+    return lm
 
 
 def search_of(program: dspy.Module) -> dict[str, Any] | None:
@@ -247,25 +233,9 @@ def search_of(program: dspy.Module) -> dict[str, Any] | None:
     return found
 
 
-def _failed_call(error: Exception) -> bool:
-    """Whether an error is of the model or its answer, not of the metric or the program's code."""
-    modules = {type(one).__module__.partition(".")[0] for one in _chain(error)}
-    return bool(modules & {"dspy", "litellm", "openai"}) or "Adapter" in type(error).__name__
-
-
-def _chain(error: BaseException | None) -> list[BaseException]:
-    chain = []
-    while error is not None:
-        chain.append(error)
-        error = error.__cause__
-    return chain
-
-
 def _run(coroutine: Any) -> Any:
     """Run a coroutine to its end, also where an event loop is running already (a notebook)."""
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
+    if not _in_a_loop():
         return asyncio.run(coroutine)
     context = contextvars.copy_context()
     box: dict[str, Any] = {}
@@ -282,6 +252,14 @@ def _run(coroutine: Any) -> Any:
     if "error" in box:
         raise box["error"]
     return box["value"]
+
+
+def _in_a_loop() -> bool:
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
 
 
 def _arms_of(one: str | Stimulus | Sequence[Stimulus]) -> list[tuple[Stimulus, ...]]:
