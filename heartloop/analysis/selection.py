@@ -42,7 +42,7 @@ class BestArm:
     """The best of k arms, with and without the winner's curse.
 
     Attributes:
-        arm: index of the arm with the highest accuracy among the candidates.
+        arm: index of the best candidate.
         control: index of the control.
         selected_maximum: its gain on the questions that chose it: biased upwards, never to be
             quoted alone.
@@ -105,9 +105,9 @@ def best_of_arms(
     folds (tasks weighted equally). Ties go to the first arm.
 
     Args:
-        correct: mean correctness over seeds, shape (arms, questions).
+        correct: the metric of each question, mean over seeds, shape (arms, questions).
         control: row of the control; the other rows are the candidates.
-        tasks: one label a question.
+        tasks: one label a question; tasks weigh the same.
         clusters: one label a question, where questions are not independent.
         folds: number of folds, at least 2.
         repeats: random deals.
@@ -127,7 +127,12 @@ def best_of_arms(
         raise ValueError("choosing needs two or more questions (or clusters)")
     gains = table - table[control]
     size = np.bincount(ids, minlength=groups).astype(np.float64)
-    by_cluster = [np.bincount(ids, row, groups) for row in gains]
+    labels = None if tasks is None else _codes(tasks, questions)
+    weight = np.ones(questions)
+    if labels is not None:
+        per = np.bincount(labels)
+        weight = questions / (len(per) * per)[labels]  # tasks weigh the same
+    by_cluster = [np.bincount(ids, row * weight, groups) for row in gains]
     sums = np.asarray(by_cluster, dtype=np.float64)  # (arms, clusters)
     candidates = np.array([a for a in range(arms) if a != control])
 
@@ -146,8 +151,7 @@ def best_of_arms(
     held = _t_interval(sums[picked, rest] / size[rest], size[rest], level)
     crossed = _cross_fit(sums, size, choose, folds, repeats, level, rng, "questions")
     over_tasks, per_task = None, None
-    if tasks is not None:
-        labels = _codes(tasks, questions)
+    if labels is not None:
         number = int(labels.max()) + 1
         if number > 1:
             per = np.bincount(labels, minlength=number)

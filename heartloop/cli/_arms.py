@@ -196,16 +196,16 @@ def _overview(units: Sequence[tuple[Findings, Unit]], claim: Claim, width: int) 
 def _by_round(
     summary: Summary | None, model: str, tasks: Sequence[str]
 ) -> dict[str, list[float | None]]:
-    """Share solved by round of each arm, tasks weighted by their trials."""
-    sums: dict[str, list[list[float]]] = {}
+    """The own metric by round of each arm, tasks weighing the same."""
+    found: dict[str, list[list[float]]] = {}
     for row in summary["arms"] if summary else ():
         if row["model"] != model or row["task"] not in tasks:
             continue
-        own = sums.setdefault(row["arm"], [])
+        mine = found.setdefault(row["arm"], [])
         for i, r in enumerate(row["rounds"]):
-            if i == len(own):
-                own.append([0.0, 0.0])
-            if r["accuracy"] is not None:
-                own[i][0] += r["accuracy"] * row["trials"]
-                own[i][1] += row["trials"]
-    return {arm: [s / n if n else None for s, n in own] for arm, own in sums.items()}
+            if i == len(mine):
+                mine.append([])
+            own = r.get("own", r["accuracy"])
+            if own is not None:
+                mine[i].append(own)
+    return {arm: [sum(x) / len(x) if x else None for x in own] for arm, own in found.items()}

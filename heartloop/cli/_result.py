@@ -263,20 +263,21 @@ def _everything(summary: Summary) -> list[str]:
     """Every arm of every task, suites, judges' labels, several draws."""
     several_models = len(summary["models"]) > 1
     loops = any(len(row["rounds"]) > 1 for row in summary["arms"])
-    heads = ["task", "arm", "n", "accuracy", "unscored", "error", "by round"]
+    heads = ["task", "arm", "n", "own metric", "unscored", "error", "by round"]
     heads += ["answered %"] if loops else []
     heads += ["calls", "tokens"]
     rows = []
     for row in summary["arms"]:
         if row["accuracy"] is None:
             continue
-        rounds = [f"{100 * r['accuracy']:.1f}" for r in row["rounds"] if r["accuracy"] is not None]
+        course = [r.get("own", r["accuracy"]) for r in row["rounds"]]
+        rounds = [f"{100 * own:.1f}" for own in course if own is not None]
         rows.append(
             [
                 row["task"],
                 row["arm"] + (f" [{row['model']}]" if several_models else ""),
                 str(row["n"]),
-                f"{100 * row['accuracy']:.1f} %",
+                f"{100 * (row.get('own', row['accuracy']) or 0.0):.1f}",
                 str(sum(row["unscored"].values())),
                 str(row["error"]),
                 " ".join(rounds) if len(rounds) > 1 else "",

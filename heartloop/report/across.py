@@ -19,7 +19,7 @@ from heartloop.analysis.meta import LEAST_MODELS, Pooled, joint_moments, random_
 from heartloop.analysis.multiplicity import holm
 from heartloop.errors import UsageError
 from heartloop.report.arms import Entry, Loaded, entries
-from heartloop.report.findings import contrast_weights, groups_of, only_tasks, stack
+from heartloop.report.samples import contrast_weights, groups_of, only_tasks, stack
 from heartloop.report.writing import p_value, points, span
 from heartloop.run.claim import read_claim, same_claim
 from heartloop.types import Claim, Contrast

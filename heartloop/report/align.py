@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from heartloop.analysis import ABSENT
+from heartloop.analysis import CORRECT
 from heartloop.analysis.curves import Attempts, attempts
-from heartloop.report.arms import Entry, Pair
+from heartloop.report.arms import Entry
 
 if TYPE_CHECKING:
     from heartloop.run.results import ArmResults, Steps
@@ -155,9 +155,10 @@ def is_independent(part: ArmResults) -> bool:
 def attempt_values(aligned: Aligned, which: int, cost: Cost | None = None) -> Attempts:
     """What an arm would hand in as its budget grows, over shared questions and seeds.
 
-    Oracle mode: right from the first right candidate on. Verifier-free: a loop hands in its latest
-    answer, independent draws the most frequent extracted answer so far (the earlier one on a tie;
-    equal as strings), and the end of a trace is what was really handed in.
+    Values are of the task's own metric: the score where the verifier gives one, else 1 for right.
+    Oracle mode: from the first right candidate on, that one. Verifier-free: a loop hands in its
+    latest answer, independent draws the most frequent extracted answer so far (the earlier one on
+    a tie; equal as strings), and the end of a trace is what was really handed in.
 
     Args:
         aligned: from `align`.
@@ -187,36 +188,38 @@ def attempt_values(aligned: Aligned, which: int, cost: Cost | None = None) -> At
                 continue
             question += [place[i] * width + columns[j]] * (b - a)
             spent += (steps.tokens if costs is None else costs)[a:b].tolist()
-            value += _values(steps, a, b, part, independent, part.outcomes[i, j] == 1)
+            value += _values(steps, a, b, part, independent, (i, j))
     return attempts(question, spent, value, aligned.questions * width)
 
 
 def _values(
-    steps: Any, a: int, b: int, part: ArmResults, independent: bool, final: bool
+    steps: Any, a: int, b: int, part: ArmResults, independent: bool, place: tuple[int, int]
 ) -> list[float]:
-    right = steps.code[a:b] == 1
+    own = own_metric(steps.code[a:b], steps.score[a:b])
     if part.mode == "oracle":
-        return np.logical_or.accumulate(right).astype(float).tolist()
+        return kept_once_right(own[None], steps.code[a:b][None])[0].tolist()
     if independent and b - a > 1:
         values: list[float] = []
         counts: dict[Any, int] = {}
-        first: dict[Any, bool] = {}
-        for answer, good in zip(steps.answer[a:b], right.tolist(), strict=True):
+        first: dict[Any, float] = {}
+        for answer, worth in zip(steps.answer[a:b], own.tolist(), strict=True):
             counts[answer] = counts.get(answer, 0) + (answer is not None)
-            first.setdefault(answer, good)
-            values.append(float(first[max(counts, key=lambda x: counts[x])]))
+            first.setdefault(answer, worth)
+            values.append(first[max(counts, key=lambda x: counts[x])])
     else:
-        values = right.astype(float).tolist()
-    values[-1] = float(final)
+        values = own.tolist()
+    values[-1] = float(own_metric(part.outcomes[place], part.scores[place]))
     return values
 
 
-def to_codes(values: np.ndarray, questions: int, present: np.ndarray) -> np.ndarray:
-    """Values of traces as outcome codes, shape (questions, seeds), ABSENT where nothing was run."""
-    codes = np.where(values > 0.5, 1, 0).astype(np.int8).reshape(questions, -1)
-    return np.where(present, codes, ABSENT).astype(np.int8)
+def own_metric(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """The task's own metric of answers: the official score, else 1 for a right answer."""
+    return np.asarray(np.where(np.isnan(scores), codes == CORRECT, scores), dtype=float)
 
 
-def pair_up(pair: Pair) -> Aligned | None:
-    """Arm and control on what they share, the arm first."""
-    return align((pair.arm, pair.control))
+def kept_once_right(own: np.ndarray, codes: np.ndarray) -> np.ndarray:
+    """Values along the last axis, where everything after a right answer is that answer."""
+    right = codes == CORRECT
+    first = np.where(right.any(axis=-1), right.argmax(axis=-1), codes.shape[-1] - 1)
+    at = np.minimum(np.arange(codes.shape[-1]), first[..., None])
+    return np.asarray(np.take_along_axis(own, at, axis=-1))

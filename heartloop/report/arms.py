@@ -110,8 +110,13 @@ def controls_of(entry: Entry, all_entries: Sequence[Entry]) -> list[Entry]:
     return sorted(chosen, key=lambda e: STRICT.index(e.role) if e.role in STRICT else len(STRICT))
 
 
-def pairs_within(run: Loaded) -> list[Pair]:
+def pairs_within(run: Loaded, again: bool = False) -> list[Pair]:
     """Every treatment of a run against each of its controls; without controls against the first.
+
+    Args:
+        run: the run.
+        again: against the plain prompt asked again, too. It shows the spread of asking anew and is
+            no yardstick of stimuli, so by default it is left out where there is another control.
 
     Raises:
         UsageError: there is only one arm.
@@ -123,6 +128,8 @@ def pairs_within(run: Loaded) -> list[Pair]:
         if is_treatment(arm)
         for rank, c in enumerate(controls_of(arm, found))
     ]
+    if not again:
+        ranked = [x for x in ranked if x[1].control.role != "again"] or ranked
     if ranked:
         # All arms against their strictest control first: those are the main comparisons.
         return [pair for _, pair in sorted(ranked, key=lambda item: item[0])]

@@ -18,8 +18,8 @@ from heartloop.analysis.ratios import Ratio, ratios
 from heartloop.analysis.spread import Spread, spread
 from heartloop.report.align import align
 from heartloop.report.arms import Entry, Loaded, entries, wordings_of
-from heartloop.report.findings import groups_of, only_tasks, stack, values
 from heartloop.report.html import table as html_table
+from heartloop.report.samples import groups_of, only_tasks, stack, values
 from heartloop.report.writing import points, span
 from heartloop.run.folder import VERDICTS
 from heartloop.run.repeats import NAMES, repeat_lines

@@ -9,23 +9,28 @@ from typing import Any
 
 import numpy as np
 
+from heartloop.analysis import ABSENT
 from heartloop.errors import UsageError
-from heartloop.report.align import Aligned, Cost, attempt_values, to_codes
+from heartloop.report.align import Aligned, Cost, align, attempt_values
 from heartloop.report.arms import Entry
+from heartloop.report.samples import averaged, values
 from heartloop.report.shapes import EqualSpending
 
 
 def equal_spending(
-    aligned: Aligned, codes: Sequence[np.ndarray], shared: np.ndarray, options: dict[str, Any]
+    arm: Entry, control: Entry, *, margin: float, level: float, flips: int
 ) -> tuple[EqualSpending, ...]:
     """Arm and control where both spend the same a question: tokens first, then the others.
 
     Args:
-        aligned: the two arms.
-        codes: their outcomes, shape (questions, seeds) each.
-        shared: where both were tried, same shape.
-        options: clusters, margin, level and draws of the comparison.
+        arm: on the tasks that are compared.
+        control: on the same.
+        margin: half-width of the region of equivalence.
+        level: coverage.
+        flips: random flips of the tests.
     """
+    aligned = align((arm, control))
+    assert aligned is not None
     wanted: list[tuple[str, list[Cost | None]]] = [
         ("tokens", [None, None]),
         ("completion tokens", [_completion, _completion]),
@@ -33,7 +38,8 @@ def equal_spending(
     prices = [_dollars(entry) for entry in aligned.entries]
     if all(price is not None for price in prices):
         wanted.append(("dollars", prices))
-    return tuple(_equal(aligned, codes, shared, options, unit, costs) for unit, costs in wanted)
+    options: dict[str, Any] = {"margin": margin, "level": level, "flips": flips}
+    return tuple(_equal(aligned, options, unit, costs) for unit, costs in wanted)
 
 
 def _completion(steps: Any) -> np.ndarray:
@@ -61,39 +67,37 @@ def _dollars(entry: Entry) -> Cost | None:
 
 
 def _equal(
-    aligned: Aligned,
-    codes: Sequence[np.ndarray],
-    shared: np.ndarray,
-    options: dict[str, Any],
-    unit: str,
-    costs: Sequence[Cost | None],
+    aligned: Aligned, options: dict[str, Any], unit: str, costs: Sequence[Cost | None]
 ) -> EqualSpending:
     """Cut the dearer arm's journal so that both arms spend the same on average.
 
     The cap is an amount, the same for every question, chosen from spending alone: the one at which
     the mean spending is nearest to that of the cheaper arm.
     """
-    from heartloop.analysis import break_even, compare_arms
+    from heartloop.analysis import break_even
+    from heartloop.analysis.contrasts import contrasts, level_of
     from heartloop.analysis.curves import budget_grid, step_table
 
+    codes = [aligned.stack(i, "outcomes") for i in (0, 1)]
+    tried = (codes[0] != ABSENT) & (codes[1] != ABSENT)
+    own = [values(c, aligned.stack(i, "scores")) for i, c in enumerate(codes)]
     data = [attempt_values(aligned, i, cost) for i, cost in enumerate(costs)]
-    totals = []
+    spent = []
     for one in data:
         total = np.zeros(one.questions)
         np.maximum.at(total, one.question, one.cost)
-        totals.append(total.reshape(aligned.questions, -1))
-    spent = [float(total[shared].mean()) for total in totals]
+        spent.append(float(total.reshape(tried.shape)[tried].mean()))
     dear = int(spent[1] > spent[0])
     cheap = 1 - dear
     grid = budget_grid(data[dear])
-    tables = step_table(data[dear], grid)
-    means = tables[1].reshape(aligned.questions, -1, len(grid))[shared].mean(axis=0)
+    worth, paid = (t.reshape(*tried.shape, len(grid)) for t in step_table(data[dear], grid))
+    means = paid[tried].mean(axis=0)
     at = int(np.abs(means - spent[cheap]).argmin())
-    cut = [np.asarray(c) for c in codes]
     uncut = spent[dear] - spent[cheap] <= abs(means[at] - spent[cheap])
     if not uncut:
-        cut[dear] = to_codes(tables[0][:, at], aligned.questions, shared)
+        own[dear] = worth[:, :, at]
         spent[dear] = float(means[at])
+    found = averaged(aligned, own, None, tried, aligned.entries[1].run.manifest)
     return EqualSpending(
         unit=unit,
         cut="neither" if uncut else ("arm", "control")[dear],
@@ -101,6 +105,8 @@ def _equal(
         spent_arm=spent[0],
         spent_control=spent[1],
         ratio=spent[0] / spent[1] if spent[1] else None,
-        comparison=compare_arms(*cut, **{**options, "draws": 100}),
+        own_arm=level_of(found, 0),
+        own_control=level_of(found, 1),
+        difference=contrasts(found, [1.0, -1.0], **options)[0],
         break_even=break_even(data[0], data[1], draws=500) if unit == "tokens" else None,
     )

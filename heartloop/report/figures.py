@@ -12,7 +12,7 @@ from heartloop.report import svg, tracks
 from heartloop.report.align import align, attempt_values
 from heartloop.report.arms import Entry, is_treatment
 from heartloop.report.html import figure, folded, note, table
-from heartloop.report.study import label_of
+from heartloop.report.rows import label_of
 from heartloop.report.writing import points
 from heartloop.run.layout import Summary
 from heartloop.run.repeats import NAMES, repeat_lines

@@ -22,7 +22,6 @@ from heartloop.analysis.contrasts import (
     edges,
     level_interval,
     level_of,
-    sample,
 )
 from heartloop.analysis.words import (
     Compared,
@@ -33,7 +32,7 @@ from heartloop.analysis.words import (
     decide,
     measure,
 )
-from heartloop.report.align import Aligned, align
+from heartloop.report.align import Aligned
 from heartloop.report.arms import Entry, Loaded, entries
 from heartloop.report.bias_claim import (
     BiasFindings,
@@ -42,9 +41,9 @@ from heartloop.report.bias_claim import (
     is_bias,
     predictions_of,
 )
+from heartloop.report.samples import contrast_weights, groups_of, only_tasks, stack
 from heartloop.run.claim import read_claim
 from heartloop.run.folder import RunFolder
-from heartloop.run.layout import Manifest
 from heartloop.run.speaking import Speaking
 from heartloop.types import Claim, Contrast
 
@@ -233,14 +232,6 @@ def decided_by_looking(manifest: Mapping[str, Any]) -> str:
     return why.removeprefix("decided: ") if why.startswith("decided: ") else ""
 
 
-def groups_of(manifest: Manifest) -> dict[str, list[str]]:
-    """Suites of two or more tasks, and lone tasks: name -> tasks."""
-    found: dict[str, list[str]] = {}
-    for task in manifest["tasks"]:
-        found.setdefault(task.get("suite") or task["task"], []).append(task["task"])
-    return {(name if len(t) > 1 else t[0]): t for name, t in found.items()}
-
-
 def _units(
     run: Loaded, claim: Claim, mine: Sequence[Entry], flips: int, draws: int
 ) -> tuple[Unit, ...]:
@@ -375,73 +366,6 @@ def _silent(figures: Mapping[str, ArmFigures], nones: Sequence[str]) -> str:
 
 def _in_family(claim: Claim, family: str, arm: str) -> bool:
     return any(c.family == family and c.arm == arm for c in claim.contrasts)
-
-
-def only_tasks(entry: Entry, tasks: Sequence[str]) -> Entry:
-    """An entry without its other tasks."""
-    return dataclasses.replace(entry, parts={t: entry.parts[t] for t in tasks if t in entry.parts})
-
-
-def contrast_weights(arms: int, arm: int, controls: Sequence[int]) -> list[float]:
-    """One row of weights for `contrasts`: an arm minus the mean of its controls."""
-    row = [0.0] * arms
-    row[arm] += 1.0
-    for control in controls:
-        row[control] -= 1.0 / len(controls)
-    return row
-
-
-def stack(chosen: Sequence[Entry], manifest: Manifest) -> tuple[Sample, Aligned, np.ndarray] | None:
-    """Own metric and content of several arms on the questions that all of them have finished.
-
-    Returns:
-        The sample, the alignment behind it, and which of its questions are in the sample; None
-        where no question is finished by all.
-    """
-    aligned = align(chosen)
-    if aligned is None:
-        return None
-    own, content = [], []
-    for i in range(len(chosen)):
-        codes = aligned.stack(i, "outcomes")
-        own.append(values(codes, aligned.stack(i, "scores")))
-        content.append(values(aligned.stack(i, "content"), aligned.stack(i, "content_scores")))
-    tried = np.logical_and.reduce([~np.isnan(x) for x in own])  # (questions, seeds)
-    spoken = np.asarray(tried.any(axis=1))
-    if not spoken.any():
-        return None
-    count = np.maximum(tried.sum(axis=1), 1)
-    tables = [
-        np.stack([np.where(tried, x, 0).sum(axis=1) / count for x in t]) for t in (own, content)
-    ]
-    found = sample(
-        tables[0][:, spoken],
-        tables[1][:, spoken],
-        aligned.tasks[spoken],
-        aligned.clusters[spoken],
-        bounds_of(manifest),
-    )
-    return found, aligned, spoken
-
-
-def values(codes: np.ndarray, scores: np.ndarray) -> np.ndarray:
-    """The metric of each question and seed: the official score, else 1 for a right answer.
-
-    Unscored answers and errors are 0; NaN where nothing was tried.
-    """
-    right = (codes == CORRECT).astype(float)
-    if not np.isnan(scores).all():
-        right = np.where(np.isnan(scores), 0.0, scores)
-    return np.asarray(np.where(codes == ABSENT, np.nan, right))
-
-
-def bounds_of(manifest: Manifest) -> dict[str, tuple[float, float]]:
-    """Task -> (chance, perfect) of normalised metrics."""
-    return {
-        t["task"]: (t["metric_low"], t["metric_high"])
-        for t in manifest["tasks"]
-        if t.get("metric") == "normalised"
-    }
 
 
 def _figures(

@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from heartloop.analysis.compare import Comparison
+    from heartloop.analysis.contrasts import Difference
     from heartloop.analysis.curves import BreakEven
     from heartloop.analysis.selection import BestArm
     from heartloop.analysis.suites import ClassEffect
+    from heartloop.analysis.words import Compared
     from heartloop.report.across import Across
     from heartloop.report.answered import Answered
     from heartloop.report.arrived import Arrived
@@ -20,7 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class EqualSpending:
-    """Arm and control cut where both spend the same a question.
+    """Arm and control cut where both spend the same a question, on the task's own metric.
 
     Attributes:
         unit: ``tokens``, ``completion tokens`` or ``dollars``.
@@ -28,7 +30,8 @@ class EqualSpending:
         cap: amount a question at which it was cut; None where neither was.
         spent_arm, spent_control: mean amount a question and seed that is left.
         ratio: the first over the second: 1 is equal.
-        comparison: the paired comparison at that cut.
+        own_arm, own_control: the own metric of both at that cut.
+        difference: arm minus control at that cut; its interval is by itself.
         break_even: from which budget on the arm is ahead; tokens only.
     """
 
@@ -38,23 +41,47 @@ class EqualSpending:
     spent_arm: float
     spent_control: float
     ratio: float | None
-    comparison: Comparison
+    own_arm: float
+    own_control: float
+    difference: Difference
     break_even: BreakEven | None
 
 
 @dataclass(frozen=True, slots=True)
+class Lost:
+    """Answers of an arm without a verdict, as shares of those asked for."""
+
+    unscored: float
+    error: float
+
+    @property
+    def whole(self) -> float:
+        """Both together."""
+        return self.unscored + self.error
+
+
+@dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table: an arm against a control; differences are arm minus control.
+    """An arm against a control on one task, or a suite as the mean over its tasks; shares.
+
+    Differences are arm minus control.
 
     Attributes:
         arm, control: labels; ``arm_role``, ``control_role``, ``model``, ``control_model``.
-        comparison: of all, strict reading.
-        content_difference, content_p: the same under the content reading.
-        flips: the reading (above, below or neither at the level) differs between own metric and
-            content.
+        unit: name of the task or suite; ``tasks``: how many it has; ``metric``: their own metric.
+        questions, seeds, clusters: size of the comparison.
+        own_arm, own_control: the own metric of both; ``difference``: between them, its interval
+            holds for all rows at once.
+        compared: the word, adjusted over all rows (Holm); ``p_bh``: Benjamini-Hochberg.
+        content: the difference under the content reading.
+        flips: own metric and content lead to different readings (above, below, neither).
+        scored: the own metric where both arms' answers could be read; None where all could.
+        lost_arm, lost_control: shares of answers without a verdict.
+        counts: counts of right answers with exact tests, where the own metric is right or not on
+            one task; else None.
         picked: post hoc: out of how many arms it was picked; 0 where it was planned.
-        picked_low, picked_high: interval of the difference on the task's own metric that holds
-            for all arms it might have been picked from.
+        picked_low, picked_high: interval of the difference that holds for all arms it might have
+            been picked from.
         tokens_arm, tokens_control: mean tokens a question and seed; ``calls_*`` likewise.
         equal: both at equal tokens, completion tokens and dollars, where both ask more than once.
         notes: what was left out or dropped.
@@ -66,10 +93,23 @@ class Row:
     control_role: str
     model: str
     control_model: str
-    comparison: Comparison
-    content_difference: float
-    content_p: float
+    unit: str
+    tasks: int
+    metric: str
+    questions: int
+    seeds: int
+    clusters: int
+    own_arm: float
+    own_control: float
+    difference: Difference
+    compared: Compared
+    p_bh: float
+    content: Difference
     flips: bool
+    scored: Difference | None
+    lost_arm: Lost
+    lost_control: Lost
+    counts: Comparison | None
     tokens_arm: float
     tokens_control: float
     calls_arm: float
@@ -83,10 +123,16 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Best:
-    """The best of several treatments against one control, without the winner's curse."""
+    """The best of several treatments against one control on a task or suite.
+
+    Attributes:
+        model, control, unit: where; ``arms``: out of which, ``name``: which.
+        best: its gain on the own metric, with and without the winner's curse.
+    """
 
     model: str
     control: str
+    unit: str
     arms: tuple[str, ...]
     name: str
     best: BestArm
@@ -94,13 +140,21 @@ class Best:
 
 @dataclass(frozen=True, slots=True)
 class StimulusClass:
-    """Effect of a class of stimuli against a control, its wordings as a sample."""
+    """Effect of a class of stimuli on the own metric, its wordings as a sample.
+
+    Attributes:
+        model, control, unit: against what, on which task or suite.
+        label: the class; ``wordings``: its arms.
+        sample: what else is a sample: ``tasks`` or ``questions``.
+        effect: the effect.
+    """
 
     model: str
     control: str
+    unit: str
     label: str
     wordings: tuple[str, ...]
-    unit: str
+    sample: str
     effect: ClassEffect
 
 
@@ -149,6 +203,6 @@ class Study:
         for check, plain in zip(self.arrived, found["arrived"], strict=True):
             plain |= {"read": check.read, "sentence": check.sentence}
         for row, plain in zip(self.rows, found["rows"], strict=True):
-            word = row.comparison.verdict
+            word = row.compared.word
             plain["word"] = None if self.claim or self.post_hoc else word
         return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from heartloop.analysis.compare import Comparison
 from heartloop.report.answered import answered_table
 from heartloop.report.arrived import lines as arrived_lines
 from heartloop.report.claim_tables import blocks as claim_blocks
@@ -38,26 +39,27 @@ def render(study: Study, markdown: bool = False) -> str:
         blocks += beside_blocks(study.beside, make)
     if not rows:
         return _join(blocks)
-    heads = ["arm − control", "n", "arm %", "control %", "diff", f"{level} CI", "p", "p Holm",
-             "p BH", f"TOST ±{100 * study.margin:g}", *_last(study)]  # fmt: skip
-    blocks.append(make(heads, [[*_main(r), *_word(r, study)] for r in rows]))
-    heads = ["arm − control", "pairs", "b/c", "McNemar exact", "mid-p", "permutation", "mid-p",
-             "bootstrap CI", "h"]  # fmt: skip
-    blocks.append(make(heads, [_tests(r) for r in rows]))
-    heads = ["arm − control", "of scored", f"{level} CI", "p", "content", "p", "unscored %",
-             "error %", "tokens/question", "calls/question"]  # fmt: skip
-    blocks.append(make(heads, [_readings(r) for r in rows]))
+    for metric in dict.fromkeys(r.metric for r in rows):
+        mine = [r for r in rows if r.metric == metric]
+        several = any(r.tasks > 1 for r in mine)
+        heads = ["arm − control", "n", "arm %", "control %", "diff", f"{level} CI", "p", "p Holm",
+                 "p BH", f"TOST ±{100 * study.margin:g}"]  # fmt: skip
+        heads += ["tasks like these", "p"] if several else []
+        lines = [[*_main(r, study), *(_over(r) if several else ()), *_word(r, study)] for r in mine]
+        blocks.append(f"own metric: {metric}\n{make([*heads, *_last(study)], lines)}")
+    heads = ["arm − control", "content", f"{level} CI", "p", "of scored", f"{level} CI",
+             "unscored %", "error %", "tokens/question", "calls/question"]  # fmt: skip
+    blocks.append(make(heads, [_readings(r, study) for r in rows]))
+    if any(r.counts for r in rows):
+        heads = ["right or not", "pairs", "b/c", "McNemar exact", "mid-p", "permutation", "mid-p",
+                 "bootstrap CI", "h"]  # fmt: skip
+        blocks.append(make(heads, [_tests(r, r.counts, study) for r in rows if r.counts]))
     blocks += _equal(study, make)
-    suites = [r for r in rows if r.comparison.suite is not None]
-    if suites:
-        heads = ["mean over tasks", "tasks", "diff", f"{level} CI (tasks like these)", "p",
-                 "CI (these tasks)"]  # fmt: skip
-        blocks.append(make(heads, [_suite(r) for r in suites]))
     if study.classes:
         heads = ["stimulus class − control", "wordings", "groups", "diff", f"{level} CI", "p"]
         lines = [
-            [f"{c.label} − {c.control}{_in(c.model, study)}", str(c.effect.wordings),
-             f"{c.effect.groups} {c.unit}", points(c.effect.estimate),
+            [f"{c.label} − {c.control}{_in(c.model, c.unit, study)}", str(c.effect.wordings),
+             f"{c.effect.groups} {c.sample}", points(c.effect.estimate),
              span(c.effect.low, c.effect.high), p_value(c.effect.p)]
             for c in study.classes
         ]  # fmt: skip
@@ -65,14 +67,11 @@ def render(study: Study, markdown: bool = False) -> str:
     for best in study.best:
         blocks.append(_best(best, study))
     blocks.append(_legend(study))
-    warnings = [f"{r.arm} − {r.control}: {n}" for r in rows for n in r.notes]
+    warnings = [f"{_name(r, study)}: {n}" for r in rows for n in r.notes]
     warnings += [
-        f"{r.arm} − {r.control}: own metric and content lead to different conclusions "
-        f"({points(r.comparison.difference)}, p {p_value(r.comparison.p)}; content "
-        f"{points(r.content_difference)}, p {p_value(r.content_p)})"
-        for r in rows
+        f"{_name(r, study)}: own metric and content lead to different conclusions" for r in rows
         if r.flips
-    ]
+    ]  # fmt: skip
     grouped: dict[str, list[str]] = {}
     for line in warnings:
         head, _, tail = line.partition(": ")
@@ -92,54 +91,63 @@ def _join(blocks: Sequence[str]) -> str:
     return "\n".join(out)
 
 
-def _in(model: str, study: Study) -> str:
-    return f" [{model}]" if len({r.model for r in study.rows}) > 1 else ""
+def _in(model: str, unit: str, study: Study) -> str:
+    """Model and task, where there are several."""
+    words = [model] if len({r.model for r in study.rows}) > 1 else []
+    words += [unit] if len({r.unit for r in study.rows}) > 1 else []
+    return f" [{', '.join(words)}]" if words else ""
 
 
-def _name(row: Row) -> str:
-    return f"{row.arm} − {row.control}"
+def _name(row: Row, study: Study) -> str:
+    several = len({r.unit for r in study.rows}) > 1
+    return f"{row.unit}: {row.arm} − {row.control}" if several else f"{row.arm} − {row.control}"
 
 
-def _main(row: Row) -> list[str]:
-    c = row.comparison
+def _main(row: Row, study: Study) -> list[str]:
+    d = row.difference
     return [
-        _name(row), f"{c.questions:,}" + (f"×{c.seeds}" if c.seeds > 1 else ""),
-        points(c.a.of_all.estimate, False), points(c.b.of_all.estimate, False),
-        points(c.difference), span(c.low, c.high), p_value(c.p), p_value(c.p_holm),
-        p_value(c.p_bh), p_value(c.equivalence.p),
+        _name(row, study), f"{row.questions:,}" + (f"×{row.seeds}" if row.seeds > 1 else ""),
+        points(row.own_arm, False), points(row.own_control, False),
+        points(d.estimate), span(d.low, d.high), p_value(d.p), p_value(row.compared.p_holm),
+        p_value(row.p_bh), p_value(row.compared.p_equal),
     ]  # fmt: skip
+
+
+def _over(row: Row) -> list[str]:
+    over = row.difference.over
+    return ["–", "–"] if over is None else [span(over.low, over.high), p_value(over.p)]
 
 
 def _last(study: Study) -> list[str]:
     """The last column: a word for runs compared as wholes, else none or the adjusted interval."""
     if any(r.picked for r in study.rows):
-        return ["own metric, adjusted for the pick"]
+        return ["adjusted for the pick"]
     return [] if study.claim is not None or study.post_hoc else ["word"]
 
 
 def _word(row: Row, study: Study) -> list[str]:
     if any(r.picked for r in study.rows):
         return [f"{span(row.picked_low, row.picked_high)} of {row.picked}" if row.picked else "–"]
-    return [] if study.claim is not None or study.post_hoc else [row.comparison.verdict]
+    return [] if study.claim is not None or study.post_hoc else [row.compared.word]
 
 
-def _tests(row: Row) -> list[str]:
-    c = row.comparison
+def _tests(row: Row, c: Comparison, study: Study) -> list[str]:
     exact, mid = (c.mcnemar.p, c.mcnemar.mid_p) if c.mcnemar else (None, None)
     return [
-        _name(row), f"{c.table.n:,}", f"{c.table.only_a}/{c.table.only_b}", p_value(exact),
+        _name(row, study), f"{c.table.n:,}", f"{c.table.only_a}/{c.table.only_b}", p_value(exact),
         p_value(mid), p_value(c.permutation.p), p_value(c.permutation.mid_p),
         span(c.bootstrap.low, c.bootstrap.high), f"{c.cohens_h:+.2f}".replace("-", "−"),
     ]  # fmt: skip
 
 
-def _readings(row: Row) -> list[str]:
-    c, s = row.comparison, row.comparison.of_scored
+def _readings(row: Row, study: Study) -> list[str]:
+    s, c = row.scored, row.content
+    a, b = row.lost_arm, row.lost_control
     return [
-        _name(row), points(s.difference), span(s.low, s.high) if s.pairs else "–",
-        p_value(s.p) if s.pairs else "–", points(row.content_difference), p_value(row.content_p),
-        f"{points(c.a.unscored_rate, False)} / {points(c.b.unscored_rate, False)}",
-        f"{points(c.a.error_rate, False)} / {points(c.b.error_rate, False)}",
+        _name(row, study), points(c.estimate), span(c.low, c.high), p_value(c.p),
+        points(s.estimate) if s else "–", span(s.low, s.high) if s else "–",
+        f"{points(a.unscored, False)} / {points(b.unscored, False)}",
+        f"{points(a.error, False)} / {points(b.error, False)}",
         f"{row.tokens_arm:,.0f} / {row.tokens_control:,.0f}",
         f"{row.calls_arm:.1f} / {row.calls_control:.1f}",
     ]  # fmt: skip
@@ -147,7 +155,7 @@ def _readings(row: Row) -> list[str]:
 
 def _equal(study: Study, make: Callable[..., str]) -> list[str]:
     rows = [(r, equal) for r in study.rows for equal in r.equal]
-    return [make(equal_heads(study), [equal_cells(*row) for row in rows])] if rows else []
+    return [make(equal_heads(study), [equal_cells(*row, study) for row in rows])] if rows else []
 
 
 def equal_heads(study: Study) -> list[str]:
@@ -156,9 +164,9 @@ def equal_heads(study: Study) -> list[str]:
             "diff", f"{study.level:.0%} CI", "p", "arm ahead from"]  # fmt: skip
 
 
-def equal_cells(row: Row, equal: EqualSpending) -> list[str]:
+def equal_cells(row: Row, equal: EqualSpending, study: Study) -> list[str]:
     """One line of that table."""
-    c = equal.comparison
+    d = equal.difference
 
     def amount(value: float) -> str:
         return f"${value:.6f}" if equal.unit == "dollars" else f"{value:,.0f}"
@@ -168,30 +176,22 @@ def equal_cells(row: Row, equal: EqualSpending) -> list[str]:
         budget = equal.break_even.budget
         ahead = "nowhere" if budget is None else f"{budget:,.0f} tokens"
     return [
-        equal.unit, _name(row), "–" if equal.cap is None else f"{equal.cut} at {amount(equal.cap)}",
+        equal.unit, _name(row, study),
+        "–" if equal.cap is None else f"{equal.cut} at {amount(equal.cap)}",
         f"{amount(equal.spent_arm)} / {amount(equal.spent_control)}",
         "–" if equal.ratio is None else f"{equal.ratio:.2f}",
-        points(c.a.of_all.estimate, False), points(c.b.of_all.estimate, False),
-        points(c.difference), span(c.low, c.high), p_value(c.p), ahead,
-    ]  # fmt: skip
-
-
-def _suite(row: Row) -> list[str]:
-    s = row.comparison.suite
-    assert s is not None
-    return [
-        _name(row), str(s.tasks), points(s.estimate), span(s.low, s.high), p_value(s.p),
-        span(s.low_fixed, s.high_fixed),
+        points(equal.own_arm, False), points(equal.own_control, False),
+        points(d.estimate), span(d.low, d.high), p_value(d.p), ahead,
     ]  # fmt: skip
 
 
 def _best(best: Best, study: Study) -> str:
     b = best.best
     text = (
-        f"best of {len(best.arms)} against {best.control}{_in(best.model, study)}: {best.name}, "
-        f"{points(b.selected_maximum)} points on the very questions that chose it (selected "
-        f"maximum, biased upwards; no-effect arms would show {points(b.noise_maximum)}). Chosen on "
-        f"one half and measured on the other: {points(b.held_out.gain)} "
+        f"best of {len(best.arms)} against {best.control}{_in(best.model, best.unit, study)}: "
+        f"{best.name}, {points(b.selected_maximum)} points on the very questions that chose it "
+        f"(selected maximum, biased upwards; no-effect arms would show {points(b.noise_maximum)}). "
+        f"Chosen on one half and measured on the other: {points(b.held_out.gain)} "
         f"{span(b.held_out.low, b.held_out.high)}; cross-fitted over questions: "
         f"{points(b.cross_fitted.gain)} {span(b.cross_fitted.low, b.cross_fitted.high)}"
     )
@@ -206,13 +206,18 @@ def _best(best: Best, study: Study) -> str:
 
 def _legend(study: Study) -> str:
     n = len(study.rows)
-    tests = {r.comparison.test for r in study.rows}
-    family = f"Holm and BH over {n} comparisons" if n > 1 else "one comparison, nothing adjusted"
-    return (
-        "Details, accuracy: differences in points, arm minus control, paired by question; unscored "
-        "answers and errors count as not right unless 'of scored'. "
-        f"p: two-sided mid-p, {' or '.join(sorted(tests))}; {family}. CI: score "
-        "interval, cluster-robust. TOST: p of equivalence within "
-        f"±{100 * study.margin:g} points. b/c: right in the arm only / in the control only. "
-        f"Bootstrap: {study.draws:,} draws over clusters."
+    family = f"Holm (BH) over {n} rows" if n > 1 else "one row, nothing adjusted"
+    held = "for all rows at once" if n > 1 else "by itself"
+    text = (
+        "Details on each task's own metric: differences in points, arm minus control, paired by "
+        "question, tasks of a suite weighing the same; unscored answers and errors count as 0 "
+        f"unless 'of scored'. p: two-sided mid-p, {study.draws:,} random flips; {family}. CI: "
+        f"holds {held}; of scored and tasks like these by themselves. TOST: p of equivalence "
+        f"within ±{100 * study.margin:g} points, Holm."
     )
+    if any(r.counts for r in study.rows):
+        text += (
+            " b/c: right in the arm only / in the control only. Bootstrap: over questions, by "
+            "itself."
+        )
+    return text

@@ -8,9 +8,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heartloop.report.arms import Entry, Loaded, entries
-from heartloop.report.findings import Findings, Unit, bounds_of, values
+from heartloop.report.findings import Findings, Unit
 from heartloop.report.html import e, note, table
 from heartloop.report.ranking import Row, ranked
+from heartloop.report.samples import bounds_of, values
+from heartloop.report.shapes import Row as Pair
 from heartloop.report.shapes import Study
 from heartloop.report.tables import equal_cells, equal_heads
 from heartloop.report.writing import p_value, points, span
@@ -24,32 +26,24 @@ def pairs(study: Study) -> str:
     rows = study.rows
     if not rows:
         return ""
+    units = len({r.unit for r in rows}) > 1
     heads = [
-        "arm − control", "n", "arm %", "control %", "difference", "95 % CI", "p Holm", "",
-        "p", "p BH", "exact p", "TOST p", "Cohen's h", "of scored", "content",
+        *(["task"] if units else []), "arm − control", "n", "arm %", "control %", "difference",
+        f"{study.level:.0%} CI", "p Holm", "", "p", "p BH", "exact p", "TOST p", "Cohen's h",
+        "of scored", "content",
     ]  # fmt: skip
-    lines = [
-        [
-            f"{r.arm} − {r.control}", f"{r.comparison.questions:,}",
-            points(r.comparison.a.of_all.estimate, False),
-            points(r.comparison.b.of_all.estimate, False),
-            points(r.comparison.difference), span(r.comparison.low, r.comparison.high),
-            p_value(r.comparison.p_holm), "⚑" if r.flips else "",
-            p_value(r.comparison.p), p_value(r.comparison.p_bh), p_value(r.comparison.p_exact),
-            p_value(r.comparison.equivalence.p), f"{r.comparison.cohens_h:+.2f}",
-            points(r.comparison.of_scored.difference), points(r.content_difference),
-        ]
-        for r in rows
-    ]  # fmt: skip
-    main = [i for i, r in enumerate(rows) if r.control_role == rows[0].control_role]
-    data = table(heads, lines, strong=main)
     parts = [
         note(
-            f"Paired differences in points with {study.level:.0%} intervals; p adjusted over the "
-            f"{len(rows)} comparisons (Holm). Unread answers and errors count as not right."
-        ),
-        data,
+            "Paired differences in points on each task's own metric; intervals hold and p is "
+            f"adjusted (Holm) over the {len(rows)} rows. Unread answers and errors count as 0. "
+            "Exact p and Cohen's h: where the metric is right or not."
+        )
     ]
+    for metric in dict.fromkeys(r.metric for r in rows):
+        mine = [r for r in rows if r.metric == metric]
+        main = [i for i, r in enumerate(mine) if r.control_role == rows[0].control_role]
+        lines = [[*([r.unit] if units else []), *_cells(r)] for r in mine]
+        parts.append(table(heads, lines, strong=main, caption=f"Own metric: {metric}"))
     if any(r.flips for r in rows):
         parts.append(note("⚑ own metric and content lead to different conclusions."))
     if study.best:
@@ -58,9 +52,9 @@ def pairs(study: Study) -> str:
                 ["best arm", "against", "on the questions that chose it", "if nothing worked",
                  "held out", "cross-fitted", "chosen on other tasks"],
                 [
-                    [f"{x.name} of {len(x.arms)}", x.control, points(x.best.selected_maximum),
-                     points(x.best.noise_maximum), _gain(x.best.held_out),
-                     _gain(x.best.cross_fitted), _gain(x.best.over_tasks)]
+                    [f"{x.name} of {len(x.arms)}, {x.unit}", x.control,
+                     points(x.best.selected_maximum), points(x.best.noise_maximum),
+                     _gain(x.best.held_out), _gain(x.best.cross_fitted), _gain(x.best.over_tasks)]
                     for x in study.best
                 ],
                 caption="The best of several looks better than it is (winner's curse): what is "
@@ -72,8 +66,8 @@ def pairs(study: Study) -> str:
             table(
                 ["stimulus class − control", "wordings", "groups", "difference", "95 % CI", "p"],
                 [
-                    [f"{c.label} − {c.control}", str(c.effect.wordings),
-                     f"{c.effect.groups} {c.unit}", points(c.effect.estimate),
+                    [f"{c.label} − {c.control}, {c.unit}", str(c.effect.wordings),
+                     f"{c.effect.groups} {c.sample}", points(c.effect.estimate),
                      span(c.effect.low, c.effect.high), p_value(c.effect.p)]
                     for c in study.classes
                 ],
@@ -85,11 +79,23 @@ def pairs(study: Study) -> str:
         parts.append(
             table(
                 equal_heads(study),
-                [equal_cells(*row) for row in equal],
+                [equal_cells(*row, study) for row in equal],
                 caption="The dearer arm cut where both spend the same a question",
             )
         )
     return "".join(parts)
+
+
+def _cells(r: Pair) -> list[str]:
+    d, c = r.difference, r.counts
+    return [
+        f"{r.arm} − {r.control}", f"{r.questions:,}", points(r.own_arm, False),
+        points(r.own_control, False), points(d.estimate), span(d.low, d.high),
+        p_value(r.compared.p_holm), "⚑" if r.flips else "", p_value(d.p), p_value(r.p_bh),
+        p_value(c.p_exact) if c else "–", p_value(r.compared.p_equal),
+        f"{c.cohens_h:+.2f}" if c else "–", points(r.scored.estimate if r.scored else None),
+        points(r.content.estimate),
+    ]  # fmt: skip
 
 
 def _gain(found: HonestEstimate | None) -> str:

@@ -94,13 +94,17 @@ class Manifest(_Manifest, total=False):
     calls: dict[str, Any]
 
 
-class RoundFigures(TypedDict):
-    """One round of an arm."""
-
+class _RoundFigures(TypedDict):
     round: int
     accuracy: float | None
     asked: int
     answered: float | None
+
+
+class RoundFigures(_RoundFigures, total=False):
+    """One round of an arm."""
+
+    own: float | None
 
 
 class _ArmRow(TypedDict):
@@ -139,6 +143,7 @@ class ArmRow(_ArmRow, total=False):
     left_out: dict[str, int]
     judged: dict[str, Any] | None
     repeats: dict[str, Any] | None
+    own: float | None
 
 
 class SuiteRow(TypedDict):

@@ -28,6 +28,7 @@ class Steps:
     Attributes:
         row: trace of the candidate, question index × seeds + seed column; ``round``, ``draw``.
         code, content: outcome under both readings; ``answer``: what was extracted, or None.
+        score: of metrics with partial credit, else NaN.
         tokens, calls: what the trace had used up to and including this candidate's call, and on
             its last candidate everything that the trace used; ``completion``: the part of the
             tokens that was written by the model.
@@ -39,6 +40,7 @@ class Steps:
     draw: np.ndarray
     code: np.ndarray
     content: np.ndarray
+    score: np.ndarray
     answer: np.ndarray
     tokens: np.ndarray
     calls: np.ndarray
@@ -61,6 +63,7 @@ class ArmResults:
         content_scores: the same under the content reading.
         rounds: int8 (n, seeds, rounds + 1): outcome of the round's first candidate, ABSENT where
             the round was not asked (oracle loops stop at the first right answer).
+        round_scores: float, same shape: score of that candidate, NaN where there is none.
         round_tokens: int64 (n, seeds, rounds + 1): tokens the trace had used after that round.
         draws: int8 (n, seeds, draws): outcomes of the draws of round 0.
         draw_tokens: int64 (n, seeds, draws): tokens of each of these draws.
@@ -92,6 +95,7 @@ class ArmResults:
     scores: np.ndarray
     content_scores: np.ndarray
     rounds: np.ndarray
+    round_scores: np.ndarray
     round_tokens: np.ndarray
     draws: np.ndarray
     draw_tokens: np.ndarray
@@ -129,6 +133,8 @@ class SlimStep(NamedTuple):
     selected: bool
     merged: bool
     completion: int
+    score: float | None = None
+    content_score: float | None = None
 
 
 class SlimTrace(NamedTuple):
@@ -227,6 +233,8 @@ def _slim(trace: Sequence[Mapping[str, Any]], mode: Any) -> SlimTrace:
             line["selected"],
             line["purpose"] != "answer",
             min(MOST_TOKENS, line["usage"]["completion"]),
+            line["score"],
+            line["content"]["score"],
         )
         for line in trace
     ]
@@ -267,6 +275,7 @@ def _arrays(
     outcomes, content = (np.full((n, s), ABSENT, INT8) for _ in range(2))
     scores, content_scores, cost = (np.full((n, s), np.nan) for _ in range(3))
     rounds = np.full((n, s, r), ABSENT, INT8)
+    round_scores = np.full((n, s, r), np.nan)
     round_tokens = np.zeros((n, s, r), INT64)
     critical = np.zeros((n, s, r), bool)
     draws = np.full((n, s, d), ABSENT, INT8)
@@ -301,6 +310,7 @@ def _arrays(
                 seen = rounds[i, j, step.round]
                 if seen == ABSENT or (mode == "oracle" and step.code == 1 and seen != 1):
                     rounds[i, j, step.round] = step.code
+                    round_scores[i, j, step.round] = np.nan if step.score is None else step.score
                     classes[i, j, step.round] = step.answer
                     critical[i, j, step.round] = step.cue in hard
                 round_tokens[i, j, step.round] = step.tokens
@@ -321,6 +331,7 @@ def _arrays(
         scores=scores,
         content_scores=content_scores,
         rounds=rounds,
+        round_scores=round_scores,
         round_tokens=round_tokens,
         draws=draws,
         draw_tokens=draw_tokens,
@@ -358,6 +369,7 @@ def _steps(traces: Sequence[SlimTrace], row: Mapping[str, int], seeds: Mapping[i
         draw=column("draw", INT64),
         code=column("code", INT8),
         content=column("content", INT8),
+        score=column("score", float),
         answer=answers,
         tokens=column("tokens", INT64),
         calls=column("calls", INT64),

@@ -8,7 +8,7 @@ what happens to be finished.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -240,14 +240,13 @@ def _cut(trace: SlimTrace, budget: float) -> SlimTrace:
     if not steps:  # no answer was in yet
         steps = [SlimStep(0, 0, INCORRECT, INCORRECT, None, 0, 0, 0, "", True, False, 0)]
 
-    def final(codes: Sequence[int]) -> int:
-        return CORRECT if CORRECT in codes else codes[-1]
-
+    own = next((step for step in steps if step.code == CORRECT), steps[-1])
+    read = next((step for step in steps if step.content == CORRECT), steps[-1])
     return trace._replace(
-        final=final([step.code for step in steps]),
-        content=final([step.content for step in steps]),
-        score=None,
-        content_score=None,
+        final=own.code,
+        content=read.content,
+        score=own.score,
+        content_score=read.content_score,
         cost=None,
         cap_hits=min(trace.cap_hits, len(steps)),
         attempts=min(trace.attempts, len(steps)),

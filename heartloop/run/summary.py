@@ -44,10 +44,12 @@ FIELDS: dict[str, str] = {
     "arms[].incorrect": "trials whose outcome is incorrect",
     "arms[].unscored": "trials that are unscored, by reason",
     "arms[].error": "trials that ended in an error",
+    "arms[].own": "the task's own metric: the mean score, else the accuracy; from chance (0) to "
+    "perfect (1) where the metric is normalised",
     "arms[].rounds": "round, accuracy (oracle: solved up to this round; verifier-free: first "
-    "candidate of the round, or the last one before), asked (trials that had this round), answered "
-    "(share of these in which a reply holds an answer, right or wrong, by the task's own metric or "
-    "by content)",
+    "candidate of the round, or the last one before), own (the same on the own metric), "
+    "asked (trials that had this round), answered (share of these in which a reply holds an "
+    "answer, right or wrong, by the task's own metric or by content)",
     "arms[].calls": "calls the arm would make alone, shared ones included",
     "arms[].tokens": "prompt, completion, reasoning, cached tokens the arm would use alone",
     "arms[].cost": "US dollars the arm would cost alone, where known",
@@ -88,6 +90,7 @@ class Cell:
     asked: Counter[int] = field(default_factory=Counter)
     answered: Counter[int] = field(default_factory=Counter)
     right_in: Counter[int] = field(default_factory=Counter)  # verifier-free: right at round r
+    worth_in: list[float] = field(default_factory=list)  # own metric at round r, a sum
     score_sum: float = 0.0
     scored: int = 0
     calls: int = 0
@@ -145,6 +148,15 @@ class Cell:
             if line["outcome"] in scored or line["content"]["outcome"] in scored
         }:
             self.answered[r] += 1
+        self.worth_in += [0.0] * (rounds + 1 - len(self.worth_in))
+        worth, solved = 0.0, False
+        for r in range(rounds + 1):
+            here = [x for x in answers if x["round"] == r and (mode == "oracle" or x["draw"] == 0)]
+            if here and not (mode == "oracle" and solved):
+                line = next((x for x in here if x["outcome"] == "correct"), here[0])
+                solved = line["outcome"] == "correct"
+                worth = float(solved) if line["score"] is None else float(line["score"])
+            self.worth_in[r] += worth
         if mode == "oracle":
             right = [line["round"] for line in trace if line["outcome"] == "correct"]
             if right:
@@ -268,6 +280,11 @@ def _row(
     score = cell.score_sum / trials if cell.scored else None
     low, high = metric.get("metric_low", 0.0), metric.get("metric_high", 1.0)
     raw = score if score is not None else (correct / trials if trials else None)
+    normalised = metric.get("metric") == "normalised"
+
+    def scaled(value: float) -> float:
+        return (value - low) / (high - low) if normalised else value
+
     by_round: list[RoundFigures] = []
     solved = 0
     for r in range(rounds + 1):
@@ -275,7 +292,10 @@ def _row(
         accuracy = solved / trials if trials else None
         asked = cell.asked[r]
         answered = cell.answered[r] / asked if asked else None
-        by_round.append({"round": r, "accuracy": accuracy, "asked": asked, "answered": answered})
+        own = scaled(cell.worth_in[r] / trials) if trials else None
+        by_round.append(
+            {"round": r, "accuracy": accuracy, "own": own, "asked": asked, "answered": answered}
+        )
     return {
         "task": task,
         "model": model,
@@ -292,6 +312,7 @@ def _row(
         "content_flips": cell.flips,
         "score": score,
         "normalised": None if raw is None else 100.0 * (raw - low) / (high - low),
+        "own": None if raw is None else scaled(raw),
         "correct": correct,
         "incorrect": cell.outcomes["incorrect"],
         "unscored": dict(sorted(cell.unscored.items())),

@@ -35,7 +35,7 @@ def test_compare_prints_tables_and_json(tmp_path: Path, capsys: pytest.CaptureFi
     found = json.loads(capsys.readouterr().out)
     assert found["findings"][0]["units"][0]["planned"][0]["contrast"]["family"] == "loop"
     assert found["claim"]["sha256"]
-    assert found["rows"][0]["comparison"]["mcnemar"]["p"] >= 0
+    assert found["rows"][0]["counts"]["mcnemar"]["p"] >= 0
 
 
 def test_usage_errors_are_one_line(tmp_path: Path, capsys: pytest.CaptureFixture) -> None:

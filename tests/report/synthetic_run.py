@@ -76,8 +76,14 @@ def make_run(
     practice: bool = False,
     sha: str = "d" * 64,
     frozen_seeds: bool = False,
+    suite: str | None = None,
+    metric: str = "accuracy",
+    scores: dict[str, float] | None = None,
 ) -> RunFolder:
-    """A finished run: each attempt is right with the arm's rate, drawn from a hash."""
+    """A finished run: each attempt is right with the arm's rate, drawn from a hash.
+
+    With ``scores`` no answer is right; each has partial credit around the arm's mean.
+    """
     folder.mkdir(parents=True)
     run = RunFolder(folder)
     manifest = {
@@ -92,8 +98,8 @@ def make_run(
         },
         "tasks": [
             {
-                "task": task, "suite": None, "mode": mode, "card_sha256": "c" * 64,
-                "verifier": "math", "verifier_sha256": "e" * 64, "metric": "accuracy",
+                "task": task, "suite": suite, "mode": mode, "card_sha256": "c" * 64,
+                "verifier": "math", "verifier_sha256": "e" * 64, "metric": metric,
                 "metric_low": 0.0, "metric_high": 1.0, "chance": None,
                 "sampling": {"temperature": temperature, "max_tokens": 512},
                 "questions": questions, "items": questions, "question_ids_sha256": "f" * 64,
@@ -130,7 +136,7 @@ def make_run(
                             model=model, seed=seed, arm=arm,
                         )  # fmt: skip
                         _trace(where, journal, log, mode, rates.get(arm.name, 0.4), text,
-                               content, unscored, 0 if frozen_seeds else seed)  # fmt: skip
+                               content, unscored, 0 if frozen_seeds else seed, scores)  # fmt: skip
     log.close()
     write_summary(run, manifest, stopped=None)
     return run
@@ -143,7 +149,7 @@ def _chance(*parts: Any) -> float:
 
 def _trace(
     unit: Any, journal: Journal, log: VerdictLog, mode: str, rate: float, text: Say,
-    content: float, unscored: float, luck: int,
+    content: float, unscored: float, luck: int, scores: dict[str, float] | None,
 ) -> None:  # fmt: skip
     question, arm = unit.question, unit.arm
     rounds = int(arm.params.get("rounds", 0))
@@ -177,7 +183,11 @@ def _trace(
         lost = _chance("lost", question.id, luck_of, n) < unscored
         soft = right or _chance("soft", question.id, arm.name) < gift
         strict = Verdict("unscored", "unparsed") if lost else _verdict(right, question.id)
-        graded.append(Graded(strict, _verdict(soft, question.id)))
+        read = _verdict(soft, question.id)
+        if scores is not None:
+            part = scores[arm.name] + 0.2 * (_chance(question.task, question.id, arm.name) - 0.5)
+            strict = read = Verdict("incorrect", None, "some", part, "partly")
+        graded.append(Graded(strict, read))
         if mode == "oracle" and right and not lost:
             break
     trace = Trace(question.id, arm.name, tuple(attempts), len(attempts) - 1, len(attempts), total)

@@ -190,4 +190,4 @@ def test_olympiad_compares_no_solved_questions_with_all(
     assert "(28% read)" in sentence or "could not be read" in sentence  # answered shares
     assert "the control is at the floor" in sentence
     shown = compare_specs([str(run.folder.path)], run.folder.path.parent)
-    assert all(abs(row.comparison.difference) < 0.5 for row in shown.rows)
+    assert all(abs(row.difference.estimate) < 0.5 for row in shown.rows)

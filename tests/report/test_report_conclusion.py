@@ -185,8 +185,8 @@ def test_a_stopped_oracle_run_is_compared_at_a_stage_that_every_arm_has(tmp_path
     assert "resample 100.0" not in sentence
     (row, *_) = compare_specs([run.name], tmp_path).rows  # compare reads the same stage
     assert row.control == "resample"
-    assert row.comparison.questions == 60
-    assert row.comparison.b.of_all.estimate == pytest.approx(within / 60)
+    assert row.questions == 60
+    assert row.own_control == pytest.approx(within / 60)
 
 
 def test_a_decided_run_carries_its_always_valid_interval_and_no_other(tmp_path: Path) -> None:
@@ -243,7 +243,7 @@ def test_an_arm_picked_afterwards_gets_no_word_and_the_interval_of_the_pick(
     found = compare_specs([f"{run.name}:none", f"{run.name}:S3"], tmp_path)
     (row,) = found.rows
     assert row.picked == len(arms) - 1
-    assert row.picked_low is not None and row.picked_low < row.comparison.low
+    assert row.picked_low is not None and row.picked_low < row.difference.low
     text = render(found)
     assert "POST HOC, no word is said" in text
     assert "picked out of several arms" in text

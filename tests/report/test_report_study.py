@@ -31,12 +31,13 @@ def test_a_run_alone_is_compared_with_its_controls_strictest_first(tmp_path: Pat
     row = found.rows[1]
     gained = int((results["heart"] & ~results["neutral"]).sum())
     lost = int((~results["heart"] & results["neutral"]).sum())
-    assert (row.comparison.table.only_a, row.comparison.table.only_b) == (gained, lost)
-    assert row.comparison.difference == pytest.approx((gained - lost) / 40)
-    assert row.comparison.mcnemar is not None
+    assert row.counts is not None
+    assert (row.counts.table.only_a, row.counts.table.only_b) == (gained, lost)
+    assert row.difference.estimate == pytest.approx((gained - lost) / 40)
+    assert row.counts.mcnemar is not None
     exact = binomtest(min(gained, lost), gained + lost).pvalue
-    assert row.comparison.mcnemar.p == pytest.approx(exact, abs=1e-9)
-    assert all(r.comparison.p_holm >= r.comparison.p_bh >= r.comparison.p for r in found.rows)
+    assert row.counts.mcnemar.p == pytest.approx(exact, abs=1e-9)
+    assert all(r.compared.p_holm >= r.p_bh >= r.difference.p for r in found.rows)
 
 
 def test_equal_tokens_cut_the_dearer_arm_to_what_the_cheaper_spent(tmp_path: Path) -> None:
@@ -49,7 +50,7 @@ def test_equal_tokens_cut_the_dearer_arm_to_what_the_cheaper_spent(tmp_path: Pat
     assert equal.spent_control == pytest.approx(row.tokens_control)
     assert decoded.unit == "completion tokens"
     assert decoded.spent_control == pytest.approx(30 * row.calls_control)
-    assert equal.comparison.difference < row.comparison.difference
+    assert equal.difference.estimate < row.difference.estimate
 
 
 def test_the_first_run_named_is_what_the_others_are_compared_to(tmp_path: Path) -> None:
@@ -59,9 +60,9 @@ def test_the_first_run_named_is_what_the_others_are_compared_to(tmp_path: Path) 
     assert [(r.arm, r.control) for r in between.rows] == [
         (f"new:{a.name}", f"old:{a.name}") for a in LOOP_ARMS
     ]
-    assert between.rows[0].comparison.difference > 0.2
+    assert between.rows[0].difference.estimate > 0.2
     within = compare_specs(["new:single", "new:heart"], tmp_path)
-    assert within.rows[0].comparison.difference > 0.3
+    assert within.rows[0].difference.estimate > 0.3
     assert (within.rows[0].arm, within.rows[0].control) == ("heart", "single")
 
 
@@ -69,8 +70,8 @@ def test_questions_that_only_one_run_has_are_left_out_and_said(tmp_path: Path) -
     make_run(tmp_path / "few", questions=30)
     make_run(tmp_path / "many", questions=40)
     row = compare_specs(["few:heart", "many:heart"], tmp_path).rows[0]
-    assert row.comparison.questions == 30
-    assert row.comparison.difference == 0
+    assert row.questions == 30
+    assert row.difference.estimate == 0
     assert "10 questions are in one of them only and left out" in row.notes
 
 
@@ -98,30 +99,51 @@ def test_practice_and_real_data_are_not_compared(tmp_path: Path) -> None:
 def test_repeated_greedy_runs_are_not_replicates(tmp_path: Path, options: dict) -> None:
     make_run(tmp_path / "a", seeds=(0, 1, 2), **options)
     row = compare_specs(["a"], tmp_path).rows[0]
-    assert row.comparison.seeds == 1
+    assert row.seeds == 1
     assert any("not replicates" in note for note in row.notes)
 
 
 def test_seeds_that_differ_are_clusters_of_their_question(tmp_path: Path) -> None:
     make_run(tmp_path / "a", seeds=(0, 1, 2))
     row = compare_specs(["a"], tmp_path).rows[0]
-    assert (row.comparison.seeds, row.comparison.clusters) == (3, 40)
-    assert row.comparison.mcnemar is None
+    assert (row.seeds, row.clusters) == (3, 40)
+    assert row.counts is not None and row.counts.mcnemar is None
 
 
 def test_the_best_of_several_stimuli_is_shown_with_a_held_out_estimate(tmp_path: Path) -> None:
-    make_run(tmp_path / "a", arms=STIMULI, questions=200, tasks=["x", "y", "z"])
+    make_run(tmp_path / "a", arms=STIMULI, questions=200, tasks=["x", "y"], suite="xy")
     found = compare_specs(["a"], tmp_path, control="placebo")
-    assert len(found.rows) == 4
+    assert [r.unit for r in found.rows] == ["xy"] * 4
     best = found.best[0].best
     assert best.selected_maximum > best.cross_fitted.gain
     assert found.classes[0].wordings == ("S1", "S2", "S3", "S4")
-    assert found.classes[0].unit == "tasks"
-    assert found.rows[0].comparison.suite is not None
-    assert found.rows[0].comparison.suite.tasks == 3
+    assert found.classes[0].sample == "tasks"
+    assert found.rows[0].tasks == 2
     text = render(found)
     assert "selected maximum, biased upwards" in text
-    assert "mean over tasks" in text
+    assert "own metric: accuracy, mean of 2 tasks" in text
+
+
+def test_tasks_that_are_no_suite_are_compared_one_by_one_as_one_family(tmp_path: Path) -> None:
+    make_run(tmp_path / "a", arms=STIMULI, questions=40, tasks=["x", "y"])
+    found = compare_specs(["a"], tmp_path)
+    assert len(found.rows) == 2 * 2 * 4
+    assert {r.unit for r in found.rows} == {"x", "y"}
+    assert "Holm (BH) over 16 rows" in render(found)
+    assert "y: S1 − none" in render(found)
+
+
+def test_partial_credit_is_compared_as_partial_credit(tmp_path: Path) -> None:
+    graded = {"none": 0.5, "placebo": 0.5, "S1": 0.8, "S2": 0.5, "S3": 0.5, "S4": 0.5}
+    make_run(tmp_path / "a", arms=STIMULI, questions=60, metric="f1", scores=graded)
+    rows = {(r.arm, r.control): r for r in compare_specs(["a"], tmp_path).rows}
+    row = rows["S1", "none"]
+    assert row.metric == "f1"
+    assert (row.own_arm, row.own_control) == pytest.approx((0.8, 0.5), abs=0.02)
+    assert row.difference.estimate == pytest.approx(0.3, abs=0.02)  # no answer is quite right
+    assert row.counts is None and rows["S2", "none"].counts is None
+    text = render(compare_specs(["a"], tmp_path))
+    assert "own metric: f1" in text and "McNemar" not in text
 
 
 def test_a_conclusion_that_flips_with_the_grading_is_flagged(tmp_path: Path) -> None:
