@@ -33,8 +33,8 @@ WHAT = option_group(
         metavar="NAME",
         help="Loops: heart (default), reflect, neutral, neutral-varied, self_refine, "
         "direct_refine, critique, budget_force. Scripted: dialogue. One turn: single "
-        "(default with --stimuli), cot, emotional_cot, planner, knowledge. Draws: resample, "
-        "adaptive. Of your own: FILE.py:NAME, or dspy:FILE.py:program.",
+        "(default with --stimuli), cot, emotional_cot, planner, knowledge, traces. "
+        "Draws: resample, adaptive. Of your own: FILE.py:NAME, or dspy:FILE.py:program.",
     ),
     click.option(
         "--mode",

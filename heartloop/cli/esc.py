@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 @click.option("--verbose", is_flag=True, help="Print every label, reference and test.")
 @click.option("--write-plan", type=click.Path(dir_okay=False), metavar="FILE.json",
               help="Write one arm's strategies as a plan for --method planner.")  # fmt: skip
+@click.option("--write-traces", type=click.Path(dir_okay=False), metavar="FILE.json",
+              help="Write one arm's choices beside the base rate for --method traces.")  # fmt: skip
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def esc_command(**options: Any) -> None:
     """Does a model prefer some labels, whatever is called for?
@@ -60,6 +62,8 @@ def esc_command(**options: Any) -> None:
     found = _predictions(options)
     if options["write_plan"]:
         _write_plan(found, Path(options["write_plan"]))
+    if options["write_traces"]:
+        _write_traces(found, options)
     analyses = [analyse(f, draws=options["draws"], seed=options["seed"]) for f in found]
     differences = _differences(found, options)
     quality = _quality(found, options) if options["quality"] else []
@@ -128,12 +132,33 @@ def _write_plan(found: list[Predictions], path: Path) -> None:
     from heartloop.run.folder import write_json
     from heartloop.run.preference_bias import plan_of
 
+    one = _only(found, "--write-plan")
+    plan = plan_of(one)
+    write_json(path, plan)
+    click.echo(f"{path}: strategies of {one.name} for {len(plan)} questions", err=True)
+
+
+def _write_traces(found: list[Predictions], options: dict[str, Any]) -> None:
+    from heartloop.run.folder import write_json
+    from heartloop.run.predictions import run_data
+    from heartloop.run.preference_bias import base_rates, traces_of
+
+    path = Path(options["write_traces"])
+    one = _only(found, "--write-traces")
+    (folder,) = _folders(found, options).values()
+    spare = {
+        name: data.demo_answers for name, data in run_data(folder, data_dir=options["data"]).items()
+    }
+    shares = traces_of(one, base_rates(one, spare))
+    write_json(path, shares)
+    click.echo(f"{path}: choices of {one.name} for {len(shares)} questions", err=True)
+
+
+def _only(found: list[Predictions], flag: str) -> Predictions:
     if len(found) != 1:
         names = ", ".join(one.arm for one in found)
-        raise UsageError(f"--write-plan: takes one arm; choose it with --arm ({names})")
-    plan = plan_of(found[0])
-    write_json(path, plan)
-    click.echo(f"{path}: strategies of {found[0].name} for {len(plan)} questions", err=True)
+        raise UsageError(f"{flag}: takes one arm; choose it with --arm ({names})")
+    return found[0]
 
 
 def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Difference]:

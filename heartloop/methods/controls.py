@@ -246,7 +246,8 @@ def one_turn_controls(arm: Arm, mode: Mode, level: str) -> list[Arm]:
     """The controls of a method that answers in one turn or by draws (`cot`, `planner`, `adaptive`).
 
     The plain prompt, the same again and, unless ``level`` is lean, its placebos (for `adaptive`
-    as many draws with nothing to stop them). A method that is its own plain prompt has none.
+    as many draws with nothing to stop them, for `traces` its line with shuffled shares). A method
+    that is its own plain prompt has none.
     """
     if arm.method in ("single", "resample"):
         return [] if arm.method == "single" else [Arm("single", role="none")]
@@ -256,4 +257,7 @@ def one_turn_controls(arm: Arm, mode: Mode, level: str) -> list[Arm]:
     if arm.method == "adaptive":
         draws = expected_calls(arm, mode)[1]
         return [*controls, Arm("resample", "resample", params={"draws": draws}, role="resample")]
+    if arm.method == "traces":
+        params = {**arm.params, "shuffled": True}
+        return [*controls, Arm("traces-shuffled", "traces", params=params, role="placebo")]
     return [*controls, *placebo_arms([arm])]

@@ -1,4 +1,4 @@
-"""Single answers that are told something first: `emotional_cot`, `planner`, `knowledge`."""
+"""Single answers told something first: `emotional_cot`, `planner`, `knowledge`, `traces`."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Any
 from heartloop.errors import CallError
 from heartloop.methods import wordings
 from heartloop.methods.prompt import append_to_last, render
-from heartloop.methods.recorder import Recorder
+from heartloop.methods.recorder import Recorder, dice, run_seed
 from heartloop.methods.registry import Step, register, settings
 from heartloop.types import Arm, Ask, Check, Question, Trace
 
@@ -63,6 +63,33 @@ async def knowledge(question: Question, arm: Arm, ask: Ask, check: Check | None 
     text = _text_for(settings(arm)["knowledge"], question)
     recorder.notes["informed"] = text is not None
     return await _informed(recorder, wordings.KNOWLEDGE.format(knowledge=text) if text else None)
+
+
+@register(
+    "traces",
+    params=("traces", "shuffled"),
+    shape=lambda values: [[Step(feedbacks=1)]],
+    summary="the model is shown its own choices of an earlier run beside the base rate",
+)
+async def traces(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:
+    """Answer with one line of one's own choices so far; a question without any is asked as it is.
+
+    The line names every label with the share of the model's own choices and people's. Its control
+    (``shuffled``) has the same numbers, the own ones on other labels.
+    """
+    recorder = Recorder(question, arm, ask)
+    values = settings(arm)
+    shares = (values["traces"] or {}).get(question.id, {})
+    own = [mine for mine, _ in shares.values()]
+    if values["shuffled"]:
+        dice("traces", run_seed(ask), question.task, question.id).shuffle(own)
+    choices = [
+        wordings.TRACE_CHOICE.format(label=label, own=mine, people=people)
+        for mine, (label, (_, people)) in zip(own, shares.items(), strict=True)
+    ]
+    recorder.notes["informed"] = bool(choices)
+    note = wordings.TRACE.format(choices=", ".join(choices)) if choices else None
+    return await _informed(recorder, note)
 
 
 def _text_for(given: str | Mapping[str, str] | None, question: Question) -> str | None:

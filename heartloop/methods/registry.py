@@ -94,6 +94,21 @@ def _text(value: Any) -> str:
     return value
 
 
+def _traces(value: Any) -> dict[str, dict[str, tuple[float, float]]]:
+    try:
+        return {
+            str(question): {
+                str(name): (float(own), float(people)) for name, (own, people) in r.items()
+            }
+            for question, r in value.items()
+        }
+    except (AttributeError, TypeError, ValueError) as error:
+        raise ValueError(
+            "give question id -> label -> [own, people], in percent, as heartloop esc RUN "
+            "--write-traces FILE.json writes it"
+        ) from error
+
+
 def _tables(value: Any) -> dict[str, dict[str, tuple[float, ...]]]:
     try:
         return {
@@ -227,6 +242,17 @@ PARAMS: dict[str, Param] = {
     ),
     "knowledge": Param(
         None, "`knowledge`: background, one text or one a question", _optional(_texts)
+    ),
+    "traces": Param(
+        None,
+        "`traces`: question id -> label -> the model's own share of it so far, and people's, in "
+        "percent; written by heartloop esc RUN --arm ARM --write-traces FILE.json",
+        _optional(_traces),
+    ),
+    "shuffled": Param(
+        False,
+        "`traces`: the own shares are shuffled over the labels, question by question (the control)",
+        _flag,
     ),
 }
 """Every parameter there is: the one place where defaults stand."""
@@ -368,6 +394,11 @@ def validate_arm(arm: Arm, mode: str | None = None) -> None:
         check_cues(values, arm, mode)
     if arm.method == "knowledge" and values["knowledge"] is None:
         raise UsageError(f"arm {arm.name!r}: knowledge: missing; give a text or a file of them")
+    if arm.method == "traces" and values["traces"] is None:
+        raise UsageError(
+            f"arm {arm.name!r}: traces: missing; write them from an earlier run with heartloop esc "
+            "RUN --arm ARM --write-traces FILE.json and give --param traces=@FILE.json"
+        )
 
 
 def _hint(name: str, known: Mapping[str, Any]) -> str:

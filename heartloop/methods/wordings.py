@@ -91,6 +91,10 @@ ASK_PLAN = (
 )
 """`planner`."""
 
+TRACE = "Your own choices so far, with what people choose in brackets: {choices}."
+TRACE_CHOICE = "{label} {own:.0f} % ({people:.0f} %)"
+"""`traces`: one line of the model's own choices beside the base rate."""
+
 KNOWLEDGE = "Background that may help:\n{knowledge}"
 """`knowledge`."""
 

@@ -507,6 +507,7 @@ def _judge(
 
 def _shared_first_calls(arms: tuple[Arm, ...]) -> int:
     """How many first calls of a question other arms get for nothing."""
+    told = ("cot", "emotional_cot", "knowledge", "traces")
     firsts = [
         (
             tuple((s.sha256, s.joiner) for s in arm.stimuli),
@@ -514,7 +515,7 @@ def _shared_first_calls(arms: tuple[Arm, ...]) -> int:
             arm.method,
         )
         for arm in arms
-        if not arm.params.get("draw") and arm.method not in ("cot", "emotional_cot", "knowledge")
+        if not arm.params.get("draw") and arm.method not in told
     ]
     return len(firsts) - len({(texts, place) for texts, place, _ in firsts})
 

@@ -22,7 +22,7 @@ from heartloop.analysis.preference import (
 )
 from heartloop.analysis.preference_runs import BiasDifference, Drift, compare_bias, drift
 from heartloop.errors import UsageError
-from heartloop.run.predictions import INT64, Key, Predictions
+from heartloop.run.predictions import INT64, UNREAD, Key, Predictions
 
 UNREAD_NAMES = ("unread", "unparsed", "unscored", "")
 
@@ -265,3 +265,57 @@ def plan_of(found: Predictions) -> Mapping[str, str]:
         for (_, question, _), label in zip(found.keys, found.final.tolist(), strict=True)
         if label >= 0
     }
+
+
+def base_rates(found: Predictions, spare: Mapping[str, Sequence[str]]) -> dict[str, np.ndarray]:
+    """Task → share of each label among answers that people gave to questions that are not asked.
+
+    Args:
+        found: names labels and tasks.
+        spare: task → gold answers of its spare items.
+
+    Raises:
+        UsageError: a task without a spare item; the golds of asked questions are never used.
+    """
+    rates = {}
+    for task in dict.fromkeys(key[0] for key in found.keys):
+        counts = np.array([spare.get(task, ()).count(label) for label in found.labels], float)
+        if not counts.sum():
+            raise UsageError(
+                f"{task}: has no items to spare from which to take how often people choose a label"
+            )
+        rates[task] = counts / counts.sum()
+    return rates
+
+
+def traces_of(
+    found: Predictions, people: Mapping[str, np.ndarray]
+) -> dict[str, dict[str, tuple[int, int]]]:
+    """Question id → label → own share and people's, in percent: what ``traces`` is shown.
+
+    The own shares are of the choices on the same task in all *other* conversations, so that no
+    question is told what was chosen for it. Choices that could not be read play no part.
+
+    Args:
+        found: one arm's predictions.
+        people: `base_rates`.
+
+    Raises:
+        UsageError: no choice could be read.
+    """
+    tasks = np.array([key[0] for key in found.keys])
+    out = {}
+    for i, (task, question, _) in enumerate(found.keys):
+        rows = (tasks == task) & (found.conversations != found.conversations[i])
+        chosen = found.final[rows & (found.final != UNREAD)]
+        if len(chosen):
+            own = np.bincount(chosen, minlength=len(found.labels)) / len(chosen)
+            out[question] = {
+                name: (round(100 * float(mine)), round(100 * float(theirs)))
+                for name, mine, theirs in zip(found.labels, own, people[task], strict=True)
+            }
+    if not out:
+        raise UsageError(
+            f"{found.name}: no choice of it could be read, so there is nothing to show"
+        )
+    return out

@@ -14,6 +14,10 @@ import pytest
 from heartloop.analysis.preference import LABELS, preference_scores, scores
 from heartloop.cli import main
 from heartloop.data import load_data, resolve_tasks
+from heartloop.errors import UsageError
+from heartloop.run.folder import find_folder
+from heartloop.run.predictions import load_predictions
+from heartloop.run.preference_bias import base_rates
 
 Cli = Callable[..., tuple[int, str, str]]
 
@@ -187,6 +191,36 @@ def test_one_arms_strategies_become_a_plan_for_another_model(
     wanted = [q for q in mapping if f'"{q}"' in asked]
     assert len(wanted) > 20
     assert asked.count("Follow this plan: Use the strategy: ") == len(wanted)
+
+
+def test_an_arm_is_shown_its_choices_in_other_conversations_beside_the_base_rate(
+    workspace: Path, cli: Cli, tmp_path: Path
+) -> None:
+    runs, file = workspace / "runs", tmp_path / "traces.json"
+    code, _, err = cli("esc", "single", "--runs", runs, "--write-traces", file, "--json")
+    assert code == 0 and "choices of single:single" in err
+    shares = json.loads(file.read_text())
+    found = load_predictions(find_folder("single", runs))[0]
+    for i in (0, 50, 126):
+        task, asked, _ = found.keys[i]
+        rows = [
+            found.labels[label]
+            for label, key, talk in zip(found.final, found.keys, found.conversations, strict=True)
+            if key[0] == task and talk != found.conversations[i] and label >= 0
+        ]
+        own = {name: round(100 * rows.count(name) / len(rows)) for name in found.labels}
+        assert {name: pair[0] for name, pair in shares[asked].items()} == own
+        assert 96 <= sum(pair[1] for pair in shares[asked].values()) <= 104
+    with pytest.raises(UsageError, match="no items to spare"):
+        base_rates(found, {})
+    code, _, err = cli("esc", "refine", "single", "--runs", runs, "--write-traces", file)
+    assert code == 2 and "takes one arm" in err
+    code, out, err = cli(
+        "run", "--task", "esconv", "--practice", "--method", "traces", "--param",
+        f"traces=@{file}", "--model", "pocket", "--dry-run", "--json",
+    )  # fmt: skip
+    roles = {arm["name"]: arm["role"] for arm in json.loads(out)["plan"]["arms"]}
+    assert roles["traces-shuffled"] == "placebo" and roles["single"] == "none", err
 
 
 def test_a_file_as_parameter_is_read_or_refused_in_one_line(tmp_path: Path, cli: Cli) -> None:

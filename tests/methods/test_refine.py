@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 import pytest
 from method_fakes import FakeAsk, boxed, check_for, question
 
 from heartloop.errors import CallError, UsageError
-from heartloop.methods import METHODS, wordings
+from heartloop.methods import METHODS, settings, validate_arm, wordings
 from heartloop.types import Arm
 
 
@@ -128,6 +129,25 @@ def test_knowledge_is_added_where_there_is_some():
     bare = FakeAsk(talk)
     trace = run("knowledge", bare, knowledge={"q1": "x"})
     assert trace.notes["informed"] is False
+
+
+def test_traces_show_ones_own_shares_and_their_control_the_same_numbers_on_other_labels():
+    shares = {"q0": {"Question": [50, 20], "Others": [30, 10], "Information": [20, 70]}}
+    shown, control, bare = FakeAsk(talk), FakeAsk(talk), FakeAsk(talk)
+    assert run("traces", shown, traces=shares).notes["informed"] is True
+    line = "Question 50 % (20 %), Others 30 % (10 %), Information 20 % (70 %)."
+    text = shown.calls[0].messages[0].content
+    assert line in text and text.index(line) < text.index(question().answer_format)
+    run("traces", control, traces=shares, shuffled=True)
+    other = control.calls[0].messages[0].content
+    assert line not in other and len(other) == len(text)
+    assert sorted(re.findall(r"(\d+) % \(", other)) == ["20", "30", "50"]
+    assert re.findall(r"\((\d+) %", other) == ["20", "10", "70"]
+    assert run("traces", bare, traces={"q1": shares["q0"]}).notes["informed"] is False
+    with pytest.raises(UsageError, match="--write-traces"):
+        validate_arm(Arm("traces", "traces"))
+    with pytest.raises(UsageError, match="label"):
+        settings(Arm("traces", "traces", params={"traces": {"q0": [1, 2]}}))
 
 
 def test_resample_stops_at_the_first_right_draw_only_where_it_is_told_to():
