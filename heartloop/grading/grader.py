@@ -130,7 +130,8 @@ class Grader:
 
         Returns:
             ``own`` where the task's own metric reads one; ``content`` where only the tolerant
-            reading does: an answer is there, not in the form that was asked for; else None.
+            reading does: an answer is there, not in the form that was asked for; else None. The
+            last value of a working that was cut is no final answer.
         """
         text, unclosed = ex.visible_text(completion.text)
         if _unanswered(text, unclosed, completion.finish_reason) is not None:
@@ -140,7 +141,7 @@ class Grader:
             found = ex.run_chain(self.strict, text, ex.context_for(question, self.params))
             if found is not None and (found.closed or not cut):
                 return "own"
-            if self.verifier.kind in _AS_IT_STANDS:
+            if cut or self.verifier.kind in _AS_IT_STANDS:
                 return None
         reading = self._read(text, Gold("", ()), self.params, question)
         candidates = reading.candidates

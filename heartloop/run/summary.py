@@ -49,7 +49,7 @@ FIELDS: dict[str, str] = {
     "arms[].rounds": "round, accuracy (oracle: solved up to this round; verifier-free: first "
     "candidate of the round, or the last one before), own (the same on the own metric), "
     "asked (trials that had this round), answered (share of these in which a reply holds an "
-    "answer, right or wrong, by the task's own metric or by content)",
+    "answer, right or wrong, by the task's own metric or (not cut) by content)",
     "arms[].calls": "calls the arm would make alone, shared ones included",
     "arms[].tokens": "prompt, completion, reasoning, cached tokens the arm would use alone",
     "arms[].cost": "US dollars the arm would cost alone, where known",
@@ -145,7 +145,8 @@ class Cell:
         for r in {
             line["round"]
             for line in answers
-            if line["outcome"] in scored or line["content"]["outcome"] in scored
+            if line["outcome"] in scored
+            or (line["content"]["outcome"] in scored and line["finish_reason"] != "length")
         }:
             self.answered[r] += 1
         self.worth_in += [0.0] * (rounds + 1 - len(self.worth_in))

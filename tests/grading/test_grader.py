@@ -157,6 +157,7 @@ def test_baselines_are_graded_like_answers():
         ("64 + 77 = 141.", "stop", "content"),
         ("64 + 77 = 142.", "stop", "content"),
         ("64 + 77 = 141", "length", None),
+        ("First, 64 + 70 = 134. Then we add 7: 134 + 7 = 141. Now we have to", "length", None),
         ("Thank you! I am glad that you found it helpful.", "stop", None),
         ("My nose wrinkles at this as it would at sour milk.", "stop", None),
         ("", "stop", None),
