@@ -10,7 +10,7 @@ from importlib.resources import files
 from pathlib import Path
 
 from heartloop.errors import UsageError
-from heartloop.report import claim_tables, figures, style_page, versus
+from heartloop.report import claim_tables, figures, rounds, style_page, versus
 from heartloop.report.across import across, across_lines, across_table, sentence_across
 from heartloop.report.answer import answer_section
 from heartloop.report.answered import answered_table, differing
@@ -196,9 +196,9 @@ def _bodies(run: Loaded, found: Sequence[Findings], show_texts: bool) -> dict[st
     bodies = {
         **first,
         "form": forms,
-        "rounds": figures.rounds_section(every, draws=not unfinished)
-        + figures.flips_section(every)
-        + figures.selection_section(every),
+        "rounds": rounds.rounds_section(every, draws=not unfinished)
+        + rounds.flips_section(every)
+        + rounds.selection_section(every),
         "compute": figures.compute_section(every),
         "preference": preference,
         "frames": frames_section(run.folder),

@@ -62,7 +62,7 @@ def test_a_run_has_the_sections_it_has_something_for(tmp_path: Path, mode: str) 
     always = {"answer", "claim", "form", "answers", "cost", "plan", "transcripts", "glossary"}
     assert sections(page) == always | {"rounds", "compute"}
     plots = [attrs for tag, attrs in page.tags if tag == "svg" and "aria-hidden" not in attrs]
-    assert len(plots) == 2
+    assert len(plots) == 3  # rounds of each task, and the compute curve
     assert all(attrs["role"] == "img" and attrs["aria-label"] for attrs in plots)
     assert text.index('<h1 class="headline">') < text.index("A synthetic phrase called CUE.")
     assert text.index("A synthetic phrase called CUE.") < text.index('<section id="claim">')
