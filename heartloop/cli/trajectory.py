@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import click
 
@@ -18,8 +19,8 @@ def trajectory_command(run: str, data_dir: str | None, runs: str | None, as_json
     For runs of `--task state25 --method dialogue`. How to read it: docs/state.md.
     """
     from heartloop.cli._config import runs_folder
-    from heartloop.cli._show import table
-    from heartloop.report.trajectory import HEADS, READING, rows_of, slope_lines
+    from heartloop.cli._show import cut, table
+    from heartloop.report.trajectory import HEADS, READING, never_lines, rows_of, slope_lines
     from heartloop.run.folder import find_folder
     from heartloop.run.trajectories import (
         load_trajectories,
@@ -36,7 +37,7 @@ def trajectory_command(run: str, data_dir: str | None, runs: str | None, as_json
     if not tables:
         click.echo(f"{folder.name}: its task has no stretches, so there is nothing to measure")
         return
-    click.echo(table(HEADS, rows_of(tables), right=set(range(2, len(HEADS)))))
-    for line in slope_lines(found):
-        click.echo(line)
-    click.echo(READING)
+    rows = [[cut(name, 16), *cells] for name, *cells in rows_of(tables)]
+    click.echo(table(HEADS, rows, right=set(range(2, len(HEADS)))))
+    for line in (*never_lines(tables), *slope_lines(found), READING):
+        click.echo(textwrap.fill(line, 80))

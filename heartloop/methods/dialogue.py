@@ -29,7 +29,7 @@ def dialogue_shape(values: Mapping[str, Any]) -> list[list[Step]]:
 
 @register(
     "dialogue",
-    params=("rounds", "dynamics", "told", "hears", "alpha", "mu", "gain", "cues"),
+    params=("rounds", "dynamics", "told", "hears", "alpha", "mu", "gain", "personality", "cues"),
     defaults={"rounds": 24},
     cues="heart",
     shape=dialogue_shape,
@@ -49,7 +49,8 @@ async def dialogue(question: Question, arm: Arm, ask: Ask, check: Check | None =
     turns = turns_of(question)[: values["rounds"] + 1]
     recorder = Recorder(question, arm, ask)
     deck = Deck((run_seed(ask), question.task, question.id))
-    now, speed = state.REST, state.REST
+    offset = state.temperament(values["personality"])
+    now, speed = offset, state.REST
     heard: list[list[float]] = []
     states: list[list[float]] = []
     messages: tuple[Message, ...] = ()
@@ -61,7 +62,7 @@ async def dialogue(question: Question, arm: Arm, ask: Ask, check: Check | None =
             answer = Message("assistant", said.text or wordings.EMPTY_ANSWER)
             messages = (*messages, answer, Message("user", turn))
         before = said.text if said is not None else ""
-        signal = state.heard(*_listened(values["hears"], turn, before))
+        signal = state.moved_by(offset, state.heard(*_listened(values["hears"], turn, before)))
         if values["dynamics"] == "none":
             now = signal  # without memory; nothing of it is told
         else:

@@ -84,6 +84,15 @@ def _texts(value: Any) -> str | dict[str, str]:
     raise ValueError("give one text for all questions, or a mapping from question id to text")
 
 
+def _traits(value: Any) -> tuple[float, ...]:
+    if not isinstance(value, (list, tuple)) or len(value) not in (0, 5):
+        raise ValueError(
+            "give five numbers from -1 to 1: openness, conscientiousness, extraversion, "
+            "agreeableness, emotional stability"
+        )
+    return tuple(_number(-1, 1)(one) for one in value)
+
+
 def _optional(check: Callable[[Any], Any]) -> Callable[[Any], Any]:
     return lambda value: None if value is None else check(value)
 
@@ -209,6 +218,12 @@ PARAMS: dict[str, Param] = {
         "both",
         "`dialogue`: what moves the mood: the user's turn, the model's own last answer, or both",
         _one_of("both", "user", "self"),
+    ),
+    "personality": Param(
+        (),
+        "`dialogue`: openness, conscientiousness, extraversion, agreeableness and emotional "
+        "stability, -1 to 1 each: a constant offset of what is heard",
+        _traits,
     ),
     "signal": Param(
         "text",

@@ -6,7 +6,7 @@ forms with the gain as a parameter. A point is (valence, arousal, dominance), ea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 Point = tuple[float, float, float]
 
@@ -58,6 +58,29 @@ _WORDS = (
 """Valence, arousal and dominance under, near and over rest, as a person says it."""
 
 
+_TRAITS = (
+    (0.0, 0.0, 0.21, 0.59, 0.19),
+    (0.15, 0.0, 0.0, 0.30, -0.57),
+    (0.25, 0.17, 0.60, -0.32, 0.0),
+)
+"""Rows: valence (pleasure), arousal, dominance; columns: openness, conscientiousness, extraversion,
+agreeableness, emotional stability. Mehrabian 1996, as secondary sources print it; the last column
+is stability (the sign of neuroticism would be the opposite)."""
+
+
+def temperament(traits: Sequence[float]) -> Point:
+    """The constant offset that a personality gives to what is heard.
+
+    Args:
+        traits: openness, conscientiousness, extraversion, agreeableness and emotional stability,
+            each in [-1, 1]; none at all is no offset.
+    """
+    if not traits:
+        return REST
+    p, a, d = (sum(w * t for w, t in zip(row, traits, strict=True)) for row in _TRAITS)
+    return p, a, d
+
+
 def heard(*texts: str) -> Point:
     """The mood of what was said: the mean point of the texts (`heartloop.style.affect`).
 
@@ -77,7 +100,7 @@ def heard(*texts: str) -> Point:
 
 
 def moved_by(point: Point, mood: Point) -> Point:
-    """The point of an attempt, shifted by the mood of its words; clipped to [-1, 1]."""
+    """A point shifted by another (an attempt's by the mood of its words); clipped to [-1, 1]."""
     return _each(lambda p, m: min(1.0, max(-1.0, p + m)), point, mood)
 
 

@@ -26,8 +26,8 @@ READING = (
     "Valence, −1 to 1. state: what the model was told (stateless: what was heard, told nothing); "
     "said: the mood of its answers. coherence: lag-1 autocorrelation; delay: turns until half way "
     "down; recovery: turns until back within a tenth of the depth, of those that came back; "
-    "overshoot: beyond all that was heard; hysteresis: area of the loop over what was heard. "
-    "Intervals over scripts."
+    "overshoot: beyond all that was heard; hysteresis: area between falling and rising branch over "
+    "what was heard; noise adds to it, so hold it against stateless. ±: 95 % interval over scripts."
 )
 
 
@@ -37,22 +37,26 @@ def rows_of(tables: Sequence[TrajectoryTable]) -> list[list[str]]:
     models = len({t.of.model for t in tables}) > 1
     for one in tables:
         name = f"{one.of.arm} [{one.of.model}]" if models else one.of.arm
-        for what, found, never in (
-            ("state", one.state, one.never[0]),
-            ("said", one.said, one.never[1]),
-        ):
-            cells = [_cell(found[n]) for n in NAMES]
-            if never > 0:
-                cells[2] += f", {100 * never:.0f} % never"
-            rows.append([name, what, *cells])
+        for what, found in (("state", one.state), ("said", one.said)):
+            rows.append([name, what, *(_cell(found[n]) for n in NAMES)])
     return rows
+
+
+def never_lines(tables: Sequence[TrajectoryTable]) -> list[str]:
+    """Dialogues that did not come back, in words; they are not in the mean of the recovery."""
+    return [
+        f"never back, {what} of {one.of.arm}: {100 * share:.0f} % of {one.dialogues} dialogues"
+        for one in tables
+        for what, share in zip(("state", "said"), one.never, strict=True)
+        if share > 0
+    ]
 
 
 def slope_lines(found: Sequence[Trajectories]) -> list[str]:
     """The slope of hysteresis on μ, in words."""
     return [
-        f"hysteresis on μ ({', '.join(f'{mu:g}' for mu in s['mu'])}): "
-        f"{_cell(s['slope'])} per unit of μ"
+        f"hysteresis on μ ({', '.join(f'{mu:g}' for mu in s['mu'])}; {s['at']}): "
+        f"{_cell(s['slope'])} per unit"
         for s in hysteresis_slopes(found)
     ]
 
@@ -62,7 +66,7 @@ def _cell(mean: Mean) -> str:
         return "none"
     if math.isnan(mean.low):
         return f"{mean.value:.2f}"
-    return f"{mean.value:.2f} [{mean.low:.2f}, {mean.high:.2f}]"
+    return f"{mean.value:.2f}±{(mean.high - mean.low) / 2:.2f}"
 
 
 def trajectory_section(folder: RunFolder) -> str:
@@ -86,5 +90,5 @@ def trajectory_section(folder: RunFolder) -> str:
     tables = trajectory_tables(found)
     if tables:
         parts.append(table(HEADS, rows_of(tables)))
-    parts += [note(line) for line in slope_lines(found)]
+    parts += [note(line) for line in (*never_lines(tables), *slope_lines(found))]
     return "".join(parts) + note(READING)

@@ -201,8 +201,8 @@ def hysteresis_slopes(found: Sequence[Trajectories]) -> list[dict[str, Any]]:
     groups: dict[tuple[Any, ...], dict[float, Trajectories]] = {}
     for one in found:
         if one.params["dynamics"] == "second" and one.stretches is not None:
-            rest = tuple(one.params[n] for n in ("told", "hears", "gain"))
-            groups.setdefault((one.task, one.model, *rest), {})[float(one.params["mu"])] = one
+            at = ", ".join(f"{n} {one.params[n]}" for n in ("told", "hears", "gain"))
+            groups.setdefault((one.task, one.model, at), {})[float(one.params["mu"])] = one
     out = []
     for key, by_mu in groups.items():
         if len(by_mu) < 2:
@@ -220,7 +220,7 @@ def hysteresis_slopes(found: Sequence[Trajectories]) -> list[dict[str, Any]]:
                 ]
                 table[i, j] = float(np.mean(areas)) if areas else math.nan
         slope = slope_over(mus, table)
-        out.append({"task": key[0], "model": key[1], "mu": mus, "slope": slope})
+        out.append({"task": key[0], "model": key[1], "at": key[2], "mu": mus, "slope": slope})
     return out
 
 

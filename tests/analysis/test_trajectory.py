@@ -2,21 +2,24 @@
 
 from __future__ import annotations
 
+import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from heartloop.analysis.dose import slope_over
-from heartloop.analysis.trajectory import lag_one, loop_area, measures
+from heartloop.analysis.trajectory import branch_area, lag_one, measures
+from heartloop.style.affect import vad
 
 HEARD = np.array([0.0] * 5 + [-0.6] * 9 + [0.6] * 8 + [0.0] * 3)
 
 
-def second(mu: float, gain: float = 0.5) -> np.ndarray:
+def second(mu: float, gain: float = 0.5, heard: np.ndarray = HEARD) -> np.ndarray:
     s = v = 0.0
     path = []
-    for a in HEARD:
+    for a in heard:
         v = mu * v + gain * (a - s)
         s = min(1.0, max(-1.0, s + v))
         path.append(s)
@@ -50,9 +53,31 @@ def test_memory_delays_and_only_the_second_order_overshoots() -> None:
     assert swinging.overshoot > 0.05
 
 
-def test_hysteresis_grows_with_momentum() -> None:
-    areas = [measures(second(mu, 0.2), HEARD, 5, 14, 22).hysteresis for mu in (0.0, 0.3, 0.5)]
-    assert 0 < areas[0] < areas[1] < areas[2]
+SCRIPTS = np.array(  # valence of the user's turns of state25
+    [
+        [vad(turn).valence for turn in (row["question"], *row["turns"])]
+        for row in map(json.loads, Path("tasks/state25.jsonl").read_text().splitlines())
+    ]
+)
+SCRIPT = SCRIPTS[0]
+
+
+@pytest.mark.parametrize(
+    ("gain", "momenta"),
+    [(0.2, (0, 0.3, 0.6, 0.9)), (0.5, (0.3, 0.6, 0.8, 0.95)), (1, (0, 0.3, 0.6, 0.95))],
+)
+def test_hysteresis_grows_with_momentum(gain: float, momenta: tuple[float, ...]) -> None:
+    areas = [
+        np.mean([measures(second(mu, gain, a), a, 5, 14, 22).hysteresis for a in SCRIPTS])
+        for mu in momenta
+    ]
+    assert areas == sorted(areas) and areas[-1] > areas[0] + 0.04
+
+
+def test_no_hysteresis_where_none_is_planted() -> None:
+    for memoryless in (SCRIPT, 0.4 * SCRIPT - 0.1, SCRIPT * 0):
+        assert measures(memoryless, SCRIPT, 5, 14, 22).hysteresis == pytest.approx(0, abs=1e-12)
+    assert measures(SCRIPT**3, SCRIPT, 5, 14, 22).hysteresis < 0.05  # chords of a curve, no memory
 
 
 def test_a_path_that_never_comes_back_and_one_that_does_not_move() -> None:
@@ -65,7 +90,11 @@ def test_a_path_that_never_comes_back_and_one_that_does_not_move() -> None:
 
 
 def test_area_and_autocorrelation_by_hand() -> None:
-    assert loop_area([0, 1, 1, 0], [0, 0, 2, 2]) == pytest.approx(2)
+    # The fall along y = 0, the rise along y = x: a triangle; where they cross both halves count.
+    assert branch_area([1, 0], [0, 0], [0, 1], [0, 1]) == pytest.approx(0.5)
+    assert branch_area([1, 0], [0, 0], [0, 1], [-1, 1]) == pytest.approx(0.5)
+    assert branch_area([2, 0, 0], [0, 1, 3], [0, 1], [2, 1]) == pytest.approx(0)
+    assert math.isnan(branch_area([0, 0], [0, 1], [0, 1], [0, 1]))
     path = [1.0, 2.0, 3.0, 2.0]
     assert lag_one(path) == pytest.approx(np.polyfit([0], [0], 0)[0] + (-1 * 0 + 0 * 1 + 1 * 0) / 2)
 

@@ -108,3 +108,20 @@ def test_its_controls_are_the_other_dynamics_and_it_costs_a_call_a_turn() -> Non
 def test_a_state_in_words() -> None:
     assert state.in_words((-0.6, 0.3, 0.0)) == "very low, tense and steady"
     assert state.in_words(state.REST) == "even, awake and steady"
+
+
+def test_a_personality_is_a_constant_offset_of_all_that_is_heard() -> None:
+    nervous = [0.2, 0.1, -0.5, 0.4, -0.8]
+    o, c, e, a, s = nervous
+    offset = (0.21 * e + 0.59 * a + 0.19 * s, 0.15 * o + 0.3 * a - 0.57 * s,
+              0.25 * o + 0.17 * c + 0.6 * e - 0.32 * a)  # fmt: skip
+    assert state.temperament(nervous) == pytest.approx(offset)
+    plain, _ = talk(hears="user", dynamics="none")
+    moved, _ = talk(hears="user", dynamics="none", personality=nervous)
+    for before, after in zip(plain.notes["heard"], moved.notes["heard"], strict=True):
+        wanted = [min(1, max(-1, x + y)) for x, y in zip(before, offset, strict=True)]
+        assert after == pytest.approx(wanted, abs=1e-5)
+    settled, _ = talk(turns=["Go on."] * 9, hears="user", personality=nervous)
+    assert settled.notes["states"][0] == settled.notes["states"][-1]  # it begins where it rests
+    with pytest.raises(UsageError, match="five numbers"):
+        talk(personality=[0.1, 0.2])

@@ -59,7 +59,10 @@ def test_planted_hysteresis_is_found_in_states_and_answers(
         assert line["state"][0] == pytest.approx(s, abs=1e-5)
     heartloop("trajectory", "d", "--runs", str(tmp_path))
     shown = capsys.readouterr().out
-    assert "hysteresis on μ (0.1, 0.6)" in shown and "stateless" in shown
+    assert (
+        "hysteresis on μ (0.1, 0.6; told line, hears user, gain 0.2): " in shown
+        and "stateless" in shown
+    )
     heartloop("report", "d", "--runs", str(tmp_path))
     page = (tmp_path / "d" / "report.html").read_text()
     assert '<section id="mood">' in page and "The state by turn" in page
