@@ -5,13 +5,16 @@
 Questions read "Problem 00017 of TASK: what is it?" and their answer is 1017. ``plant.json`` has
 
     {"ability": 0.5, "spread": 0.3, "coupling": 0.5, "form": 1.0,
-     "cues": {"a text in the prompt": {"content": 0.08, "form": 0.6, "tasks": {"TASK": -0.1}}}}
+     "cues": {"a text in the prompt": {"content": 0.08, "form": 0.6, "tasks": {"TASK": -0.1}}},
+     "words": {"a text in the prompt, or the model": 300},
+     "replies": {"a text in the prompt": "a whole answer"}}
 
 An answer is right with probability ability + spread × (the question's own, even in [-1, 1]) + the
 content of the cues in its prompt + what they do in its task. In the asked form (a bare number) it
 is with probability form × that of the cues; else it is a sentence that holds the number. With
 probability coupling the luck of a question depends on question and seed alone, so that arms succeed
-and fail together. Nothing is random: every draw is a hash.
+and fail together. ``words`` puts so many words before the answer, in a box. Nothing is random: all
+draws are hashes.
 """
 
 from __future__ import annotations
@@ -49,18 +52,29 @@ def planted(plant: dict[str, Any], seed: int, prompt: str) -> tuple[float, float
     return min(1.0, max(0.0, chance)), form
 
 
-def answer(plant: dict[str, Any], seed: int, prompt: str, request_seed: object) -> str:
+def answer(
+    plant: dict[str, Any], seed: int, prompt: str, request_seed: object, model: str = ""
+) -> str:
     """One answer."""
     found = QUESTION.search(prompt)
     if found is None:
         return "4"
     number, task = found.groups()
     chance, form = planted(plant, seed, prompt)
-    luck, kept, *_ = draws("own", seed, hashlib.sha256(prompt.encode()).digest(), request_seed)
+    luck, kept, other, *_ = draws(
+        "own", seed, hashlib.sha256(prompt.encode()).digest(), request_seed
+    )
     together, same, *_ = draws("together", seed, number, task, request_seed)
     if together < plant.get("coupling", 0.0):
         luck = same
+    for cue, text in plant.get("replies", {}).items():
+        if cue in prompt:
+            return str(text)
     value = 1000 + int(number) + (0 if luck < chance else 3)
+    for cue, words in plant.get("words", {}).items():
+        if cue in prompt or cue == model:
+            value += int(9 * other) * (luck >= chance)  # wrong answers differ, as real ones do
+            return "word " * words + f"\\boxed{{{value}}}"
     return str(value) if kept < form else f"I would say that the answer is {value}."
 
 
@@ -70,7 +84,7 @@ def serve(plant: dict[str, Any], seed: int, port: int) -> None:
     async def complete(request: web.Request) -> web.Response:
         body = await request.json()
         prompt = "\n".join(str(m["content"]) for m in body["messages"])
-        text = answer(plant, seed, prompt, body.get("seed"))
+        text = answer(plant, seed, prompt, body.get("seed"), body["model"])
         usage = {"prompt_tokens": len(prompt) // 4 + 1, "completion_tokens": len(text) // 4 + 1}
         usage["total_tokens"] = sum(usage.values())
         choice = {
