@@ -4,6 +4,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 RUN_LIMIT ?= 120
+# Bytecode of what is used is written when it is used: of all of sympy it takes longer than the download.
+QUIETLY := --quiet --disable-pip-version-check --no-compile
 # Cached bytecode makes every start several times faster.
 unexport PYTHONDONTWRITEBYTECODE
 
@@ -25,11 +27,11 @@ $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)
 
 $(STAMP): $(VENV)/bin/python pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e .
+	$(BIN)/python -m pip install $(QUIETLY) -e .
 	@touch $@
 
 $(VENV)/.installed-dev: $(STAMP) pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -e '.[text,api,hub,evaluate,parquet,dev]'
+	$(BIN)/python -m pip install $(QUIETLY) -e '.[text,api,hub,evaluate,parquet,dev]'
 	@touch $@
 
 run: $(STAMP)
