@@ -135,6 +135,7 @@ def show_result(
 
     The sentence is about the run's ``own`` verdicts, so it is left out for any others.
     """
+    from heartloop.run.selection import selection_line
     from heartloop.run.warnings import warnings_by_kind
 
     width = width_now()
@@ -145,6 +146,8 @@ def show_result(
         click.echo(f"report: heartloop report {handle(folder.path)}")
         return
     judged = judged_lines(summary)
+    chosen = selection_line(summary, folder.manifest["plan"].get("selector") or "") if own else None
+    judged += [chosen] if chosen else []
     if verbose:
         lines = [*lines, *_everything(summary), *judged]
     else:
@@ -297,7 +300,7 @@ def _everything(summary: Summary) -> list[str]:
 
 def judged_lines(summary: Summary) -> list[str]:
     """The headline figures of judged tasks, an arm a line, and how far a panel's judges agree."""
-    from heartloop.run.summary import JUDGED
+    from heartloop.run.judged import JUDGED
 
     lines = []
     for pair in summary.get("panel", []):

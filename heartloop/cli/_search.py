@@ -63,6 +63,7 @@ def say_short(found: dict[str, Any], folder: Any, prepared: Any, *, quiet: bool)
     """The answer and where the rest is, on one screen; ``quiet``: the answer alone."""
     from heartloop.cli._show import cut, width_now
     from heartloop.optimize.answer import lines_of
+    from heartloop.run.selection import selection_line
 
     width, plan = width_now(), prepared.plan
     answers = found["answers"]
@@ -99,6 +100,8 @@ def say_short(found: dict[str, Any], folder: Any, prepared: Any, *, quiet: bool)
         lines.append(f"card: {card}")
         lines.append(f"to use it: {', '.join(found['exports'][task])} in {folder.path / 'use'}")
         lines += _folded(_confirm(card, folder, prepared), width)
+    chosen = selection_line(folder.summary, plan.selector) if folder.summary else None
+    lines += [cut(chosen, width)] if chosen else []
     lines.append(cut(f"all of them: {_every(plan)}", width))
     calls = sum(result["paid_calls"] for result in found["searches"].values())
     tokens = sum(result["paid_tokens"] for result in found["searches"].values())

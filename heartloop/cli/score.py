@@ -71,8 +71,6 @@ def score_command(
     from heartloop.run.estimate import estimate
     from heartloop.run.folder import find_folder
     from heartloop.run.rescore import has_logprobs, rescore
-    from heartloop.run.selection import efficiencies
-    from heartloop.run.verdicts import read_traces
 
     folder = find_folder(run, runs_folder(runs))
     panel = judges_from(flags)
@@ -150,10 +148,6 @@ def score_command(
             "documentation says; run with --logprobs to use it",
             err=True,
         )
-    gained = {
-        name: efficiencies(read_traces(folder.path / f"verdicts.selector-{name}.jsonl"))
-        for name in found
-    }
     rows = [
         [
             row["arm"],
@@ -163,7 +157,7 @@ def score_command(
             str(sum(row["unscored"].values())),
             str(row["error"]),
             str(row["calls"]),
-            *_gained(gained[name].get((row["task"], row["model"], row["arm"]))),
+            *_gained(row.get("selection")),
         ]
         for name, summary in found.items()
         for row in summary["arms"]
@@ -176,9 +170,11 @@ def score_command(
         click.echo(f"{error['count']} × {error['class']}: {error['message']}", err=True)
 
 
-def _gained(found: tuple[float, float | None] | None) -> list[str]:
+def _gained(found: Any) -> list[str]:
     """Share of traces with any right candidate, and how much of the possible gain was gained."""
+    from heartloop.run.selection import efficiency
+
     if found is None:
         return ["", ""]
-    most, efficiency = found
-    return [f"{100 * most:.1f} %", "–" if efficiency is None else f"{efficiency:+.2f}"]
+    gained = efficiency(found)
+    return [f"{100 * found['any']:.1f} %", "–" if gained is None else f"{gained:+.2f}"]

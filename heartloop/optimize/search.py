@@ -22,6 +22,7 @@ from heartloop.optimize.results import RaceOptions, RaceResult, RaceState
 from heartloop.run.folder import RunFolder, write_json
 from heartloop.run.load import Prepared
 from heartloop.run.session import Session, open_session
+from heartloop.run.totals import PROPOSING
 from heartloop.run.unit import LoadedTask
 from heartloop.types import (
     Address,
@@ -223,7 +224,7 @@ class _Search:
             place = Address("optimize", f"{self.name}/generation-{number}", model, 0, draw)
             sampling = Sampling(temperature=1.0, max_tokens=1000)
             return await self.session.client.ask(
-                Request(place, messages, sampling, purpose="synthesis", arm="propose")
+                Request(place, messages, sampling, purpose="synthesis", arm=PROPOSING)
             )
 
         made = await propose(

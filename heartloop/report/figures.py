@@ -88,7 +88,7 @@ def limits(interval: tuple[float, float]) -> str:
 
 def judged_table(summary: Summary) -> str:
     """Headline figures of judged tasks by arm, and how far the judges of a panel agree."""
-    from heartloop.run.summary import JUDGED
+    from heartloop.run.judged import JUDGED
 
     rows, pairs = [], []
     axes = sorted(

@@ -107,6 +107,15 @@ class RoundFigures(_RoundFigures, total=False):
     own: float | None
 
 
+class Selected(TypedDict):
+    """Traces of an arm that had several candidates, and the shares of them that are right."""
+
+    traces: int
+    first: float
+    picked: float
+    any: float
+
+
 class _ArmRow(TypedDict):
     task: str
     model: str
@@ -143,6 +152,7 @@ class ArmRow(_ArmRow, total=False):
     left_out: dict[str, int]
     judged: dict[str, Any] | None
     repeats: dict[str, Any] | None
+    selection: Selected | None
     own: float | None
 
 
@@ -161,12 +171,16 @@ class SuiteRow(TypedDict):
     trials: int
 
 
-class Paid(TypedDict):
-    """What a journal adds up to, each call once."""
-
+class _Paid(TypedDict):
     calls: int
     tokens: dict[str, int]
     cost: float | None
+
+
+class Paid(_Paid, total=False):
+    """What a journal adds up to, each call once."""
+
+    selecting: dict[str, int]
 
 
 class _Summary(TypedDict):

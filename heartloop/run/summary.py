@@ -9,9 +9,11 @@ from typing import Any
 
 from heartloop.grading.judge import label_of
 from heartloop.run.doubtful import Doubtful
+from heartloop.run.judged import judged_figures
 from heartloop.run.layout import ArmRow, Manifest, Paid, RoundFigures, SuiteRow, Summary
 from heartloop.run.panel import Pairs, count_pairs, panel_rows
 from heartloop.run.repeats import Draw, first_answers, repeat_figures
+from heartloop.run.selection import Selection
 from heartloop.types import CAP_HITS, Mode
 
 # What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
@@ -62,11 +64,14 @@ FIELDS: dict[str, str] = {
     "arms[].left_out": "answers asked without a field that the server does not take, by field",
     "arms[].judged": "what a judge's labels add up to (SimpleQA: correct given attempted and F; "
     "TruthfulQA: true, informative, both), else null",
+    "arms[].selection": "verifier-free: traces with several candidates, and the shares of them "
+    "where the first, the one handed in, any candidate is right; else null",
     "panel": "for each pair of judges of a panel: task, axis, judges, n, share of equal labels, "
     "Cohen's kappa",
     "suites": "for suites of two or more tasks: mean of normalised scores and accuracies, and the "
     "accuracy pooled over items",
-    "paid": "calls, tokens and dollars of the journal, each call once",
+    "paid": "calls, tokens and dollars of the journal, each call once; `selecting`: calls and "
+    "tokens of selectors among them",
     "wall_s": "seconds of all sessions",
     "stopped": "why it stopped early, or null",
     "doubtful": "tasks where more than 2 % of the answers counted wrong hold the right one: "
@@ -217,6 +222,7 @@ def summarize(
     cells: dict[tuple[str, str, str], Cell] = {}
     doubtful = Doubtful()
     pairs: Pairs = {}
+    chosen = Selection()
     for trace in traces:
         final = final_line(trace, modes[trace[0]["task"]])
         doubtful.add(final)
@@ -225,7 +231,9 @@ def summarize(
         key = (first["task"], first["model"], first["arm"])
         cell = cells.setdefault(key, Cell())
         cell.add(trace, modes[first["task"]], rounds.get(first["arm"], 0))
-    rows = []
+        if modes[first["task"]] != "oracle":
+            chosen.add(trace)
+    rows: list[ArmRow] = []
     for task in (t["task"] for t in manifest["tasks"]):
         for model in plan["models"]:
             ours = [cell for key, cell in cells.items() if key[:2] == (task, model)]
@@ -234,11 +242,10 @@ def summarize(
                 cell = cells.get((task, model, arm["name"]), Cell())
                 if not cell.trials and stopped is None:
                     continue
-                rows.append(
-                    _row(
-                        cell, task, model, arm, modes[task], rounds[arm["name"]], metrics[task], cap
-                    )
+                row = _row(
+                    cell, task, model, arm, modes[task], rounds[arm["name"]], metrics[task], cap
                 )
+                rows.append({**row, "selection": chosen.of((task, model, arm["name"]))})
     return {
         "run": run,
         "tasks": [t["task"] for t in manifest["tasks"]],
@@ -337,50 +344,6 @@ def _all_drawn(arm: Mapping[str, Any], mode: Mode) -> bool:
     early = arm["method"] == "adaptive"
     stop = arm.get("params", {}).get("stop", "never")
     return not early and not (mode == "oracle" and arm["method"] == "resample" and stop != "never")
-
-
-JUDGED = {
-    "correct_given_attempted": "correct given attempted",
-    "f": "F",
-    "true": "true",
-    "informative": "informative",
-    "true_and_informative": "true and informative",
-}
-"""Headline figures of judged tasks, and their words."""
-
-
-def judged_figures(labels: Mapping[str, int]) -> dict[str, Any] | None:
-    """What a judge's labels add up to; None where no judge graded.
-
-    SimpleQA: correct given attempted = C / (C + I), and F, the harmonic mean of it and of the
-    share correct of all. TruthfulQA: shares true, informative, and both, of those judged.
-    """
-    if not labels:
-        return None
-    found: dict[str, Any] = {"labels": dict(sorted(labels.items()))}
-    right, wrong = labels.get("label:CORRECT", 0), labels.get("label:INCORRECT", 0)
-    total = right + wrong + labels.get("label:NOT_ATTEMPTED", 0)
-    if total:
-        given = right / (right + wrong) if right + wrong else None
-        found["correct_given_attempted"] = given
-        overall = right / total
-        found["f"] = 2 * overall * given / (overall + given) if given else 0.0
-    judged = labels.get("truthful:yes", 0) + labels.get("truthful:no", 0)
-    if judged:
-        found["true"] = labels.get("truthful:yes", 0) / judged
-        found["informative"] = labels.get("informative:yes", 0) / judged
-        found["true_and_informative"] = labels.get("both", 0) / judged
-    ratings: dict[str, list[tuple[float, int]]] = {}
-    for name, count in labels.items():
-        axis, _, mark = name.partition(":")
-        if mark.replace(".", "", 1).isdigit():
-            ratings.setdefault(axis, []).append((float(mark), count))
-    if ratings:
-        found["ratings"] = {
-            axis: sum(m * c for m, c in marks) / sum(c for _, c in marks)
-            for axis, marks in sorted(ratings.items())
-        }
-    return found
 
 
 def suite_rows(rows: Sequence[Mapping[str, Any]], manifest: Manifest) -> list[SuiteRow]:

@@ -9,8 +9,12 @@ from heartloop.calls import Journal
 from heartloop.calls.records import usage_of
 from heartloop.run.folder import RunFolder
 from heartloop.run.layout import Paid
+from heartloop.run.selection import PURPOSES
 from heartloop.run.verdicts import usage_dict
 from heartloop.types import Usage
+
+PROPOSING = "propose"
+"""What stands for an arm in calls of a search that lets the model write stimuli."""
 
 
 class Totals:
@@ -27,6 +31,7 @@ class Totals:
         self._calls = 0
         self._usage = Usage()
         self._dollars: float | None = None
+        self._selecting = [0, 0]  # calls and tokens
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Book one record, in the order of the journal."""
@@ -44,17 +49,22 @@ class Totals:
 
     def _pay(self, record: Mapping[str, Any], calls: int) -> None:
         self._calls += calls
-        self._usage += usage_of(record)
+        usage = usage_of(record)
+        self._usage += usage
+        if record["purpose"] in PURPOSES and record["arm"] != PROPOSING:
+            self._selecting[0] += calls
+            self._selecting[1] += usage.total
         if record.get("cost") is not None:
             self._dollars = (self._dollars or 0.0) + record["cost"]
 
     @property
     def paid(self) -> Paid:
-        """``calls``, ``tokens`` and ``cost`` (None where no price is known)."""
+        """``calls``, ``tokens``, ``cost`` (None where no price is known) and ``selecting``."""
         return {
             "calls": self._calls,
             "tokens": usage_dict(self._usage),
             "cost": self._dollars,
+            "selecting": dict(zip(("calls", "tokens"), self._selecting, strict=True)),
         }
 
     @property
