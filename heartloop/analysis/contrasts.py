@@ -317,15 +317,21 @@ def _flip(
             signs = np.unpackbits(bits, axis=1, count=groups).astype(np.float32)
             signs *= 2
             signs -= 1
-            here = (signs @ both.T).astype(float) / n
-            crossed = here * n * m[0]
-            if (m != m[0]).any():
-                crossed = (signs @ (both * m.astype(np.float32)).T).astype(float)
-            left = (both.astype(float) ** 2).sum(axis=1) - 2 * here * crossed
-            left += here**2 * float((m**2).sum())
-            scale = groups / (groups - 1) if groups > 1 else 1.0
+            here = (signs @ both.T).astype(float)
+            here /= n
+            # Squared residuals of the clusters: sum (s x)^2 - 2 mean sum (s x m) + mean^2 sum m^2.
+            if (m == m[0]).all():
+                left = here * here
+                left *= -n * float(m[0])
+            else:
+                left = here * float((m**2).sum())
+                left -= 2 * (signs @ (both * m.astype(np.float32)).T)
+                left *= here
+            left += (both.astype(float) ** 2).sum(axis=1)
+            np.maximum(left, 0.0, out=left)
+            left *= (groups / (groups - 1) if groups > 1 else 1.0) / n**2
             mean += here
-            spread += np.maximum(left, 0.0) * scale / n**2
+            spread += left
         ratio = np.abs(_ratio(mean / tasks, np.sqrt(spread) / tasks))
         null, rest_t = ratio[:, :columns], ratio[:, columns:]
         near = _EPSILON * (1 + observed)

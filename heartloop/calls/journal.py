@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +36,13 @@ class Journal:
         paid: tokens and dollars of the calls found on opening, each answered call once.
     """
 
-    def __init__(self, folder: Path, *, read_only: bool = False) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        read_only: bool = False,
+        each: Callable[[dict[str, Any]], None] | None = None,
+    ) -> None:
         """Open the journal of a run folder; see ``open``."""
         self.path = Path(folder) / CALLS_FILE
         self.read_only = read_only
@@ -55,7 +61,7 @@ class Journal:
         try:
             # A link in a folder that came from elsewhere must not make us write to its target.
             self._descriptor = os.open(self.path, flags | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
-            self._size = self._load()
+            self._size = self._load(each)
         except OSError as error:
             self._release()
             raise JournalError(f"{self.path}: {error.strerror}") from error
@@ -64,18 +70,25 @@ class Journal:
             raise
 
     @classmethod
-    def open(cls, folder: str | Path, *, read_only: bool = False) -> Journal:
+    def open(
+        cls,
+        folder: str | Path,
+        *,
+        read_only: bool = False,
+        each: Callable[[dict[str, Any]], None] | None = None,
+    ) -> Journal:
         """Open the journal of a run folder, creating the file where it is to be written.
 
         Args:
             folder: the run folder, which must exist.
             read_only: read without the lock, beside a run that may be going on.
+            each: is handed every record that stands there, in the order of writing.
 
         Raises:
             JournalError: another process writes here, the folder cannot be written, or lines
                 before the last are damaged (``heartloop repair`` sets them aside).
         """
-        return cls(Path(folder), read_only=read_only)
+        return cls(Path(folder), read_only=read_only, each=each)
 
     # --- Reading -------------------------------------------------------------------------
 
@@ -240,7 +253,7 @@ class Journal:
         if self._lock is not None:
             self._lock.release()
 
-    def _load(self) -> int:
+    def _load(self, each: Callable[[dict[str, Any]], None] | None = None) -> int:
         """Index the file and drop a torn end; returns the size of what is kept.
 
         Raises:
@@ -255,6 +268,8 @@ class Journal:
             if record is None:
                 damaged.append(line)
                 continue
+            if each is not None:
+                each(record)
             name = bytes.fromhex(record["key"])
             failed, used = record["error"], record["usage"]
             entry = line.offset << LENGTH_BITS | line.size

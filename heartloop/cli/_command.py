@@ -60,3 +60,14 @@ def refuse_repeats(command: click.Command, ctx: click.Context, args: list[str]) 
             name = max(param.opts, key=len)
             raise click.UsageError(f"{name} takes one value and was given twice", inner)
         seen.add(param)
+
+
+def one_thread() -> None:
+    """For commands that read run folders: multiply in one thread; before numpy is imported.
+
+    Their matrix products are small, and the threads of the algebra library doubled the processor
+    time without an earlier end.
+    """
+    import os
+
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")

@@ -55,6 +55,9 @@ def compare_command(
     different data, cards or sampling are refused. RUN is a folder, a name, a unique part of a
     name, or ``last``.
     """
+    from heartloop.cli._command import one_thread
+
+    one_thread()
     from heartloop.cli._config import runs_folder
     from heartloop.report.study import compare_specs
     from heartloop.report.tables import render

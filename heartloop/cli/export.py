@@ -33,6 +33,9 @@ def export_command(run: str, to: str, output: str | None, texts: bool, runs: str
     import sys
     from pathlib import Path
 
+    from heartloop.cli._command import one_thread
+
+    one_thread()
     from heartloop.cli._config import runs_folder
     from heartloop.errors import UsageError
     from heartloop.report.export import export, write_rows

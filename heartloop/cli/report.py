@@ -33,6 +33,9 @@ def report_command(
     """
     from pathlib import Path
 
+    from heartloop.cli._command import one_thread
+
+    one_thread()
     from heartloop.cli._config import runs_folder
     from heartloop.report.page import write_report
     from heartloop.run.folder import find_folder

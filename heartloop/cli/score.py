@@ -61,6 +61,9 @@ def score_command(
     With --verifier or --selectors the run's own results stay as they are; the new ones are
     written beside them (summary.LABEL.json).
     """
+    from heartloop.cli._command import one_thread
+
+    one_thread()
     from heartloop.cli._config import runs_folder
     from heartloop.cli._money import confirm_cost
     from heartloop.cli._options import register_methods

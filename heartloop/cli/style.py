@@ -25,6 +25,9 @@ def style_command(run_name: str, runs: str | None, arm: str | None, as_json: boo
     claim, question by question. What each measure means, and how well the patterns are read:
     docs/style.md.
     """
+    from heartloop.cli._command import one_thread
+
+    one_thread()
     from heartloop.cli._config import runs_folder
     from heartloop.report.arrived import arrived
     from heartloop.report.style import read_texts, style

@@ -134,16 +134,13 @@ def replicates(entry: Entry) -> tuple[tuple[int, ...], str]:
 
 def _texts(entry: Entry) -> np.ndarray:
     """The first answers' full texts as hashes, shape (questions, seeds), from the journal."""
-    from heartloop.calls import Journal
-
     tables = []
-    with Journal.open(entry.run.folder.path, read_only=True) as journal:
-        for part in entry.parts.values():
-            table = np.zeros(part.keys.shape, np.int64)
-            for place, key in np.ndenumerate(part.keys):
-                record = journal.record(key) if key else None
-                table[place] = hash((record or {}).get("text"))
-            tables.append(table)
+    for part in entry.parts.values():
+        table = np.zeros(part.keys.shape, np.int64)
+        for place, key in np.ndenumerate(part.keys):
+            record = entry.run.journal.record(key) if key else None
+            table[place] = hash((record or {}).get("text"))
+        tables.append(table)
     return np.concatenate(tables)
 
 

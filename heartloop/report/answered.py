@@ -78,29 +78,27 @@ def answered(run: Loaded, found: Sequence[Entry]) -> list[Answered]:
         run: the run.
         found: its arms with one model.
     """
-    from heartloop.calls import Journal
-
     out = []
-    with Journal.open(run.folder.path, read_only=True) as journal:
-        for entry in found:
-            phrase = " ".join(s["text"] for s in entry.any.plan["stimuli"])
-            counts = dict.fromkeys(KINDS, 0)
-            tokens = []
-            for part in entry.parts.values():
-                for key in part.keys.ravel():
-                    record = journal.record(key) if key else None
-                    if record is None or record.get("text") is None:
-                        continue
-                    asked = " ".join(
-                        str(m["content"]) for m in record["request"]["messages"]
-                    ).replace(phrase, " ") if phrase else ""  # fmt: skip
-                    cut = record.get("finish_reason") == "length"
-                    counts[kind_of(record["text"], cut, phrase, asked)] += 1
-                    tokens.append(record["usage"]["completion"])
-            total = sum(counts.values())
-            if total:
-                shares = {kind: n / total for kind, n in counts.items()}
-                out.append(Answered(entry.arm, shares, float(median(tokens)), total))
+    journal = run.journal
+    for entry in found:
+        phrase = " ".join(s["text"] for s in entry.any.plan["stimuli"])
+        counts = dict.fromkeys(KINDS, 0)
+        tokens = []
+        for part in entry.parts.values():
+            for key in part.keys.ravel():
+                record = journal.record(key) if key else None
+                if record is None or record.get("text") is None:
+                    continue
+                asked = " ".join(
+                    str(m["content"]) for m in record["request"]["messages"]
+                ).replace(phrase, " ") if phrase else ""  # fmt: skip
+                cut = record.get("finish_reason") == "length"
+                counts[kind_of(record["text"], cut, phrase, asked)] += 1
+                tokens.append(record["usage"]["completion"])
+        total = sum(counts.values())
+        if total:
+            shares = {kind: n / total for kind, n in counts.items()}
+            out.append(Answered(entry.arm, shares, float(median(tokens)), total))
     return out
 
 

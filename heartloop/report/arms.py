@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -12,6 +13,7 @@ from heartloop.errors import UsageError
 from heartloop.run.layout import Manifest, Summary
 
 if TYPE_CHECKING:
+    from heartloop.calls import Journal
     from heartloop.run.folder import RunFolder
     from heartloop.run.results import ArmResults
     from heartloop.run.speaking import Speaking
@@ -35,6 +37,7 @@ class Loaded:
         results: of a stopped run only what may speak, where anything may.
         speaking: model → which questions of a stopped run may speak; empty for a whole run.
         summary: that of the verdicts that were read, whatever ``summary.json`` says.
+        journal: open for reading, for all who want texts; closed when the run is let go.
     """
 
     folder: RunFolder
@@ -49,6 +52,15 @@ class Loaded:
         from heartloop.run.session import summary_now
 
         return summary_now(self.folder, self.manifest, self.state)
+
+    @cached_property
+    def journal(self) -> Journal:
+        """The journal; raises JournalError where it is damaged or absent."""
+        from heartloop.calls import Journal
+
+        opened = Journal.open(self.folder.path, read_only=True)
+        weakref.finalize(self, opened.close)
+        return opened
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +92,23 @@ class Pair:
 
 
 def load_run(folder: RunFolder) -> Loaded:
-    """Read one run; raises UsageError where nothing is finished yet."""
+    """Read one run, journal and verdicts once; UsageError where nothing is finished yet."""
+    from heartloop.run.results import Groups, add_trace
     from heartloop.run.speaking import load_speaking
     from heartloop.run.state import run_state
 
-    state = run_state(folder)
-    results, speaking = load_speaking(folder, state)
+    groups: Groups = {}
+    modes: dict[str, Any] = {}
+
+    def add(trace: Sequence[Mapping[str, Any]]) -> None:
+        if not modes:
+            modes.update({task["task"]: task["mode"] for task in folder.manifest["tasks"]})
+        add_trace(groups, trace, modes[trace[0]["task"]])
+
+    state = run_state(folder, each_trace=add)
+    # What is damaged is read again, by the reader that names the damage.
+    whole = groups if state.state != "damaged" else None
+    results, speaking = load_speaking(folder, state, whole)
     return Loaded(folder, folder.manifest, results, state, speaking)
 
 

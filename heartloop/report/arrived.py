@@ -94,7 +94,7 @@ def checked(run: Loaded, claim: Claim) -> tuple[Arrived, ...]:
     """
     if not claim.treatments or is_search(run):
         return ()
-    every = read_texts(run.folder, patterns=False).values()
+    every = read_texts(run.folder, patterns=False, journal=run.journal).values()
     return tuple(check for texts in every for check in arrived(texts, claim))
 
 

@@ -7,6 +7,7 @@ rounds at once. Descriptive: no tests, no words.
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import math
 from array import array
@@ -139,12 +140,15 @@ class Texts:
         return out
 
 
-def read_texts(folder: RunFolder, *, patterns: bool = True) -> dict[str, Texts]:
+def read_texts(
+    folder: RunFolder, *, patterns: bool = True, journal: Journal | None = None
+) -> dict[str, Texts]:
     """Every answer of a run, by model: the first candidate of each round of each trace.
 
     Args:
         folder: the run.
         patterns: read the patterns, too; the manipulation check does without.
+        journal: its journal where it is open already.
 
     Raises:
         UsageError: there are no verdicts yet, or they are damaged.
@@ -160,7 +164,9 @@ def read_texts(folder: RunFolder, *, patterns: bool = True) -> dict[str, Texts]:
     asked_in: dict[tuple[str, str], str] = {}
     once = functools.lru_cache(maxsize=4096)(functools.partial(read, patterns=patterns))
     mood = functools.lru_cache(maxsize=4096)(lambda text: vad(text).valence)
-    with Journal.open(folder.path, read_only=True) as journal:
+    with contextlib.ExitStack() as stack:
+        if journal is None:
+            journal = stack.enter_context(Journal.open(folder.path, read_only=True))
         for trace in read_traces(folder.path / VERDICTS):
             arm = trace[0]["arm"]
             mine = found.setdefault(trace[0]["model"], Texts(trace[0]["model"]))

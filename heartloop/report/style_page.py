@@ -34,7 +34,7 @@ def words_of(run: Loaded) -> Words:
         return Words()
     claim = read_claim(run.manifest)
     with suppress(HeartloopError):
-        every = list(read_texts(run.folder).values())
+        every = list(read_texts(run.folder, journal=run.journal).values())
         return Words(
             tuple(style(texts, claim, run.manifest) for texts in every),
             tuple(tuple(arrived(texts, claim)) for texts in every),

@@ -111,7 +111,7 @@ def pack_transcripts(
     # The index goes without its text column first: its size decides what is left for texts.
     room -= int(len(zlib.compress(_index_json(index, arms, tasks, modes), 6)) * 1.1) + 4096
     chunks, shown, used = [compressor.compress(b"[")], 0, 0
-    journals = [Journal.open(run.folder.path, read_only=True) for run in runs]
+    journals = [run.journal for run in runs]
     files = [(run.folder.path / VERDICTS).open("rb") for run in runs]
     try:
         for count, group in enumerate(_order(index, seed)):
@@ -137,8 +137,6 @@ def pack_transcripts(
                 index.text[place] = shown
                 shown += 1
     finally:
-        for journal in journals:
-            journal.close()
         for file in files:
             file.close()
     chunks += [compressor.compress(b"]"), compressor.flush()]

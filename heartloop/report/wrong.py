@@ -10,7 +10,6 @@ import random
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from heartloop.calls import Journal
 from heartloop.report.arms import Loaded
 from heartloop.report.html import table
 from heartloop.run.folder import VERDICTS
@@ -39,16 +38,15 @@ def wrong_answers(run: Loaded, seed: int = 0) -> str:
     drawn = random.Random(seed).sample(finals, min(COUNT, len(finals)))
     golds = _golds(run, drawn)
     rows = []
-    with Journal.open(run.folder.path, read_only=True) as journal:
-        for line in drawn:
-            record = journal.record(line["key"]) if line["key"] else None
-            asked = record["request"]["messages"][-1]["content"] if record else ""
-            said = (record or {}).get("text") or ""
-            read = "nothing" if line["answer"] is None else f"“{line['answer']}”"
-            rows.append([
-                _cut(str(asked)), _cut(said) or "(empty)", _cut(read),
-                golds.get((line["task"], line["question"]), "–"), _cut(line["detail"] or "–"),
-            ])  # fmt: skip
+    for line in drawn:
+        record = run.journal.record(line["key"]) if line["key"] else None
+        asked = record["request"]["messages"][-1]["content"] if record else ""
+        said = (record or {}).get("text") or ""
+        read = "nothing" if line["answer"] is None else f"“{line['answer']}”"
+        rows.append([
+            _cut(str(asked)), _cut(said) or "(empty)", _cut(read),
+            golds.get((line["task"], line["question"]), "–"), _cut(line["detail"] or "–"),
+        ])  # fmt: skip
     if not golds:  # the data are elsewhere; what was compared says most of it
         rows = [[*row[:3], row[4]] for row in rows]
         heads = ["question", "the model said", "read as", "how it was judged"]

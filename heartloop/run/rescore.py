@@ -22,6 +22,7 @@ from heartloop.run.plan import recorded_plan
 from heartloop.run.runner import Runner
 from heartloop.run.session import open_client, summary_of
 from heartloop.run.tables import with_tables
+from heartloop.run.totals import Totals
 from heartloop.run.unit import opening_order, units_of
 from heartloop.run.verdicts import VerdictLog, count_traces
 
@@ -96,7 +97,12 @@ async def rescore(
     # written to bring their own lock; readers beside a run only write files of their own.
     alone = _locked(folder) if label is None and not allow_calls else contextlib.nullcontext()
     said = saying(meaning.get("words") or {})
-    with said, alone, Journal.open(folder.path, read_only=not allow_calls) as journal:
+    found = Totals()
+    with (
+        said,
+        alone,
+        Journal.open(folder.path, read_only=not allow_calls, each=found.add) as journal,
+    ):
         async with open_client(
             prepared, journal, replay_only=not allow_calls, in_waves=True
         ) as client:
@@ -116,7 +122,8 @@ async def rescore(
     session = manifest["sessions"][-1] if manifest["sessions"] else {}
     cut = incomplete and (label is None or not session.get("ended"))
     stopped = session.get("stopped") or ("interrupted" if cut else None)
-    summary = summary_of(folder, facts, verdicts, stopped=stopped)
+    totals = None if allow_calls else found
+    summary = summary_of(folder, facts, verdicts, stopped=stopped, totals=totals)
     summary["scored_with"] = {
         "verifier": verifier,
         "judge": [j.model for j in judge] or None,

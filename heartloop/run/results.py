@@ -191,9 +191,15 @@ def read_groups(folder: RunFolder, name: str = VERDICTS) -> Groups:
                 f"{path}: task {first['task']!r}, arm {first['arm']!r} is not "
                 f"of this run's plan; heartloop repair {folder.path}"
             )
-        key = (first["task"], first["model"], first["arm"])
-        groups.setdefault(key, []).append(_slim(trace, modes[first["task"]]))
+        add_trace(groups, trace, modes[first["task"]])
     return groups
+
+
+def add_trace(groups: Groups, trace: Sequence[Mapping[str, Any]], mode: Any) -> None:
+    """Add the lines of one trace, of a task in this mode."""
+    first = trace[0]
+    key = (first["task"], first["model"], first["arm"])
+    groups.setdefault(key, []).append(_slim(trace, mode))
 
 
 def arrays_of(folder: RunFolder, groups: Groups) -> list[ArmResults]:

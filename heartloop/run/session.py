@@ -28,7 +28,7 @@ from heartloop.run.pins import saying
 from heartloop.run.reuse import adopt
 from heartloop.run.summary import summarize
 from heartloop.run.tables import keep_tables
-from heartloop.run.totals import journal_totals
+from heartloop.run.totals import Totals, journal_totals
 from heartloop.run.verdicts import VerdictLog, read_traces
 from heartloop.run.warnings import warnings_for
 from heartloop.secrets import clean
@@ -233,10 +233,23 @@ def write_summary(folder: RunFolder, manifest: Manifest, *, stopped: str | None)
 
 
 def summary_of(
-    folder: RunFolder, manifest: Manifest, verdicts: Path, *, stopped: str | None
+    folder: RunFolder,
+    manifest: Manifest,
+    verdicts: Path,
+    *,
+    stopped: str | None,
+    totals: Totals | None = None,
 ) -> Summary:
-    """The summary of a verdicts file, with errors and warnings."""
-    paid, errors = journal_totals(folder)
+    """The summary of a verdicts file, with errors and warnings.
+
+    Args:
+        folder: the run.
+        manifest: its manifest.
+        verdicts: the file.
+        stopped: why the run ended early, or None.
+        totals: what its journal adds up to, where that was read already.
+    """
+    paid, errors = (totals.paid, totals.errors) if totals else journal_totals(folder)
     summary = summarize(
         read_traces(verdicts),
         manifest,

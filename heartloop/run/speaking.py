@@ -96,17 +96,22 @@ class Speaking:
 
 
 def load_speaking(
-    folder: RunFolder, state: RunState
+    folder: RunFolder, state: RunState, groups: Groups | None = None
 ) -> tuple[list[ArmResults], dict[str, Speaking]]:
     """The results that may speak, and for each model of a stopped run which they are.
 
     Where nothing of a model may speak, its finished questions stay in the results, for tables.
 
+    Args:
+        folder: the run.
+        state: what it is.
+        groups: the traces of its verdicts where they were read already.
+
     Raises:
         UsageError: no question is finished yet.
     """
     manifest = folder.manifest
-    groups = read_groups(folder)
+    groups = groups or read_groups(folder)
     if state.state == "whole" or "search" in manifest or not groups:
         return arrays_of(folder, groups), {}
     begun = read_groups(folder, UNFINISHED)

@@ -21,10 +21,15 @@ from heartloop.types import RunState, State
 REPAIR = "heartloop repair"
 
 
-def run_state(folder: RunFolder, each: Callable[[dict[str, Any]], None] | None = None) -> RunState:
+def run_state(
+    folder: RunFolder,
+    each: Callable[[dict[str, Any]], None] | None = None,
+    each_trace: Callable[[list[dict[str, Any]]], None] | None = None,
+) -> RunState:
     """The state of a run; a damaged one is a state, not an error.
 
-    Reads journal and verdicts once each; ``each`` is handed every good record on the way.
+    Reads journal and verdicts once each. On the way ``each`` is handed every good record, and
+    ``each_trace`` the lines of every trace, up to the first that is damaged or not of this plan.
     """
     running = held(folder.path)
     try:
@@ -33,7 +38,7 @@ def run_state(folder: RunFolder, each: Callable[[dict[str, Any]], None] | None =
         return _without_manifest(folder, running, str(error))
     total = planned(manifest)
     try:
-        done, unsupported, calls = _count(folder, manifest, each)
+        done, unsupported, calls = _count(folder, manifest, each, each_trace)
     except UsageError as error:
         return RunState("damaged", 0, total, str(error))
     except OSError as error:
@@ -103,6 +108,7 @@ def _count(
     folder: RunFolder,
     manifest: Manifest,
     each: Callable[[dict[str, Any]], None] | None,
+    each_trace: Callable[[list[dict[str, Any]]], None] | None,
 ) -> tuple[int, int, Scan]:
     """Units with all their verdicts, verdicts without their call, and what the journal holds."""
     path = folder.path / VERDICTS
@@ -120,6 +126,8 @@ def _count(
             )
         unit = (first["task"], first["question"], first["model"], first["seed"], first["arm"])
         seen.add(hash(unit))
+        if each_trace is not None:
+            each_trace(trace)
         for line in trace:
             if line["key"] is not None and bytes.fromhex(line["key"]) not in calls.answered:
                 unsupported += 1

@@ -229,7 +229,9 @@ def summarize(
         count_pairs(pairs, final["task"], final["detail"])
         first = trace[0]
         key = (first["task"], first["model"], first["arm"])
-        cell = cells.setdefault(key, Cell())
+        cell = cells.get(key)
+        if cell is None:
+            cell = cells[key] = Cell()
         cell.add(trace, modes[first["task"]], rounds.get(first["arm"], 0))
         if modes[first["task"]] != "oracle":
             chosen.add(trace)

@@ -81,9 +81,7 @@ def paid_in(folder: RunFolder) -> Paid:
 def journal_totals(folder: RunFolder) -> tuple[Paid, list[dict[str, Any]]]:
     """What was paid, and which calls ended in an error and were never answered, in one pass."""
     totals = Totals()
-    with Journal.open(folder.path, read_only=True) as journal:
-        for record in journal.records():
-            totals.add(record)
+    Journal.open(folder.path, read_only=True, each=totals.add).close()
     return totals.paid, totals.errors
 
 

@@ -277,7 +277,14 @@ def _with_content(line: dict[str, Any]) -> dict[str, Any]:
 _TEXTS = ("task", "question", "model", "arm", "purpose", "cue")
 _COUNTS = ("index", "seed", "round", "draw", "calls")
 _TOKENS = tuple(usage_dict(Usage()))
+_REALS = ("score", "cost", "started", "finished")
+_WORDS = ("answer", "reason", "cluster", "finish_reason", "error")
 _texts, _counts, _tokens = itemgetter(*_TEXTS), itemgetter(*_COUNTS), itemgetter(*_TOKENS)
+_typed = itemgetter(
+    *_TEXTS, *_COUNTS, *_REALS, *_WORDS, "tokens", "usage", "content", "selected", "last", "notes"
+)
+_good: set[tuple[type, ...]] = set()
+"""Types of the fields of lines in which nothing was wrong: a run's lines have few such patterns."""
 
 
 def _fault(line: Any) -> str:
@@ -291,6 +298,28 @@ def _fault(line: Any) -> str:
 
 
 def _fault_of(line: dict[str, Any]) -> str:
+    spent, used, content = line["tokens"], line["usage"], line["content"]
+    try:
+        types = (*map(type, _typed(line)), *map(type, _tokens(spent)), *map(type, _tokens(used)))
+    except (KeyError, TypeError):
+        types = ()
+    if types not in _good:
+        fault = _wrong_type(line)
+        if fault:
+            return fault
+        if types:
+            _good.add(types)
+    if content.get("outcome") not in OUTCOMES:
+        return "content holds no outcome"
+    if line["outcome"] not in OUTCOMES:
+        return "outcome is no outcome"
+    key = line["key"]
+    if key is not None and not (type(key) is str and _HEX.fullmatch(key)):
+        return "key is no hexadecimal number"
+    return ""
+
+
+def _wrong_type(line: dict[str, Any]) -> str:
     if {*map(type, _texts(line))} != {str}:
         return f"{next(n for n in _TEXTS if type(line[n]) is not str)} is no text"
     if {*map(type, _counts(line))} != {int}:
@@ -301,24 +330,18 @@ def _fault_of(line: dict[str, Any]) -> str:
             return f"{name} holds no tokens"
         if {*map(type, _tokens(spent))} != {int}:
             return f"{name} holds no tokens"
-    content = line["content"]
-    if type(content) is not dict or content.get("outcome") not in OUTCOMES:
+    if type(line["content"]) is not dict:
         return "content holds no outcome"
-    if line["outcome"] not in OUTCOMES:
-        return "outcome is no outcome"
-    for name in ("score", "cost", "started", "finished"):
+    for name in _REALS:
         if line[name] is not None and type(line[name]) not in (int, float):
             return f"{name} is no number"
-    for name in ("answer", "reason", "cluster", "finish_reason", "error"):
+    for name in _WORDS:
         if line[name] is not None and type(line[name]) is not str:
             return f"{name} is no text"
     if type(line["selected"]) is not bool or type(line["last"]) is not bool:
         return "selected or last is neither true nor false"
     if line["notes"] is not None and type(line["notes"]) is not dict:
         return "notes is no mapping"
-    key = line["key"]
-    if key is not None and not (type(key) is str and _HEX.fullmatch(key)):
-        return "key is no hexadecimal number"
     return ""
 
 
