@@ -29,7 +29,7 @@ from heartloop.report.study import stopped_too_early, study
 from heartloop.report.trajectory import trajectory_section
 from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
 from heartloop.report.wrong import wrong_answers
-from heartloop.run.claim import read_claim, same_claim
+from heartloop.run.claim import DIALOGUE, read_claim, same_claim
 from heartloop.run.files import write_text
 from heartloop.run.folder import REPORT, RunFolder, check_target
 
@@ -180,6 +180,7 @@ MIXING = ("rounds", "compute", "answers")
 def _bodies(run: Loaded, found: Sequence[Findings], show_texts: bool) -> dict[str, str]:
     """What each section holds; empty where the run has nothing of the kind."""
     every = entries(run)
+    loops = [e for e in every if e.any.method != DIALOGUE]
     summary = run.summary
     unfinished = any(cut_short(unit) for one in found for unit in one.units)
     texts = show_texts or not private_tasks(run.manifest)
@@ -196,10 +197,10 @@ def _bodies(run: Loaded, found: Sequence[Findings], show_texts: bool) -> dict[st
     bodies = {
         **first,
         "form": forms,
-        "rounds": rounds.rounds_section(every, draws=not unfinished)
-        + rounds.flips_section(every)
-        + rounds.selection_section(every),
-        "compute": figures.compute_section(every),
+        "rounds": rounds.rounds_section(loops, draws=not unfinished)
+        + rounds.flips_section(loops)
+        + rounds.selection_section(loops),
+        "compute": figures.compute_section(loops),
         "preference": preference,
         "frames": frames_section(run.folder),
         "dose": dose_section(run.folder),

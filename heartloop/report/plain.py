@@ -56,6 +56,8 @@ def _verdict(unit: Unit, claim: Claim) -> str:
         return "Every arm is right on everything: there is no room to see a difference."
     if unit.treatments:
         return _phrases(unit.treatments, claim)
+    if unit.planned and all(p.contrast.family == "arms" for p in unit.planned):
+        return " ".join(_named(p, unit, claim) for p in unit.planned[:NAMES])
     if unit.planned:
         told = [p for p in unit.planned if p.compared.word != "undecided"]
         open_ = [_asked(p) for p in unit.planned if p.compared.word == "undecided"]
@@ -129,6 +131,19 @@ def _contrast(p: Planned, claim: Claim) -> str:
         return f"{name} makes no difference beyond ±{100 * claim.margin:g} points."
     verb = "helps" if word == "above" else "costs points"
     return f"{name} {verb} ({c.arm} {word} {' and '.join(c.controls)})."
+
+
+def _named(p: Planned, unit: Unit, claim: Claim) -> str:
+    """Two named arms: above or below, and no word about help."""
+    c, word = p.contrast, p.compared.word
+    control = " and ".join(c.controls)
+    if word in ("above", "below"):
+        return f"{c.arm} is {word} {control}."
+    if word == "equivalent":
+        return f"{c.arm} and {control}: no difference beyond ±{100 * claim.margin:g} points."
+    return (
+        f"Whether {c.arm} differs from {control} cannot be told from {unit.questions:,} questions."
+    )
 
 
 def standing(unit: Unit) -> str:

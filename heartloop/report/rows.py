@@ -27,6 +27,7 @@ from heartloop.report.samples import (
     values,
 )
 from heartloop.report.shapes import EqualSpending, Lost, Row
+from heartloop.run.claim import DIALOGUE
 from heartloop.run.layout import Manifest
 
 FEW_FLIPS = 1_000  # for an interval that nothing is decided by
@@ -169,7 +170,8 @@ def _measure(
         seen = both[0]["outcomes"] != ABSENT
         spent = [[float(s[name][seen].mean()) for s in both] for name in ("tokens", "calls")]
         equal: tuple[EqualSpending, ...] = ()
-        if curves and min(spent[1]) > 1:
+        # A script cut short is another dialogue, so there is no equal spending of dialogues.
+        if curves and min(spent[1]) > 1 and case.arm.any.method != DIALOGUE:
             equal = equal_spending(case.arm, case.control, margin=margin, level=level, flips=flips)
         row = Row(
             arm=case.names[0],

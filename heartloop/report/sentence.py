@@ -11,6 +11,7 @@ from heartloop.analysis._special import norm_ppf
 from heartloop.analysis.contrasts import Difference
 from heartloop.report.findings import ArmFigures, Findings, Planned, Treatment, Unit
 from heartloop.report.writing import points, span
+from heartloop.run.claim import MOOD_METRIC
 from heartloop.types import Claim
 
 SHOWN = 4  # names in a list
@@ -375,6 +376,11 @@ def _planned(unit: Unit, claim: Claim) -> list[str]:
         clauses.append(_contrast(p, unit, claim, len(unit.planned)))
     if len(unit.planned) > 1:
         clauses.append(f"Holm over the {len(unit.planned)}")
+    if MOOD_METRIC in unit.metric:
+        clauses.append(
+            "above and below are the mood of the last answer, no gain; its course: heartloop "
+            "trajectory"
+        )
     return clauses
 
 

@@ -25,6 +25,15 @@ BIAS_METRIC = "preference bias B, then macro-F1 Q"
 MARGIN = 0.03
 FEELING = ("heart",)
 """Methods whose cues carry feeling; the other loops are controls of one or another thing."""
+DIALOGUE = "dialogue"
+"""The method that answers turn by turn and is not told whether it was right: no loop, no gain."""
+MOODS = {
+    "none": "a mood told",
+    "first-order": "second order against first",
+    "second-order": "first order against second",
+}
+"""Role of a dialogue's control -> what the contrast asks; "above" or "below", and nothing more."""
+MOOD_METRIC = "mood of the last answer"
 
 
 def claim_of(
@@ -58,31 +67,38 @@ def claim_of(
         known = ", ".join(arm.name for arm in treatments) or "none"
         raise UsageError(f"--primary {primary}: no such treatment; there are {known}")
     controls: dict[str, dict[str, tuple[str, ...]]] = {}
-    families: dict[str, list[Contrast]] = {"loop": [], "works": [], "plain": [], "equivalence": []}
+    names = ("arms", "loop", "works", "plain", "equivalence")
+    families: dict[str, list[Contrast]] = {name: [] for name in names}
     for arm in treatments:
         mine = controls[arm.name] = controls_for(arm, arms)
-        if is_loop(arm):
-            families["loop"] += _loop_contrasts(arm, mine, arms)
-            continue
-        if "none" not in mine:
-            continue
-        plain = (arm.name, mine["none"])
-        families["plain"].append(Contrast("plain", "plain prompt", *plain))
-        families["equivalence"].append(Contrast("equivalence", "plain prompt", *plain))
-        if "placebo" in mine:
-            families["works"] += [
-                Contrast("works", "plain prompt", *plain),
-                Contrast("works", "placebo", arm.name, mine["placebo"]),
+        if arm.method == DIALOGUE:
+            families["arms"] += [
+                Contrast("arms", name, arm.name, mine[role])
+                for role, name in MOODS.items()
+                if role in mine
             ]
+        elif is_loop(arm):
+            families["loop"] += _loop_contrasts(arm, mine, arms)
+        elif "none" in mine:
+            plain = (arm.name, mine["none"])
+            families["plain"].append(Contrast("plain", "plain prompt", *plain))
+            families["equivalence"].append(Contrast("equivalence", "plain prompt", *plain))
+            if "placebo" in mine:
+                families["works"] += [
+                    Contrast("works", "plain prompt", *plain),
+                    Contrast("works", "placebo", arm.name, mine["placebo"]),
+                ]
     contrasts = [contrast for family in families.values() for contrast in family]
     kind: ClaimKind = "loop" if any(map(is_loop, treatments)) else "stimuli"
-    names = tuple(arm.name for arm in treatments)
+    named = tuple(arm.name for arm in treatments)
+    if treatments and all(arm.method == DIALOGUE for arm in treatments):
+        kind = "arms"
     if not treatments:
         kind, contrasts = "arms", _between(arms)
-        names = tuple(dict.fromkeys(c.arm for c in contrasts))
+        named = tuple(dict.fromkeys(c.arm for c in contrasts))
     claim = Claim(
         kind=kind,
-        treatments=names,
+        treatments=named,
         controls=controls,
         metric=dict(metric),
         margin=margin,
@@ -222,7 +238,7 @@ def metrics_of(tasks: Sequence[Mapping[str, Any]]) -> dict[str, str]:
 
 def metric_of(verifier: Any, metric: str | None) -> str:
     """The one primary metric of a task."""
-    return BIAS_METRIC if verifier == "esconv" else metric or "accuracy"
+    return {"esconv": BIAS_METRIC, "mood": MOOD_METRIC}.get(str(verifier), metric or "accuracy")
 
 
 # --- Confirmation -------------------------------------------------------------------------

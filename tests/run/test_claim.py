@@ -11,7 +11,7 @@ import pytest
 
 from heartloop.cli import main
 from heartloop.errors import UsageError
-from heartloop.run.claim import check_same, claim_dict, claim_of, read_claim
+from heartloop.run.claim import check_same, claim_dict, claim_of, metric_of, read_claim
 from heartloop.types import Arm, Stimulus
 
 
@@ -118,3 +118,18 @@ def test_the_manifest_carries_it_and_a_confirmation_asks_other_questions(
     ]
     assert len(asked[0]) == len(asked[1]) == 10
     assert not asked[0] & asked[1]
+
+
+def test_a_dialogue_is_no_loop_and_claims_no_gain() -> None:
+    arms = [
+        Arm("dialogue", "dialogue"),
+        Arm("stateless", "dialogue", params={"dynamics": "none"}, role="none"),
+        Arm("first-order", "dialogue", params={"dynamics": "first"}, role="first-order"),
+    ]
+    claim = claim_of(arms, {"state25": metric_of("mood", "accuracy")})
+    assert claim.kind == "arms"
+    assert [(c.family, c.name, c.arm, *c.controls) for c in claim.contrasts] == [
+        ("arms", "a mood told", "dialogue", "stateless"),
+        ("arms", "second order against first", "dialogue", "first-order"),
+    ]
+    assert claim.metric == {"state25": "mood of the last answer"}

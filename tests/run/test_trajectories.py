@@ -37,7 +37,8 @@ def test_planted_hysteresis_is_found_in_states_and_answers(
     plan = tmp_path / "plan.yaml"
     plan.write_text(PLAN.format(url=loopback(feels).url))
     heartloop("run", "--plan", str(plan), "--yes", "--runs", str(tmp_path), "--name", "d")
-    capsys.readouterr()
+    said = capsys.readouterr().out
+    assert "the loop" not in said and "no gain" in " ".join(said.split())
     heartloop("trajectory", "d", "--runs", str(tmp_path), "--json")
     found = json.loads(capsys.readouterr().out)
     arms = {arm["arm"]: arm for arm in found["arms"]}
