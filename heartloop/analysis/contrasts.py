@@ -19,6 +19,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from heartloop.analysis._special import norm_ppf, t_cdf, t_ppf
 from heartloop.analysis.proportions import wilson_limits
+from heartloop.analysis.rope import share_within
 
 FloatArray = NDArray[np.float64]
 
@@ -183,6 +184,8 @@ class Difference:
         low, high: interval that holds for all contrasts handed over at once (max-t).
         p: two-sided p-value, not adjusted.
         p_equal: TOST against the margin, not adjusted; 1 with fewer than two clusters.
+        within: posterior probability that the difference lies within the margin (ROPE, flat
+            prior); None with fewer than two clusters.
         over: the same over tasks like these; None with fewer than six tasks.
         by_task: mean difference in each task, in the tasks' order.
         discordance: share of questions on which the two differ.
@@ -194,6 +197,7 @@ class Difference:
     high: float
     p: float
     p_equal: float
+    within: float | None
     over: OverTasks | None
     by_task: tuple[float, ...]
     discordance: float
@@ -254,8 +258,9 @@ def contrasts(
     out = []
     for i in range(len(w)):
         half = critical * wide[i]
-        equal = 1.0
+        equal, within = 1.0, None
         if groups > tasks:
+            within = share_within(estimate[i], max(se[i], floor, pair), groups - tasks, margin)
             reach = margin - abs(estimate[i]) - 0.5 * pair
             equal = t_cdf(-reach / max(se[i], floor), groups - tasks)
         out.append(
@@ -266,6 +271,7 @@ def contrasts(
                 high=min(reach_of_metric, float(estimate[i] + half)),
                 p=float(p[i]),
                 p_equal=float(equal),
+                within=within,
                 over=over_tasks(by_task[i], level),
                 by_task=tuple(map(float, by_task[i])),
                 discordance=float((np.abs(values[i]) > 1e-9).mean()),

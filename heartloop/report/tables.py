@@ -43,7 +43,7 @@ def render(study: Study, markdown: bool = False) -> str:
         mine = [r for r in rows if r.metric == metric]
         several = any(r.tasks > 1 for r in mine)
         heads = ["arm − control", "n", "arm %", "control %", "diff", f"{level} CI", "p", "p Holm",
-                 "p BH", f"TOST ±{100 * study.margin:g}"]  # fmt: skip
+                 "p BH", f"TOST ±{100 * study.margin:g}", "ROPE %"]  # fmt: skip
         heads += ["tasks like these", "p"] if several else []
         lines = [[*_main(r, study), *(_over(r) if several else ()), *_word(r, study)] for r in mine]
         blocks.append(f"own metric: {metric}\n{make([*heads, *_last(study)], lines)}")
@@ -109,7 +109,7 @@ def _main(row: Row, study: Study) -> list[str]:
         _name(row, study), f"{row.questions:,}" + (f"×{row.seeds}" if row.seeds > 1 else ""),
         points(row.own_arm, False), points(row.own_control, False),
         points(d.estimate), span(d.low, d.high), p_value(d.p), p_value(row.compared.p_holm),
-        p_value(row.p_bh), p_value(row.compared.p_equal),
+        p_value(row.p_bh), p_value(row.compared.p_equal), points(d.within, False),
     ]  # fmt: skip
 
 
@@ -213,7 +213,8 @@ def _legend(study: Study) -> str:
         "question, tasks of a suite weighing the same; unscored answers and errors count as 0 "
         f"unless 'of scored'. p: two-sided mid-p, {study.draws:,} random flips; {family}. CI: "
         f"holds {held}; of scored and tasks like these by themselves. TOST: p of equivalence "
-        f"within ±{100 * study.margin:g} points, Holm."
+        f"within ±{100 * study.margin:g} points, Holm. ROPE: how likely the difference lies "
+        "there, flat prior, not adjusted."
     )
     if any(r.counts for r in study.rows):
         text += (
