@@ -96,8 +96,12 @@ def split_thinking(text: str) -> tuple[str, str | None, bool]:
         before it, as a rule nothing.
     """
     lower = text.lower()
-    if not any(word in lower for word in _TELLTALES) and not _AT_HEAD.match(text):
-        return text, None, True
+    for word in _TELLTALES:
+        if word in lower:
+            break
+    else:
+        if not _AT_HEAD.match(text):
+            return text, None, True
     if _HARMONY.match(text) or "<|start|>assistant<|channel|>" in text:
         return _harmony(text)
     if _BARE.match(text):

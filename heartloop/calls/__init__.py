@@ -2,7 +2,7 @@
 
 from heartloop.calls.breaker import Patience
 from heartloop.calls.client import Client, Stats
-from heartloop.calls.journal import Journal
+from heartloop.calls.journal import Journal, journal_records
 from heartloop.calls.keys import call_key, derive_seed
 from heartloop.calls.lane import LaneStats
 from heartloop.calls.ledger import Caps, Ledger
@@ -25,6 +25,7 @@ __all__ = [
     "Stats",
     "call_key",
     "derive_seed",
+    "journal_records",
     "load_prices",
     "price_of",
 ]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from heartloop.data.files import decoded, read_table
 from heartloop.errors import DataError
 
 _MISSING: Any = object()
+_LONG_NUMBER = re.compile(r"\d{19}")  # orjson would round it
 
 
 class Row:
@@ -92,8 +97,12 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: not readable, or not JSON; names the line.
     """
+    text = read_text(path)
+    if not _LONG_NUMBER.search(text):
+        with contextlib.suppress(ValueError):  # json bears more (NaN), and names the line
+            return orjson.loads(text)
     try:
-        return json.loads(read_text(path))
+        return json.loads(text)
     except (ValueError, RecursionError) as error:
         line = getattr(error, "lineno", 1)
         raise DataError(f"{path}:{line}: not valid JSON ({error}); fetch the file again") from error

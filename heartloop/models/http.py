@@ -8,7 +8,6 @@ import re
 import time
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import Any
 
 import aiohttp
@@ -84,6 +83,7 @@ class HttpModel:
         self._looking: set[asyncio.Task[None]] = set()
         self._listed_names: dict[str, list[str]] = {}
         self._odd_usage = self._streams = False
+        self._named: tuple[Any, str] = (None, "")  # in the last reply: as it came, cleaned
         self.notes: list[str] = []
         self.served: dict[str, dict[str, int]] = {}
         self.asking = Asking(self.notes)
@@ -181,7 +181,7 @@ class HttpModel:
                     raise
                 continue
             break
-        served = served_name(reply)
+        served = self._name_in(reply)
         read = read_choices(
             reply,
             request.messages,
@@ -190,11 +190,18 @@ class HttpModel:
             url,
             asked=count,
             max_tokens=body.get("max_tokens", body.get("max_completion_tokens")),
+            served=served,
+            sent=sent or None,
         )
         self._note_reply(reply, served, url, read[0])
-        if served or sent:
-            read = [replace(one, served=served, sent=sent or None) for one in read]
         return read
+
+    def _name_in(self, reply: Any) -> str:
+        """The model that a reply names; cleaned anew only where it is another than the last."""
+        name = reply.get("model") if isinstance(reply, dict) else None
+        if name != self._named[0]:
+            self._named = (name, served_name(reply))
+        return self._named[1]
 
     def _note_reply(self, reply: Any, served: str, url: str, first: Completion) -> None:
         """Notice what the user should know of a reply, each kind once."""

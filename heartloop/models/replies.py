@@ -31,6 +31,7 @@ from heartloop.thinking import split_thinking
 from heartloop.types import AT_CAP, Completion, Message, Usage
 
 CHARS_PER_TOKEN = 4
+_REASONING = frozenset(REASONING_FIELDS)
 SANE_TOKENS = 1_000_000  # of one call; a higher count is a mistake of who counted
 
 
@@ -48,6 +49,8 @@ def read_choices(
     *,
     asked: int = 1,
     max_tokens: int | None = None,
+    served: str = "",
+    sent: Mapping[str, Any] | None = None,
 ) -> list[Completion]:
     """The choices of a chat or text completion that were asked for, by their index.
 
@@ -61,6 +64,8 @@ def read_choices(
         endpoint: the server that answered.
         asked: choices asked for; what a server gives beyond them is paid, but not kept.
         max_tokens: as sent, to notice an answer that was probably cut.
+        served: the model that the reply names.
+        sent: what was asked otherwise than planned.
 
     Raises:
         CallError: ``bad_response``: not a completion (retryable); ``aborted``: the text broke off
@@ -68,7 +73,7 @@ def read_choices(
             ``usage`` is what was paid all the same.
     """
     try:
-        return _read(reply, messages, started, finished, endpoint, asked, max_tokens)
+        return _read(reply, messages, started, finished, endpoint, asked, max_tokens, served, sent)
     except CallError:
         raise
     except Exception as error:  # whatever a server says, it is the end of its own call alone
@@ -97,6 +102,8 @@ def _read(
     endpoint: str,
     asked: int,
     max_tokens: int | None,
+    served: str,
+    sent: Mapping[str, Any] | None,
 ) -> list[Completion]:
     if not isinstance(reply, dict):
         raise _bad("the reply is not a JSON object", reply)
@@ -134,6 +141,8 @@ def _read(
                 started=started,
                 finished=finished,
                 endpoint=endpoint,
+                served=served,
+                sent=sent,
             )
         )
     return completions
@@ -151,12 +160,12 @@ def served_name(reply: Any) -> str:
 def _raise_carried(reply: Mapping[str, Any], *, has_choices: bool) -> None:
     """Raise the error that a reply carries in place of, or beside, its choices."""
     error = reply.get("error")
-    if not error or (isinstance(error, Mapping) and error.get("code") in (0, "0", 200)):
+    if not error or (isinstance(error, dict) and error.get("code") in (0, "0", 200)):
         if has_choices:
             return
         base = reply.get("base_resp")  # MiniMax
         words = reply.get("message") or reply.get("detail") or reply.get("msg")
-        if isinstance(base, Mapping) and base.get("status_code"):
+        if isinstance(base, dict) and base.get("status_code"):
             error = base.get("status_msg") or "an error without words"
         elif isinstance(words, str) and words:
             error = {"message": words, "code": reply.get("code"), "type": reply.get("type")}
@@ -167,7 +176,7 @@ def _raise_carried(reply: Mapping[str, Any], *, has_choices: bool) -> None:
 
 def _raise_failed(choice: Any, usage: Usage | None) -> None:
     """Raise where a choice says that it failed, whatever text there is."""
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         return
     error = choice.get("error")
     if error:
@@ -184,7 +193,7 @@ def _raise_failed(choice: Any, usage: Usage | None) -> None:
 
 
 def _code_of(error: Any) -> int:
-    code = error.get("code") if isinstance(error, Mapping) else None
+    code = error.get("code") if isinstance(error, dict) else None
     code = int(code) if isinstance(code, str) and code.isdecimal() and len(code) == 3 else code
     return code if isinstance(code, int) and 400 <= code <= 599 else 500
 
@@ -199,7 +208,9 @@ def _plain(value: Any) -> Any:
 
 def _sorted(choices: list[Any]) -> list[Any]:
     """By their index, where every choice has one of its own."""
-    indices = [choice.get("index") if isinstance(choice, Mapping) else None for choice in choices]
+    if len(choices) == 1:
+        return choices
+    indices = [choice.get("index") if isinstance(choice, dict) else None for choice in choices]
     numbers = [i for i in indices if isinstance(i, int) and not isinstance(i, bool)]
     if len(set(numbers)) != len(choices):
         return choices
@@ -210,18 +221,19 @@ def _read_choice(choice: Any) -> _Choice:
     """Text, reasoning, finish reason and log-probability of one choice."""
     if isinstance(choice, str):
         choice = {"text": choice}
-    if not isinstance(choice, Mapping):
+    if not isinstance(choice, dict):
         raise _bad("a choice is not a JSON object", choice)
     message = choice.get("message")
-    if message is None and isinstance(choice.get("delta"), Mapping):
+    if message is None and isinstance(choice.get("delta"), dict):
         message = choice["delta"]  # a chunk of a stream that is all there is
     finish = finish_of(choice.get("finish_reason"))
     thoughts: list[str] = []
-    if isinstance(message, Mapping):
+    if isinstance(message, dict):
         text = text_of(message.get("content"), thoughts)
-        shown = next((w for f in REASONING_FIELDS if (w := _words(message.get(f))).strip()), "")
-        if shown:
-            thoughts.insert(0, shown)
+        if not _REASONING.isdisjoint(message):
+            shown = next((w for f in REASONING_FIELDS if (w := _words(message.get(f))).strip()), "")
+            if shown:
+                thoughts.insert(0, shown)
         if not text.strip() and (refusal := _refusal_in(message)):
             text, finish = refusal, "content_filter"
     elif isinstance(message, str):
@@ -248,7 +260,7 @@ def _refusal_in(message: Mapping[str, Any]) -> str:
     """The words in which a model refuses, in a field or a part of their own."""
     content = message.get("content")
     for part in (message, *(content if isinstance(content, list) else ())):
-        refusal = part.get("refusal") if isinstance(part, Mapping) else None
+        refusal = part.get("refusal") if isinstance(part, dict) else None
         if isinstance(refusal, str) and refusal:
             return refusal
     return ""
@@ -266,7 +278,7 @@ def text_of(content: Any, thoughts: list[str]) -> str:
         return content
     if isinstance(content, (int, float)) and not isinstance(content, bool):
         return str(content)
-    if isinstance(content, Mapping):
+    if isinstance(content, dict):
         kind = str(content.get("type") or "").lower()
         thinks = "think" in kind or "reason" in kind or content.get("thought") is True
         if thinks or (not kind and ("thinking" in content or "reasoning" in content)):
@@ -287,7 +299,7 @@ def _words(value: Any) -> str:
         return value
     if isinstance(value, list):
         return "\n".join(words for item in value if (words := _words(item).strip()))
-    if isinstance(value, Mapping):
+    if isinstance(value, dict):
         for field in ("text", "thinking", "reasoning", "summary", "content", "value"):
             if words := _words(value.get(field)):
                 return words
@@ -302,9 +314,9 @@ def read_usage(reply: Any) -> tuple[Usage, bool]:
 
     What has to be estimated is 0 here.
     """
-    places = [reply.get(name) for name in USAGE_PLACES] if isinstance(reply, Mapping) else []
-    usage: Mapping[str, Any] = next((p for p in places if isinstance(p, Mapping) and p), {})
-    details = [d for name in USAGE_DETAILS if isinstance(d := usage.get(name), Mapping)]
+    places = [reply.get(name) for name in USAGE_PLACES] if isinstance(reply, dict) else []
+    usage: Mapping[str, Any] = next((p for p in places if isinstance(p, dict) and p), {})
+    details = [d for name in USAGE_DETAILS if isinstance(d := usage.get(name), dict)]
 
     def count(what: str) -> int | None:
         for fields in (usage, *details):
@@ -351,11 +363,11 @@ def _estimate(usage: Usage, messages: Sequence[Message], spoken: int) -> Usage:
 
 def read_logprobs(logprobs: Any) -> tuple[float | None, int]:
     """Mean log-probability a token (nats) and the number of tokens, in either API's form."""
-    if not isinstance(logprobs, Mapping):
+    if not isinstance(logprobs, dict):
         return None, 0
     entries = logprobs.get("content")
     if isinstance(entries, list):
-        values = [entry.get("logprob") for entry in entries if isinstance(entry, Mapping)]
+        values = [entry.get("logprob") for entry in entries if isinstance(entry, dict)]
     else:
         listed = logprobs.get("token_logprobs")
         values = listed if isinstance(listed, list) else []

@@ -6,6 +6,7 @@ A word that is in no table is kept as it came: nothing is guessed.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 
 # --- Finish reasons -----------------------------------------------------------------------
 
@@ -65,7 +66,12 @@ def finish_of(reason: object) -> str:
 
     ``unknown`` where it gave none.
     """
-    if not isinstance(reason, str) or not reason.strip():
+    return _finish(reason) if isinstance(reason, str) else "unknown"
+
+
+@lru_cache(maxsize=256)
+def _finish(reason: str) -> str:
+    if not reason.strip():
         return "unknown"
     word = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", reason.strip())
     word = re.sub(r"[^a-z0-9]+", "_", word.lower()).strip("_")

@@ -284,13 +284,12 @@ def asked_questions(folder: Path) -> dict[str, set[str]]:
     Raises:
         UsageError: the folder is no run.
     """
-    from heartloop.calls import Journal
+    from heartloop.calls import journal_records
     from heartloop.run.folder import RunFolder
 
     tasks = RunFolder(folder).manifest["tasks"]
     found: dict[str, set[str]] = {task["task"]: set() for task in tasks}
-    with Journal.open(folder, read_only=True) as journal:
-        for record in journal.records():
-            address = record["address"]
-            found.setdefault(address["task"], set()).add(address["question"])
+    for record in journal_records(folder):
+        address = record["address"]
+        found.setdefault(address["task"], set()).add(address["question"])
     return found

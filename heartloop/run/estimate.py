@@ -332,7 +332,8 @@ def _lengths(task: LoadedTask) -> _Lengths:
     for question in questions:
         for message in render(question, (), "after_input"):
             chars += len(message.content)
-            size += len(message.content.encode())
+            text = message.content
+            size += len(text) if text.isascii() else len(text.encode())
         known = task.data.golds[question.id]
         texts = [*known.answers, *known.params.get("incorrect", ())]
         gold += sum(len(str(text).encode()) + 3 for text in texts)

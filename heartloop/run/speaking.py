@@ -130,14 +130,13 @@ def load_speaking(
 
 def _opened(folder: RunFolder) -> dict[str, set[Asked]]:
     """Model → questions that the journal holds any call of."""
-    from heartloop.calls import Journal
+    from heartloop.calls import journal_records
 
     found: dict[str, set[Asked]] = {}
-    with Journal.open(folder.path, read_only=True) as journal:
-        for record in journal.records():
-            address = record["address"]
-            asked = (address["task"], address["question"])
-            found.setdefault(address["model"], set()).add(asked)
+    for record in journal_records(folder.path):
+        address = record["address"]
+        asked = (address["task"], address["question"])
+        found.setdefault(address["model"], set()).add(asked)
     return found
 
 

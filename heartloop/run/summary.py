@@ -124,13 +124,14 @@ class Cell:
             self.score_sum += float(final["score"])
             self.scored += 1
         self._count_rounds(trace, mode, rounds)
-        said = label_of(final["detail"])
-        self.labels.update(f"{axis}:{label}" for axis, label in said.items())
-        if said.get("truthful") == said.get("informative") == "yes":
-            self.labels["both"] += 1
+        if said := label_of(final["detail"]):
+            self.labels.update(f"{axis}:{label}" for axis, label in said.items())
+            if said.get("truthful") == said.get("informative") == "yes":
+                self.labels["both"] += 1
         last = trace[-1]
         self.calls += last["calls"]
-        self.tokens.update(last["usage"])
+        for kind, count in last["usage"].items():
+            self.tokens[kind] += count
         if last["cost"] is not None:
             self.cost = (self.cost or 0.0) + last["cost"]
         self.attempts += sum(line["key"] is not None for line in trace)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from heartloop.calls import Journal
+from heartloop.calls import journal_records
 from heartloop.calls.records import usage_of
 from heartloop.run.folder import RunFolder
 from heartloop.run.layout import Paid
@@ -81,7 +81,8 @@ def paid_in(folder: RunFolder) -> Paid:
 def journal_totals(folder: RunFolder) -> tuple[Paid, list[dict[str, Any]]]:
     """What was paid, and which calls ended in an error and were never answered, in one pass."""
     totals = Totals()
-    Journal.open(folder.path, read_only=True, each=totals.add).close()
+    for record in journal_records(folder.path):
+        totals.add(record)
     return totals.paid, totals.errors
 
 

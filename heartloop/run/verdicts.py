@@ -91,7 +91,8 @@ class VerdictLog:
     def write(self, lines: Sequence[dict[str, Any]]) -> None:
         """Append one trace."""
         try:
-            self._file.write(b"".join(orjson.dumps(line, default=str) + b"\n" for line in lines))
+            written = [orjson.dumps(line, str, orjson.OPT_APPEND_NEWLINE) for line in lines]
+            self._file.write(b"".join(written))
             self._traces += sum(line["last"] for line in lines)
             if time.monotonic() - self._flushed > FLUSH_SECONDS:
                 self._file.flush()

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-
 from heartloop.errors import HeartloopError
 from heartloop.methods import METHODS, select
 from heartloop.run import choice_scores
@@ -108,4 +106,6 @@ def with_totals(trace: Trace, ask: BoundAsk) -> Trace:
             cost = (cost or 0.0) + ask.helper.cost
     if trace.usage.total > usage.total:
         calls, usage = max(trace.calls, calls), trace.usage
-    return dataclasses.replace(trace, calls=calls, usage=usage, cost=cost)
+    return Trace(  # `dataclasses.replace` takes four times as long
+        trace.question, trace.arm, trace.attempts, trace.selected, calls, usage, cost, trace.notes
+    )
