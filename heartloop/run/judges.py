@@ -111,19 +111,18 @@ def names_of(judges: Sequence[JudgeModel], taken: Sequence[str]) -> list[str]:
     return names
 
 
-def judge_options(judge: JudgeModel, shared: ModelOptions, *, keys: bool = True) -> ModelOptions:
+def judge_options(judge: JudgeModel, shared: ModelOptions) -> ModelOptions:
     """How a judge with a URL of its own is reached; no key but its own goes there.
 
     Args:
         judge: its ``base_url`` is set.
         shared: options of the models under test, of which time-outs are taken over.
-        keys: look for its key; False for a replay, which asks nobody.
 
     Raises:
         UsageError: its variable is named and holds nothing.
     """
     key = (os.environ.get(judge.key_env or JUDGE_KEY) or "").strip()
-    if keys and judge.key_env and not key:
+    if judge.key_env and not key:
         raise UsageError(f"--judge-key-env {judge.key_env}: the variable is not set")
     return ModelOptions(
         base_urls=(str(judge.base_url),),

@@ -16,6 +16,7 @@ from heartloop.errors import HeartloopError, UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.grading.judge import Judge
 from heartloop.models import ModelOptions, make_model
+from heartloop.models.unasked import Unasked
 from heartloop.models.urls import base_url
 from heartloop.run.ask import judge_ask
 from heartloop.run.claim import asked_questions
@@ -274,8 +275,11 @@ def make_client(
         UsageError: a model that cannot be asked, or dollars are capped and a price is unknown.
     """
     tested = list(dict.fromkeys([*plan.models, *([plan.helper] if plan.helper else [])]))
-    given_open = opened or {}
-    models = {name: given_open.get(name) or _tested_model(plan, name, journal) for name in tested}
+    replay = bool(options.get("replay_only"))
+    models = dict(opened or {})
+    for name in tested:
+        if name not in models:
+            models[name] = Unasked(name) if replay else _tested_model(plan, name, journal)
     panel = judges_for(plan, tasks)
     names = names_of(panel, tested)
     own = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else {}
@@ -289,8 +293,8 @@ def make_client(
         if price is not None:
             prices[name] = price
         if name not in models:
-            models[name] = judge_model(plan, judge, replay=bool(options.get("replay_only")))
-    if sum(name.startswith("vllm/") for name in models) > 1 and not options.get("replay_only"):
+            models[name] = Unasked(name) if replay else judge_model(plan, judge)
+    if sum(name.startswith("vllm/") for name in models) > 1 and not replay:
         from heartloop.models.vllm import share_cards
 
         stays = {*names, *([plan.helper] if plan.helper else [])}
@@ -306,7 +310,7 @@ def make_client(
         usd=given.get("max_usd") or None,
         question_tokens=given.get("max_question_tokens") or None,
     )
-    if options.get("replay_only"):
+    if replay:
         caps = Caps()  # nothing is asked, so nothing is spent
     client = Client(
         models,
@@ -347,11 +351,11 @@ def tested_price(plan: Plan, name: str, own: Mapping[str, Price]) -> Price | Non
     return Price(price.prompt * BATCH_SHARE, price.completion * BATCH_SHARE, cached)
 
 
-def judge_model(plan: Plan, judge: JudgeModel, *, replay: bool = False) -> Model:
+def judge_model(plan: Plan, judge: JudgeModel) -> Model:
     """Open a judge at its own address, or where models of its kind are reached."""
     if judge.base_url is None:
         return make_model(judge.model, options_for(plan, judge.model))
-    return make_model(judge.model, judge_options(judge, model_options(plan), keys=not replay))
+    return make_model(judge.model, judge_options(judge, model_options(plan)))
 
 
 def attach_judges(
