@@ -35,7 +35,10 @@ _LOOKS = re.compile(
     r"AIza|r8_)[\w.\-*+/=]{6,}"
 )
 _USERINFO = re.compile(r"(?i)(\b[a-z][a-z0-9+.-]{0,20}://)[^\s/@:'\"]{0,200}:[^\s/@'\"]{1,200}@")
-_BARE_USERINFO = re.compile(r"(?<![\w./@-])[\w.-]{1,200}:[^\s/@:'\"]{3,200}@(?=[\w-]+[.:/])")
+# FILE.py:NAME@DIGEST is code of the user's own, not a name with its password.
+_BARE_USERINFO = re.compile(
+    r"(?<![\w./@-])[\w.-]{1,200}(?<!\.py):[^\s/@:'\"]{3,200}@(?=[\w-]+[.:/])"
+)
 _QUERY = re.compile(
     r"(?i)([?&][\w-]{0,40}(?:key|token|secret|password|signature|sig|code)=)[^&\s'\"]+"
 )

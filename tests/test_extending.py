@@ -82,6 +82,48 @@ def test_an_own_method_is_pinned_and_foreign_code_waits_for_a_word(place: Path):
     assert unasked.returncode == 2 and "or its code has changed" in unasked.stderr
 
 
+def test_a_packages_code_is_pinned_and_a_run_does_not_go_on_with_another(tmp_path: Path):
+    facts = tmp_path / "offers-1.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: offers\nVersion: 1\n")
+    (facts / "entry_points.txt").write_text(
+        "[heartloop.methods]\nplainly = offered:plainly\nlost = offered:lost\n"
+    )
+    text = (
+        "from heartloop.methods import render\n"
+        "from heartloop.methods.recorder import Recorder\n"
+        "async def plainly(question, arm, ask, check=None):\n"
+        "    recorder = Recorder(question, arm, ask)\n"
+        "    await recorder.answer(render(question, arm.stimuli, arm.placement), round=0)\n"
+        "    return recorder.trace()\n"
+    )
+    (tmp_path / "offered.py").write_text(text)
+    line = "heartloop run --task olympiad --model pocket --limit 3 --method"
+    done = shell(f"{line} plainly --controls none --name own --max-total-tokens 1", tmp_path)
+    assert done.returncode == 3, done.stderr
+    manifest = json.loads((tmp_path / "runs/own/manifest.json").read_text())
+    assert manifest["meaning"]["packages"]["plainly"].startswith("offers 1 (sha256 ")
+    (tmp_path / "offered.py").write_text(text + "# another\n")
+    changed = shell("heartloop resume own --max-total-tokens 100000", tmp_path)
+    assert changed.returncode == 2 and "code of plainly: offers 1 (sha256" in changed.stderr
+    (tmp_path / "offered.py").write_text(text)
+    assert shell("heartloop resume own --max-total-tokens 100000", tmp_path).returncode == 0
+    lost = shell(f"{line} lost", tmp_path)
+    assert lost.returncode == 2 and "lost of offered:lost: AttributeError" in lost.stderr
+
+
+def test_a_bug_of_ones_own_is_told_with_its_file_and_line(place: Path):
+    (place / "buggy.py").write_text(
+        "async def buggy(question, arm, ask, check=None):\n    return 1 / 0\n"
+    )
+    line = "heartloop run --task olympiad --model pocket --limit 2 --controls none --method"
+    done = shell(f"{line} buggy.py:buggy", place)
+    assert done.returncode == 1 and "Traceback" not in done.stderr
+    assert re.search(
+        r"arm buggy\.py:buggy@[0-9a-f]{8}: ZeroDivisionError.*\(buggy\.py, line 2\)", done.stderr
+    )
+
+
 def test_an_own_verifier_decides(place: Path):
     (place / "near.py").write_text(
         "def near(answer, gold, question):\n    return 'a' in answer.lower()\n"

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import inspect
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -156,11 +157,26 @@ def _open(name: str, group: str, known: Mapping[str, Any], add: Callable[[str, A
         return pinned
     for point in _offered(group, name):
         try:
-            add(name, point.load())
+            made = point.load()
         except Exception as error:
             raise UsageError(f"{name} of {point.value}: {type(error).__name__}: {error}") from error
+        add(name, made)
+        PACKAGED[name] = _code_of(point, made)
         break
     return name  # whoever looks it up says what there is
+
+
+PACKAGED: dict[str, str] = {}
+"""What was taken from installed packages: name → package, version and digest of its file."""
+
+
+def _code_of(point: metadata.EntryPoint, made: Any) -> str:
+    package = f"{point.dist.name} {point.dist.version}" if point.dist is not None else point.value
+    try:
+        file = Path(inspect.getsourcefile(inspect.unwrap(made)) or "")
+        return f"{package} (sha256 {hashlib.sha256(file.read_bytes()).hexdigest()[:16]})"
+    except (OSError, TypeError):  # no Python file: the version is what is known
+        return package
 
 
 def _offered(group: str, name: str) -> tuple[metadata.EntryPoint, ...]:

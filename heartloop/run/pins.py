@@ -19,6 +19,7 @@ from heartloop.grading import judge
 from heartloop.methods import older_params, settings, wordings
 from heartloop.methods.prompt import render
 from heartloop.methods.registry import OLDER
+from heartloop.run.doors import PACKAGED
 from heartloop.run.layout import Manifest
 from heartloop.run.plan import Plan
 from heartloop.types import PLACEMENTS, Demo, Gold, Message, Question, ShotsAs, Stimulus
@@ -37,16 +38,20 @@ def meaning_of(plan: Plan) -> dict[str, Any]:
 
     Returns:
         ``sha256`` (of all that follows), ``words`` (name → text, of methods, selectors and
-        judges), ``params`` (arm → every parameter, defaults included), ``selector``, and the
-        hashes of sample prompts of methods (``prompts``) and judges (``judge_prompts``).
+        judges), ``params`` (arm → every parameter, defaults included), ``selector``, the hashes of
+        sample prompts of methods (``prompts``) and judges (``judge_prompts``), and, where methods,
+        selector or verifier are of an installed package, its version and digest (``packages``).
     """
-    meaning = {
+    meaning: dict[str, Any] = {
         "words": words(),
         "params": {arm.name: _plain(settings(arm)) for arm in plan.arms},
         "selector": plan.selector,
         "prompts": _hash(_prompts()),
         "judge_prompts": _hash([_judge_prompt()]),
     }
+    named = [*(arm.method for arm in plan.arms), plan.selector, plan.verifier or ""]
+    if taken := {name: PACKAGED[name] for name in named if name in PACKAGED}:
+        meaning["packages"] = taken
     return {"sha256": _hash([json.dumps(meaning, sort_keys=True)]), **meaning}
 
 
@@ -98,6 +103,12 @@ def changes(
         if differ:
             told = ", ".join(f"{k} {old.get(k)!r} and {new.get(k)!r}" for k in sorted(differ))
             found.append(f"parameters of {arm}: {told}")
+    packages = now.get("packages") or {}
+    found += [
+        f"code of {name}: {code}, now {packages.get(name, 'absent')}"
+        for name, code in (before.get("packages") or {}).items()
+        if packages.get(name) != code
+    ]
     labels = {"prompts": "how prompts are built", "judge_prompts": "how judges are asked"}
     return found + [label for key, label in labels.items() if before[key] != now[key]]
 
@@ -115,6 +126,8 @@ def check_meaning(manifest: Manifest, plan: Plan, where: str) -> None:
     if any(change.startswith("how ") for change in found):
         version = manifest["versions"].get("heartloop")
         remedy = f"go on with heartloop {version}, with which it began, or {again}"
+    elif any(change.startswith("code of ") for change in found):
+        remedy = f"install what it began with, or {again}"
     else:
         remedy = f"--as-begun goes on with those of the manifest; or {again}"
     raise UsageError(f"{where}: changed since the run began: {'; '.join(found)}. {remedy}")

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
+from pathlib import Path
+
 from heartloop.errors import HeartloopError
 from heartloop.methods import METHODS, select
 from heartloop.run import choice_scores
@@ -54,8 +57,10 @@ async def answer(unit: Unit, ask: BoundAsk, selector: str) -> Trace:
 
 
 def internal_error(unit: Unit, error: Exception) -> HeartloopError:
-    """A bug, told in one line that says where."""
-    return HeartloopError(f"internal error at {unit.where}: {type(error).__name__}: {error}")
+    """A bug, told in one line that says at which unit and in which line of code."""
+    frames = traceback.extract_tb(error.__traceback__)
+    place = f" ({Path(frames[-1].filename).name}, line {frames[-1].lineno})" if frames else ""
+    return HeartloopError(f"internal error at {unit.where}: {type(error).__name__}: {error}{place}")
 
 
 async def _work(unit: Unit, ask: BoundAsk, selector: str) -> Worked:

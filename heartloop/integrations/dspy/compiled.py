@@ -147,7 +147,7 @@ def prepare_program(
         None if predictors is None else tuple(predictors),
     )
     name, digest = type(program).__name__, program_sha256(program)
-    method = f"program:{name}@{digest[:8]}"
+    method = f"dspy-{name}@{digest[:8]}"
     SPECS.pop(method, None)
     METHODS.pop(method, None)  # of an earlier compile: its examples were others
     register(method, summary=f"the DSPy program {name}")(method_of(solver))
