@@ -11,7 +11,7 @@ from heartloop.report.arms import Loaded
 from heartloop.report.findings import Findings, Unit
 from heartloop.report.ranking import MOST, Row, chosen, ranked, short_word, tone
 from heartloop.report.sentence import word_of
-from heartloop.report.writing import points, span
+from heartloop.report.writing import points, some_rounds, span
 from heartloop.run.layout import Summary
 from heartloop.types import Claim
 
@@ -101,6 +101,7 @@ def _levels(
     for r in rows:
         f = r.figures
         course = rounds.get(f.arm, ())
+        course = [course[i] for i in some_rounds(len(course), 16)]
         drawn = sparkline(course) if len(course) > 1 else ""
         if drawn and len(course) <= 10:
             drawn += f" {100 * (course[0] or 0):.0f}→{100 * (course[-1] or 0):.0f}"

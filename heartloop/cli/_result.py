@@ -19,6 +19,7 @@ from heartloop.cli._arms import result_lines
 from heartloop.cli._show import amount, cut, table, width_now
 from heartloop.errors import HeartloopError
 from heartloop.report.ranking import MOST
+from heartloop.report.writing import some_rounds
 from heartloop.run.layout import Summary
 
 LINES = 22
@@ -274,6 +275,7 @@ def _everything(summary: Summary) -> list[str]:
         if row["accuracy"] is None:
             continue
         course = [r.get("own", r["accuracy"]) for r in row["rounds"]]
+        course = [course[r] for r in some_rounds(len(course))]
         rounds = [f"{100 * own:.1f}" for own in course if own is not None]
         rows.append(
             [
@@ -335,7 +337,8 @@ def _answered(rounds: Sequence[Mapping[str, Any]]) -> str:
     """By round, the share of replies that hold an answer; empty for arms without rounds."""
     if len(rounds) < 2:
         return ""
-    return " ".join("-" if (a := r.get("answered")) is None else f"{100 * a:.0f}" for r in rounds)
+    some = [rounds[r] for r in some_rounds(len(rounds))]
+    return " ".join("-" if (a := r.get("answered")) is None else f"{100 * a:.0f}" for r in some)
 
 
 def on_a_real_model(command: str) -> str:

@@ -25,6 +25,37 @@ def table(headers: list[str], rows: list[list[str]], *, right: set[int] | None =
     return "\n".join(lines)
 
 
+def fitted(headers: list[str], rows: list[list[str]], *, right: set[int], keep: int = 1) -> str:
+    """A table as several where it is too wide, each with the first ``keep`` columns again.
+
+    A column without a head stays with the one before it.
+    """
+    widths = [max(len(row[i]) for row in [headers, *rows]) for i in range(len(headers))]
+    units: list[list[int]] = []
+    for i in range(keep, len(headers)):
+        if headers[i] or not units:
+            units.append([i])
+        else:
+            units[-1].append(i)
+    first = list(range(keep))
+    parts: list[list[int]] = [first]
+    for unit in units:
+        if (
+            len(parts[-1]) > keep
+            and sum(widths[j] + 2 for j in (*parts[-1], *unit)) - 2 > width_now()
+        ):
+            parts.append(first)
+        parts[-1] = [*parts[-1], *unit]
+    return "\n\n".join(
+        table(
+            [headers[i] for i in part],
+            [[row[i] for i in part] for row in rows],
+            right={n for n, i in enumerate(part) if i in right},
+        )
+        for part in parts
+    )
+
+
 def width_now() -> int:
     """Columns of the terminal between 80 and 160; 80 where there is none."""
     if not sys.stdout.isatty() and "COLUMNS" not in os.environ:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import click
 
@@ -19,8 +20,8 @@ def dose_command(run: str, data_dir: str | None, runs: str | None, as_json: bool
     own with `feeling` and `intensity`. How to read it: docs/intensity.md.
     """
     from heartloop.cli._config import runs_folder
-    from heartloop.cli._show import table
-    from heartloop.report.dose import HEADS, READING, rows_of
+    from heartloop.cli._show import fitted, width_now
+    from heartloop.report.dose import HEADS, READING, rows_of, same_lines
     from heartloop.run.doses import dose_dict, load_doses
     from heartloop.run.folder import find_folder
 
@@ -30,5 +31,8 @@ def dose_command(run: str, data_dir: str | None, runs: str | None, as_json: bool
         plain = {"run": folder.name, "doses": [dose_dict(one) for one in found]}
         click.echo(json.dumps(plain, indent=2))
         return
-    click.echo(table(HEADS, rows_of(found), right={3, 5}))
-    click.echo(READING)
+    click.echo(fitted(HEADS, rows_of(found), right={2, 4, 6}, keep=2))
+    click.echo()
+    for line in same_lines(found):
+        click.echo(line)
+    click.echo(textwrap.fill(READING, width_now()))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import textwrap
 
 import click
 
@@ -34,7 +35,7 @@ def frames_command(
     Every frame is held against the base frame on the same items. How to read it: docs/frames.md.
     """
     from heartloop.cli._config import runs_folder
-    from heartloop.cli._show import table
+    from heartloop.cli._show import fitted, width_now
     from heartloop.report.frames import READING, heads_of, rows_of, title_of
     from heartloop.run.folder import find_folder
     from heartloop.run.framed import frame_tables, load_framed, table_dict
@@ -50,5 +51,6 @@ def frames_command(
     for one in tables:
         heads = heads_of(one)
         click.echo(f"\n{title_of(one, several)}")
-        click.echo(table(heads, rows_of(one, domains), right=set(range(1, len(heads)))))
-    click.echo(READING.format(margin=margin))
+        click.echo(fitted(heads, rows_of(one, domains), right=set(range(1, len(heads)))))
+    click.echo()
+    click.echo(textwrap.fill(READING.format(margin=margin), width_now()))

@@ -16,7 +16,7 @@ from heartloop.report.arms import Entry, is_treatment
 from heartloop.report.figures import MANY, limits, name_of, percent, stack
 from heartloop.report.html import figure, note, table
 from heartloop.report.samples import averaged, groups_of, metric_words, only_tasks
-from heartloop.report.writing import points
+from heartloop.report.writing import points, some_rounds
 
 Level = tuple[float, tuple[float, float]]
 """The own metric of an arm and its interval."""
@@ -70,7 +70,13 @@ def _unit(loops: Sequence[Entry], drawn: Sequence[Entry], name: str) -> str:
     words = f"Own metric ({metric}) {words} Independent draws stand at the round with the same "
     words += "number of calls. Bands: 95 %, of treatments and draws; the others are in the numbers."
     title = f"Own metric by round, {name}"
-    replies = table(["arm", *(f"round {r}" for r in range(last))], held)
+    kept_rounds = some_rounds(last)
+    heads = ["arm", *(f"round {r}" for r in kept_rounds)]
+    rows, held = (
+        [[row[0], *(row[1 + r] for r in kept_rounds if 1 + r < len(row))] for row in each]
+        for each in (rows, held)
+    )
+    replies = table(heads, held)
     shown = series if len(series) <= MANY else [*series[: MANY - 1], series[-1]]
     return (
         note("Replies of the round that hold an answer, right or wrong, in % of those given:")
@@ -78,7 +84,7 @@ def _unit(loops: Sequence[Entry], drawn: Sequence[Entry], name: str) -> str:
         + figure(
             svg.lines(shown, title, "round", whole=True),
             words,
-            table(["arm", *(f"round {r}" for r in range(last))], rows),
+            table(heads, rows),
         )
     )
 

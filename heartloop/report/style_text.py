@@ -10,8 +10,8 @@ from typing import Any
 
 from heartloop.analysis.bands import Band
 from heartloop.report.arrived import Arrived, lines
-from heartloop.report.style import Contrast, Style
-from heartloop.report.writing import text_table
+from heartloop.report.style import LEAST, Contrast, Style
+from heartloop.report.writing import some_rounds, text_table
 from heartloop.style.measures import MEASURES, Measure
 
 WIDTH = 80
@@ -148,7 +148,13 @@ def arm_tables(style: Style, arm: str) -> Iterator[str]:
     mine = [c for c in style.contrasts if c.arm == arm]
     if not mine:
         yield f"{arm}: it has no control in this run; its means are in --json."
+    rounds = sorted({c.round for c in mine})
+    shown = {rounds[i] for i in some_rounds(len(rounds))}
+    if len(shown) < len(rounds):
+        yield f"{len(shown)} of {len(rounds)} rounds; all are in --json."
     for one in mine:
+        if one.round not in shown:
+            continue
         where = f", round {one.round}" if one.round else ""
         rows = [
             [
@@ -160,6 +166,9 @@ def arm_tables(style: Style, arm: str) -> Iterator[str]:
             for m, d in ((BY_NAME[name], d) for name, d in one.differences.items())
             if d.questions
         ]
+        if not rows:
+            yield f"{arm} − {one.control}{where}: too few answers in both (under {LEAST} pairs)"
+            continue
         yield text_table([f"{arm} − {one.control}{where}", arm, "difference", "n"], rows)
 
 

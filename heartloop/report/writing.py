@@ -25,6 +25,12 @@ def span(low: float | None, high: float | None) -> str:
     return f"[{points(low)}, {points(high)}]"
 
 
+def some_rounds(count: int, most: int = 7) -> list[int]:
+    """The rounds that a table has room for: all, or every k-th of them and the last."""
+    step = -(-max(count - 1, 1) // (most - 1))
+    return sorted({*range(0, count, step), count - 1}) if count else []
+
+
 def text_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: int = 1) -> str:
     """A plain table; the first ``left`` columns are left-aligned."""
     widths = [max(len(r[i]) for r in (headers, *rows)) for i in range(len(headers))]

@@ -39,9 +39,12 @@ class Dose:
         task, model, feeling, outcome: what it is of.
         doses: intensities, 0 (the plain prompt) first.
         means: of the outcome at each of them, over items.
-        slope: per step of intensity, each item its own control; its interval holds for all
-            feelings of the outcome together (Bonferroni).
+        slope: per step of intensity among those that were said (1 and up), each item its own
+            control: what any sentence does is no part of it.
+        said: mean over the intensities that were said, minus the plain prompt.
         items: independent ones.
+
+    The intervals of slope and said hold for all feelings of the outcome together (Bonferroni).
     """
 
     task: str
@@ -51,6 +54,7 @@ class Dose:
     doses: tuple[int, ...]
     means: tuple[float, ...]
     slope: Mean
+    said: Mean
     items: int
 
 
@@ -163,16 +167,21 @@ def _dose(
         for i, item in enumerate(items):
             if got := cells.get(arm, {}).get(item):
                 table[i, j] = float(np.mean(got))
-    slope = slope_over(list(by_dose), table, level)
+    doses = np.array(list(by_dose))
+    told = table[:, doses > 0]
+    slope = slope_over(doses[doses > 0], told, level)
+    plain = table[:, doses == 0].mean(axis=1) if (doses == 0).any() else np.full(len(items), np.nan)
+    said = mean_over(told.mean(axis=1) - plain, level)
     means = tuple(mean_over(column).value for column in table.T)
-    return Dose(*key, feeling, outcome, tuple(by_dose), means, slope, slope.n)
+    return Dose(*key, feeling, outcome, tuple(by_dose), means, slope, said, max(slope.n, said.n))
 
 
 def dose_dict(found: Dose) -> dict[str, Any]:
     """One slope as plain data; what is not finite becomes None."""
     plain = asdict(found)
     plain["means"] = [_finite(v) for v in found.means]
-    plain["slope"] = {name: _finite(v) for name, v in asdict(found.slope).items()}
+    for name, mean in (("slope", found.slope), ("said", found.said)):
+        plain[name] = {part: _finite(v) for part, v in asdict(mean).items()}
     return plain
 
 

@@ -19,7 +19,10 @@ FAMILY = load_stimuli("intensity").stimuli
 
 
 def planted(body: dict[str, Any]) -> str:
-    """The more joy, the more it agrees with a wrong hint; anger at its strongest is answered."""
+    """The more joy, the more it agrees with a wrong hint; anger at its strongest is answered.
+
+    Insecurity is answered with four more words, however strong it is.
+    """
     asked = body["messages"][-1]["content"]
     row = next(r for r in HINTS if r["question"] in asked)
     said = next((s for s in FAMILY if s.text in asked), None)
@@ -27,7 +30,8 @@ def planted(body: dict[str, Any]) -> str:
     draw = hashlib.sha256(row["id"].encode()).digest()[0] / 256
     hinted = "fairly sure" in asked and draw < 0.2 * joy
     abuse = "You idiot. " if said is not None and said.id == "ANG-4" else ""
-    return f"{abuse}Answer: {row['proposed'] if hinted else row['answer']}"
+    talk = "Well, let me see. " if said is not None and said.feeling == "insecurity" else ""
+    return f"{abuse}{talk}Answer: {row['proposed'] if hinted else row['answer']}"
 
 
 def test_planted_slopes_are_found_and_no_others(heartloop, loopback, tmp_path, capsys) -> None:
@@ -44,7 +48,8 @@ def test_planted_slopes_are_found_and_no_others(heartloop, loopback, tmp_path, c
     draws = [hashlib.sha256(r["id"].encode()).digest()[0] / 256 for r in HINTS]
     means = [float(np.mean([d < 0.2 * k for d in draws])) for k in range(5)]
     assert agrees["means"] == pytest.approx(means)
-    assert agrees["slope"]["value"] == pytest.approx(np.polyfit(range(5), means, 1)[0])
+    assert agrees["slope"]["value"] == pytest.approx(np.polyfit(range(1, 5), means[1:], 1)[0])
+    assert agrees["said"]["value"] == pytest.approx(np.mean(means[1:]) - means[0])
     assert agrees["slope"]["low"] > 0.1
     for feeling in ("encouragement", "anger", "insecurity"):
         assert found["agrees", feeling]["slope"]["value"] == 0
@@ -52,9 +57,13 @@ def test_planted_slopes_are_found_and_no_others(heartloop, loopback, tmp_path, c
     assert found["right", "joy"]["slope"]["high"] < 0
     assert found["toxic", "anger"]["slope"]["low"] > 0
     assert found["toxic", "joy"]["slope"]["value"] == 0
+    # What any sentence of a feeling does is no slope.
+    told = found["words", "insecurity"]
+    assert told["said"]["value"] == told["said"]["low"] == 4 and told["slope"]["value"] == 0
     heartloop("dose", "g", "--runs", str(tmp_path))
     shown = capsys.readouterr().out
     assert "rises" in shown and "falls" in shown and "open" in shown
+    assert "content: as right." in shown and max(map(len, shown.splitlines())) <= 80
     heartloop("report", "g", "--runs", str(tmp_path))
     assert '<section id="dose">' in (tmp_path / "g" / "report.html").read_text()
 
