@@ -41,7 +41,7 @@ def unit_lines(
     head = f"{unit.name} · {tasks}{unit.questions:,} questions · {unit.metric} · {one.model}"
     lines = [click.style(cut(head, width), bold=True)]
     rounds = _by_round(summary, one.model, unit.tasks)
-    if unit.silent:
+    if unit.silent and not unit.check:
         return lines + _unread(unit, summary, one.model, width)
     every = ranked(unit)
     room = MOST - (len(unit.planned) + 1 if unit.planned else 0)

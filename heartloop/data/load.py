@@ -19,6 +19,7 @@ from heartloop.data.items import (
     mean_low,
     take_turns,
 )
+from heartloop.data.perturb import with_other_numbers
 from heartloop.data.readers import reader
 from heartloop.data.sources import Located, absent, locate, locate_practice
 from heartloop.errors import CardError, UsageError
@@ -78,6 +79,8 @@ def load_data(
     notes = list(found.notes)
     count = _shots(card, found, shots, notes)
     items = reader(card)(card, found.raw, count)
+    if card.options.get("perturb"):
+        items = with_other_numbers(card, items)
     if exclude:
         left = [item for item in items.items if item.question.id not in exclude]
         if not left:

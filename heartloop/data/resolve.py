@@ -10,6 +10,7 @@ from heartloop.cards.find import list_cards
 from heartloop.cards.task import Prompt, Source, TaskCard, load_task
 from heartloop.data.files import SUFFIXES
 from heartloop.data.items import Raw
+from heartloop.data.perturb import MARK, changed_card
 from heartloop.data.sources import locate
 from heartloop.errors import DataError, UsageError
 from heartloop.types import Sampling
@@ -23,7 +24,8 @@ def resolve_tasks(spec: str, *, data_dir: str | Path | None = None) -> list[Task
     Args:
         spec: names separated by commas: tasks (``bigbench/snarks``), suites (``bigbench``),
             patterns (``bbh/logical_*``), card files (``my.yaml``) or tables (``my.jsonl``,
-            ``my.csv``) with columns question and answer.
+            ``my.csv``) with columns question and answer; ``NAME~numbers`` asks maths tasks with a
+            number changed.
         data_dir: as for ``load_data``; a card that names no verifier gets one from its data.
 
     Returns:
@@ -48,6 +50,9 @@ def resolve_tasks(spec: str, *, data_dir: str | Path | None = None) -> list[Task
 
 
 def _resolve(name: str, inside: tuple[str, ...], data_dir: str | Path | None) -> list[TaskCard]:
+    if name.endswith(MARK):
+        found = _resolve(name.removesuffix(MARK), inside, data_dir)
+        return [changed_card(card) for card in found]
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:
         return [custom_task(Path(name))]

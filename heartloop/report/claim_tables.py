@@ -36,6 +36,8 @@ def blocks(found: Sequence[Findings], claim: Claim, make: Make) -> list[str]:
             line = f"{unit.name}{model}: {unit.metric}, {tasks}{unit.questions:,} questions"
             if unit.silent:
                 out.append(f"{line}: {unit.silence}")
+                if unit.check and unit.controls:
+                    out.append(make(*controls(unit)))
                 continue
             out.append(line)
             if unit.treatments:

@@ -32,6 +32,7 @@ from heartloop.analysis.words import (
     decide,
     measure,
 )
+from heartloop.data.perturb import OLD_ANSWER
 from heartloop.report.align import Aligned
 from heartloop.report.arms import Entry, Loaded, entries
 from heartloop.report.bias_claim import (
@@ -42,6 +43,7 @@ from heartloop.report.bias_claim import (
     predictions_of,
 )
 from heartloop.report.samples import contrast_weights, groups_of, only_tasks, stack
+from heartloop.report.writing import points, span
 from heartloop.run.claim import read_claim
 from heartloop.run.folder import RunFolder
 from heartloop.run.speaking import Speaking
@@ -155,7 +157,14 @@ class Unit:
             return f"{self.decided}; it was stopped by looking, so no other interval holds"
         if self.bias is not None and self.silent == ON_BIAS:
             return bias_sentence(self.bias)
+        if self.check:
+            return self.silent
         return f"no conclusion: {self.silent}" if self.silent else ""
+
+    @property
+    def check(self) -> bool:
+        """Whether it is a check for contamination, which has no hypothesis."""
+        return self.metric == OLD_ANSWER
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,7 +246,8 @@ def _units(
 ) -> tuple[Unit, ...]:
     groups = groups_of(run.manifest)
     # Several lone tasks are one family: each unit's intervals share the level.
-    level = 1 - claim.level / len(groups)
+    told = sum(claim.metric.get(tasks[0]) != OLD_ANSWER for tasks in groups.values())
+    level = 1 - claim.level / max(1, told)
     drafts: list[tuple[Unit, list[Measured], list[tuple[Contrast, Difference]], list[Any]]] = []
     for name, tasks in groups.items():
         draft = _draft(run, claim, mine, name, tasks, level, flips, draws)
@@ -349,6 +359,9 @@ def _draft(
         bias=bias,
         verifier=" / ".join(dict.fromkeys(claim.verifier[t] for t in tasks if t in claim.verifier)),
     )
+    if unit.check:
+        beside = _beside_none(found, claim, row, level, flips)
+        return dataclasses.replace(unit, controls=beside, silent=_old(unit, beside)), [], [], []
     return unit, measured, list(zip(more, tested, strict=True)), names
 
 
@@ -419,6 +432,34 @@ def _noise(
         weights = contrast_weights(len(row), row[arm], [row[none]])
         out[arm] = contrasts(found, weights, margin=claim.margin, level=level, flips=flips)[0]
     return out
+
+
+def _beside_none(
+    found: Sample, claim: Claim, row: Mapping[str, int], level: float, flips: int
+) -> dict[str, Difference]:
+    """Every arm against the plain prompt, else the first arm; intervals hold for all at once."""
+    nones = [n for c in claim.controls.values() for n in c.get("none", ()) if n in row]
+    base = next(iter(nones), next(iter(row)))
+    arms = [arm for arm in row if arm != base]
+    if not arms:
+        return {}
+    weights = [contrast_weights(len(row), row[arm], [row[base]]) for arm in arms]
+    tested = contrasts(found, weights, margin=claim.margin, level=level, flips=flips)
+    return dict(zip(arms, tested, strict=True))
+
+
+def _old(unit: Unit, beside: Mapping[str, Difference]) -> str:
+    """What a check for contamination found: how often the published answer is given still."""
+    if unit.silent:
+        return f"no conclusion: {unit.silent}"
+    base = next(arm for arm in unit.arms if arm not in beside)
+    text = f"old answers to changed numbers: {base} {points(unit.arms[base].own, False)} %"
+    if beside:
+        treated = {a: d for a, d in beside.items() if unit.arms[a].role == "treatment"}
+        arm, d = max((treated or beside).items(), key=lambda pair: abs(pair[1].estimate))
+        text += f", furthest from it {arm} {points(d.estimate)} {span(d.low, d.high)}"
+        text += f", simultaneous over {len(beside)}" if len(beside) > 1 else ""
+    return f"{text} (a sign of memory; no word is said of it)"
 
 
 def _beyond(

@@ -44,7 +44,7 @@ def headline(found: Sequence[Findings], claim: Claim) -> str:
 def _verdict(unit: Unit, claim: Claim) -> str:
     if cut_short(unit):
         return "Too little of this run is finished to say anything."
-    if unit.decided or unit.bias is not None:
+    if unit.decided or unit.bias is not None or unit.check:
         first = unit.silence.split("; ")[0]
         return f"{first[0].upper()}{first[1:]}."
     if unit.silent:

@@ -187,13 +187,16 @@ def _power(
     claim = planned_claim(prepared)
     if not claim.contrasts:
         return None
+    from heartloop.data.perturb import OLD_ANSWER
     from heartloop.run.power import power_of
 
+    told = [task for task in prepared.tasks if task.card.metric != OLD_ANSWER]
+    told = told or list(prepared.tasks)
     return power_of(
         claim,
-        prepared.questions,
+        sum(len(task.data.questions) for task in told),
         len(prepared.plan.seeds),
-        units=len({task.card.suite or task.card.name for task in prepared.tasks}),
+        units=len({task.card.suite or task.card.name for task in told}),
         pilot=noise[0] if noise else None,
         source=noise[1] if noise else "",
         target=target,
