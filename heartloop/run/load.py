@@ -16,6 +16,7 @@ from heartloop.errors import HeartloopError, UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.grading.judge import Judge
 from heartloop.models import ModelOptions, make_model
+from heartloop.models.in_turn import take_turns
 from heartloop.models.unasked import Unasked
 from heartloop.models.urls import base_url
 from heartloop.run.ask import judge_ask
@@ -268,7 +269,8 @@ def make_client(
         journal: where answers are found and written.
         tasks: whose judges.
         opened: models that are open already, by name.
-        in_waves: vLLM models that do not fit on the cards together are asked one after another.
+        in_waves: vLLM models that do not fit on the cards together are asked one after another,
+            and so are several in this process.
         **options: further ones of `heartloop.calls.Client`.
 
     Raises:
@@ -276,12 +278,16 @@ def make_client(
     """
     tested = list(dict.fromkeys([*plan.models, *([plan.helper] if plan.helper else [])]))
     replay = bool(options.get("replay_only"))
+    panel = judges_for(plan, tasks)
+    names = names_of(panel, tested)
+    stays = {*names, *([plan.helper] if plan.helper else [])}
     models = dict(opened or {})
+    if in_waves and not replay:
+        here = [n for n in plan.models if n.startswith("hf/") and n not in {*stays, *models}]
+        models |= take_turns(here, lambda name: _tested_model(plan, name, journal))
     for name in tested:
         if name not in models:
             models[name] = Unasked(name) if replay else _tested_model(plan, name, journal)
-    panel = judges_for(plan, tasks)
-    names = names_of(panel, tested)
     own = load_prices(Path(plan.limits["prices"])) if plan.limits.get("prices") else {}
     prices = dict(own)
     for name in tested if plan.server.get("batch") else ():
@@ -297,7 +303,6 @@ def make_client(
     if sum(name.startswith("vllm/") for name in models) > 1 and not replay:
         from heartloop.models.vllm import share_cards
 
-        stays = {*names, *([plan.helper] if plan.helper else [])}
         share_cards(models, stays, in_waves=in_waves)
     given = plan.limits
     at_once = given.get("concurrency")

