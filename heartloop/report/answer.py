@@ -7,6 +7,7 @@ from typing import Any
 
 from heartloop.report import tracks
 from heartloop.report.arms import Loaded
+from heartloop.report.arrived import Arrived
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.findings import Findings, Planned, Unit
 from heartloop.report.html import bullets, e, folded, note, table
@@ -27,13 +28,18 @@ FEW = 6
 
 
 def answer_section(
-    run: Loaded, found: Sequence[Findings], links: Mapping[str, str], level: int = 1
+    run: Loaded,
+    found: Sequence[Findings],
+    read: Sequence[Arrived],
+    links: Mapping[str, str],
+    level: int = 1,
 ) -> str:
     """Everything a reader needs first.
 
     Args:
         run: the run.
         found: its findings; empty for a search.
+        read: its manipulation check.
         links: title of a section → its anchor, for warnings.
         level: of the headline: 1 where the page is about this run alone.
     """
@@ -43,7 +49,9 @@ def answer_section(
     )
     if not run.state.whole:
         badges += f'<p><span class="badge">{e(state_headline(run.state))}</span></p>'
-    exact = conclusion_of(run, found) or "Nothing was answered, so there is nothing to conclude."
+    exact = (
+        conclusion_of(run, found, read) or "Nothing was answered, so there is nothing to conclude."
+    )
     if is_search(run):
         first = search_sentence(run).split("; ")[0]
         title, lead = first[0].upper() + first[1:] + ".", note(asked(run))

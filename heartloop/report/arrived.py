@@ -115,6 +115,28 @@ def lines(found: Sequence[Arrived]) -> list[str]:
     return out
 
 
+def clause(found: Sequence[Arrived]) -> str:
+    """The check of one model in a few words, for the run's sentence; empty without treatments."""
+    if not found:
+        return ""
+    if len(found) == 1:
+        (one,) = found
+        if one.changed == 0:
+            return one.beside
+        changed = f"the words changed {percent(one.changed)} of the answers"
+        return changed if one.by_placebo is None else one.sentence
+    theirs = {percent(c.by_placebo) for c in found if c.by_placebo is not None}
+    if not theirs:
+        shares = [c.changed for c in found]
+        least, most = percent(min(shares)).removesuffix(" %"), percent(max(shares))
+        return f"the words changed {least} to {most} of the answers"
+    read = sum(c.read for c in found)
+    beside = f" ({theirs.pop()} changed)" if len(theirs) == 1 else ""
+    return (
+        f"{read or 'none'} of {len(found)} phrases left more in the answers than a placebo{beside}"
+    )
+
+
 def arrived(texts: Texts, claim: Claim) -> list[Arrived]:
     """The check for every treatment of a claim that has a control without its words.
 

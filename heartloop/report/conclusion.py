@@ -5,13 +5,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from heartloop.errors import HeartloopError
 from heartloop.report.arms import Loaded
+from heartloop.report.arrived import Arrived, checked, clause
 from heartloop.report.findings import Findings, findings
 from heartloop.report.search import is_search, search_sentence
 from heartloop.report.sentence import sentence
 from heartloop.report.study import provenance
 from heartloop.run.claim import read_claim
 from heartloop.run.state import headline
+from heartloop.types import Claim
 
 
 def conclude(folder: Path) -> str:
@@ -26,23 +29,47 @@ def conclude(folder: Path) -> str:
     return conclusion_of(load_run(RunFolder(Path(folder))))
 
 
-def conclusion_of(run: Loaded, found: Sequence[Findings] | None = None) -> str:
-    """The same for a run that was read already, from its findings where they are at hand.
+def conclusion_of(
+    run: Loaded,
+    found: Sequence[Findings] | None = None,
+    read: Sequence[Arrived] | None = None,
+) -> str:
+    """The same for a run that was read already.
 
-    A search (``heartloop optimize``) gives its own answer, from its held-out questions.
+    A search (``heartloop optimize``) gives its own answer, from its held-out questions. The
+    manipulation check stands in the sentence of a whole run: of a stopped one the answers at hand
+    are those that came first.
+
+    Args:
+        run: the run.
+        found: its findings, where they are at hand.
+        read: its manipulation check, where it is at hand.
     """
     if is_search(run):
         return _prefix(run) + search_sentence(run) + "."
     claim = read_claim(run.manifest)
     parts = []
+    if read is None:
+        read = _read(run, claim)
     for one in findings(run, claim) if found is None else found:
-        text = sentence(one, claim)
+        mine = [c for c in read if c.model == one.model] if run.state.whole else []
+        text = sentence(one, claim, clause(mine))
         parts.append(f"{one.model}: {text}" if text and one.several > 1 else text)
     if not any(parts):
         return ""
     whole = "; ".join(part for part in parts if part)
     start = whole[0].upper() if whole.startswith("no phrase") else whole[0]
     return f"{_prefix(run)}{start}{whole[1:]}."
+
+
+def _read(run: Loaded, claim: Claim) -> Sequence[Arrived]:
+    """The manipulation check; nothing where the answers are not at hand."""
+    if not run.state.whole:
+        return ()
+    try:
+        return checked(run, claim)
+    except HeartloopError:
+        return ()
 
 
 def _prefix(run: Loaded) -> str:

@@ -16,7 +16,7 @@ from heartloop.errors import JournalError
 from heartloop.report import claim_tables
 from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded
-from heartloop.report.arrived import checked
+from heartloop.report.arrived import Arrived, checked
 from heartloop.report.arrived import lines as arrived_lines
 from heartloop.report.conclusion import conclusion_of
 from heartloop.report.findings import Findings, Treatment, Unit, findings
@@ -29,21 +29,27 @@ from heartloop.types import Claim
 FILE = "claim.md"
 
 
-def claim_page(run: Loaded, found: Sequence[Findings] | None = None) -> str:
+def claim_page(
+    run: Loaded,
+    found: Sequence[Findings] | None = None,
+    read: Sequence[Arrived] | None = None,
+) -> str:
     """The page, as Markdown.
 
     Args:
         run: the run, read.
         found: its findings where they are at hand.
+        read: its manipulation check where it is at hand.
 
     Raises:
         UsageError: the claim was changed after the run began.
     """
     claim = read_claim(run.manifest)
     every = findings(run, claim) if found is None else found
+    read = checked(run, claim) if read is None else read
     parts = [
         f"# The claim of {run.folder.name}",
-        conclusion_of(run, every) or "Nothing was answered, so there is nothing to conclude.",
+        conclusion_of(run, every, read) or "Nothing was answered, so there is nothing to conclude.",
         "## What was asked",
         *_asked(run, every),
         "## What was fixed beforehand",
@@ -51,7 +57,7 @@ def claim_page(run: Loaded, found: Sequence[Findings] | None = None) -> str:
         "## What was found",
         *claim_tables.blocks(every, claim, markdown_table)[1:],
         *(markdown_table(*answered_table(rows)) for rows in differing(run, every)),
-        *_arrived(run, claim),
+        *_arrived(read),
         "## What was not found",
         *_not_found(every, claim),
         "## What would change the verdict",
@@ -60,9 +66,9 @@ def claim_page(run: Loaded, found: Sequence[Findings] | None = None) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def _arrived(run: Loaded, claim: Claim) -> list[str]:
+def _arrived(read: Sequence[Arrived]) -> list[str]:
     """The manipulation check, as a list."""
-    said = arrived_lines(checked(run, claim))
+    said = arrived_lines(read)
     return ["Did the words arrive?", "\n".join(f"- {line}" for line in said)] if said else []
 
 
@@ -206,6 +212,8 @@ def look_back(run: Loaded, found: Sequence[Findings]) -> str:
     Raises:
         UsageError: the claim was changed after the run began.
     """
+    read: Sequence[Arrived] = ()
     with contextlib.suppress(OSError, JournalError):
-        write_text(run.folder.path / FILE, claim_page(run, found))
-    return conclusion_of(run, found)
+        read = checked(run, read_claim(run.manifest))
+        write_text(run.folder.path / FILE, claim_page(run, found, read))
+    return conclusion_of(run, found, read)

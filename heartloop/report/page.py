@@ -177,7 +177,9 @@ MIXING = ("rounds", "compute", "answers")
 """Sections that show arms of a search on different questions, and say so."""
 
 
-def _bodies(run: Loaded, found: Sequence[Findings], show_texts: bool) -> dict[str, str]:
+def _bodies(
+    run: Loaded, found: Sequence[Findings], words: style_page.Words, show_texts: bool
+) -> dict[str, str]:
     """What each section holds; empty where the run has nothing of the kind."""
     every = entries(run)
     loops = [e for e in every if e.any.method != DIALOGUE]
@@ -190,7 +192,6 @@ def _bodies(run: Loaded, found: Sequence[Findings], show_texts: bool) -> dict[st
         forms = ""
     else:
         first = {"claim": _claimed(run, found)}
-        words = style_page.words_of(run)
         forms = "".join(table(*answered_table(rows)) for rows in differing(run, found))
         forms += style_page.check(words) + style_page.section(words)
         first["tasks"] = versus.tasks_section(run, found)
@@ -233,10 +234,12 @@ def _run(
 ) -> tuple[str, list[tuple[str, str]]]:
     """The sections of a run, and their anchors and titles."""
     found = [] if is_search(run) else findings(run)
-    bodies = _bodies(run, found, show_texts)
+    words = style_page.words_of(run)
+    bodies = _bodies(run, found, words, show_texts)
     shown = [(prefix + name, title) for name, title in SECTIONS if bodies.get(name)]
     links = {title: anchor for anchor, title in shown}
-    first = answer_section(run, found, links, level=3 if several else 1)
+    read = [check for checks in words.checks for check in checks]
+    first = answer_section(run, found, read, links, level=3 if several else 1)
     name = f"<h2>{e(run.folder.name)}</h2>" if several else ""
     out = [f'<section id="{prefix}answer">{name}{first}</section>']
     for anchor, title in shown:

@@ -19,12 +19,20 @@ POWER = 0.8
 SHARE = 0.03  # lost answers from which on their share is said
 
 
-def sentence(found: Findings, claim: Claim) -> str:
-    """What one model's findings come to, without a full stop; empty where there is nothing."""
+def sentence(found: Findings, claim: Claim, read: str = "") -> str:
+    """What one model's findings come to, without a full stop; empty where there is nothing.
+
+    Args:
+        found: one model's findings.
+        claim: the run's claim.
+        read: the manipulation check in a few words; said where anything else is.
+    """
     parts = [_unit(unit, found, claim) for unit in found.units]
     text = "; ".join(part for part in parts if part)
     if not text:
         return ""
+    if read and not all(unit.silent for unit in found.units):
+        text += f"; {read}"
     if claim.confirms:
         text += f"; confirms or refutes the claim {claim.confirms[:8]} on other questions"
     if not claim.fixed:

@@ -117,6 +117,7 @@ def test_instruction_induction_no_phrase_beats_the_plain_prompt(
     assert "one placebo was run" in sentence
     assert "“own placebo” does not apply" in sentence
     assert "of 24 tasks at the floor" in sentence
+    assert "of 21 phrases left more in the answers than a placebo" in sentence
     assert "not fixed beforehand" in sentence
     for word in ("better", "worse", "works", "hurts"):
         assert word not in sentence

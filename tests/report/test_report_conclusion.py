@@ -249,3 +249,24 @@ def test_an_arm_picked_afterwards_gets_no_word_and_the_interval_of_the_pick(
     assert "picked out of several arms" in text
     for word in ("works", "above", "below"):
         assert word not in text
+
+
+def test_whether_the_words_arrived_stands_in_the_sentence(tmp_path: Path) -> None:
+    arms = [
+        Arm("none", role="none"),
+        Arm("placebo", stimuli=(phrase("P", "placebo"),), role="placebo"),
+        Arm("S1", stimuli=(phrase("S1"),)),
+    ]
+    one = make_run(tmp_path / "one", arms=arms, questions=60)
+    said = "the words changed 100 % of the answers, a placebo 100 %: no more than any sentence does"
+    assert said in conclude(one.path)
+    several = make_run(tmp_path / "two", arms=[*arms, Arm("S2", stimuli=(phrase("S2"),))])
+    said = "none of 2 phrases left more in the answers than a placebo (100 % changed)"
+    assert said in conclude(several.path)
+
+    def same(question: str, arm: str, number: int, right: bool) -> str:
+        return f"{'so ' * 60}\\boxed{{{question if right else 'wrong'}}}"
+
+    rates = {"none": 0.0, "placebo": 1.0, "S1": 0.0}
+    unread = make_run(tmp_path / "unread", arms=arms, rates=rates, text=same)
+    assert "nothing in the answers shows that the words were read" in conclude(unread.path)
