@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from heartloop.errors import UsageError
 from heartloop.methods import wordings
 from heartloop.methods.loop import (
     MENDING,
@@ -19,7 +18,7 @@ from heartloop.methods.loop import (
 )
 from heartloop.methods.prompt import append_to_last, render
 from heartloop.methods.recorder import Recorder
-from heartloop.methods.registry import Step, register, settings
+from heartloop.methods.registry import Step, check_helper, register, settings
 from heartloop.types import Arm, Ask, Check, Message, Question, Trace
 
 
@@ -72,6 +71,7 @@ async def self_refine(question: Question, arm: Arm, ask: Ask, check: Check | Non
     shape=_critic_shape,
     early=stops_early,
     summary="a second model's feedback on the answer, then a new answer",
+    helper=True,
 )
 async def critique(question: Question, arm: Arm, ask: Ask, check: Check | None = None) -> Trace:
     """As `self_refine`, but the feedback comes from ``ask.helper``, a second model.
@@ -166,8 +166,6 @@ def _told(values: Mapping[str, Any], now: Turn, words: str) -> str:
 
 
 def _helper(arm: Arm, ask: Ask) -> Ask:
-    if ask.helper is None:
-        raise UsageError(
-            f"arm {arm.name!r}: {arm.method} needs a second model; name one with --helper MODEL"
-        )
+    check_helper(arm, ask.helper)
+    assert ask.helper is not None
     return ask.helper

@@ -302,6 +302,7 @@ class MethodSpec:
             by round; see `Step`.
         early: whether a question may end before that, from the settings and the mode.
         summary: one line for people.
+        helper: it needs a second model.
     """
 
     name: str
@@ -312,6 +313,7 @@ class MethodSpec:
     shape: Callable[[Mapping[str, Any]], list[list[Step]]] = lambda _settings: [[Step()]]
     early: Callable[[Mapping[str, Any], bool], bool] = lambda _settings, _oracle: False
     summary: str = ""
+    helper: bool = False
 
 
 METHODS: dict[str, Method] = {}
@@ -330,6 +332,7 @@ def register(
     shape: Callable[[Mapping[str, Any]], list[list[Step]]] | None = None,
     early: Callable[[Mapping[str, Any], bool], bool] | None = None,
     summary: str = "",
+    helper: bool = False,
 ) -> Callable[[Method], Method]:
     """Register a method under a name; use as a decorator.
 
@@ -355,6 +358,7 @@ def register(
             dict(defaults or {}),
             cues,
             summary=summary,
+            helper=helper,
             **known,  # type: ignore[arg-type]
         )
         METHODS[name] = function
@@ -383,6 +387,18 @@ def settings(arm: Arm) -> dict[str, Any]:
         except ValueError as error:
             raise UsageError(f"arm {arm.name!r}: {name}: {value!r}: {error}") from None
     return merged
+
+
+def check_helper(arm: Arm, helper: object | None) -> None:
+    """Refuse an arm whose method needs a second model where there is none.
+
+    Raises:
+        UsageError: names the flag.
+    """
+    if SPECS[arm.method].helper and helper is None:
+        raise UsageError(
+            f"arm {arm.name!r}: {arm.method} needs a second model; name one with --helper MODEL"
+        )
 
 
 def validate_arm(arm: Arm, mode: str | None = None) -> None:

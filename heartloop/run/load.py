@@ -78,7 +78,10 @@ def prepare(plan: Plan, *, download: bool = True) -> Prepared:
         UsageError: a card, a data set or an arm that cannot be used, and how to mend it.
     """
     from heartloop.methods import validate_arm
+    from heartloop.methods.registry import check_helper
 
+    for arm in plan.arms:
+        check_helper(arm, plan.helper)
     tasks = load_tasks(plan, download=download)
     # The mode is the tasks' where the plan leaves it open, so arms are judged here once more.
     for mode in dict.fromkeys(task.mode for task in tasks):

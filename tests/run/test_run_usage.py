@@ -62,6 +62,17 @@ def test_a_flag_that_would_do_nothing_is_refused_in_one_line(
     assert not (sums / "runs").exists()
 
 
+@pytest.mark.parametrize("way", ["run", "optimize"])
+def test_a_dry_run_shows_no_plan_that_lacks_its_second_model(
+    sums: Path, capsys: pytest.CaptureFixture[str], way: str
+) -> None:
+    flags = ("--task", "sums.csv", "--method", "critique", "--stimuli", "emotionprompt:EP02")
+    assert call(way, *flags, "--dry-run") == 2
+    seen = capsys.readouterr()
+    assert seen.out == "" and "critique needs a second model; name one with --helper" in seen.err
+    assert call(way, *flags, "--helper", "pocket", "--dry-run") == 0
+
+
 def test_a_run_in_use_is_not_scored_over(sums: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call(*RESAMPLE, "--name", "a") == 0
     before = (sums / "runs/a/verdicts.jsonl").read_bytes()
