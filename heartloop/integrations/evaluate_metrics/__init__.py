@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-METRICS = ("preference_bias",)
+METRICS = ("preference_bias", "math_equality", "normalised_metric")
 
 
 def metric_path(name: str) -> str:
