@@ -158,7 +158,9 @@ def after(text: str, marker: str) -> tuple[str, bool] | None:
 
 _FINAL = re.compile(
     r"final\s{1,20}(?:answer|result|solution)s?\b(?:[\s*_`]{0,20}(?:is|are|equals|would be)\b|"
-    r"[\s*_`]{0,20}[:=]|[\s*_`]{0,20}\n(?=[\s*_`]{0,20}[$\\\d]))[\s*_:`]{0,20}",
+    r"[\s*_`]{0,20}[:=]|[\s*_`]{0,20}\n(?=[\s*_`]{0,20}[$\\\d]))[\s*_:`]{0,20}|"
+    r"(?:^|\n)[ \t]{0,9}#{1,6}[ \t*]{1,9}(?:answer|result|solution)[ \t*_:]{0,9}\n"
+    r"(?=[\s*_`]{0,20}[$\\\d+-])[\s*_`]{0,20}",
     re.I,
 )
 _ANSWER_IS = re.compile(
@@ -254,7 +256,7 @@ def unlabelled(text: str) -> str:
 
 def _corrected(text: str, start: int) -> tuple[str, bool] | None:
     """What a text says instead, where it takes back the answer before ``start``."""
-    if len(text) - start < 16 or CORRECTION.search(text, start) is None:
+    if len(text) - start < 6 or CORRECTION.search(text, start) is None:
         return None
     for match in reversed(list(markers(text, start))):
         begin = max(text.rfind(char, 0, match.start()) for char in ".!?\n") + 1
@@ -265,7 +267,19 @@ def _corrected(text: str, start: int) -> tuple[str, bool] | None:
         clause, closed = _clause(text, match.end())
         if clause and not clause.lower().startswith(("not ", "wrong", "incorrect")):
             return clause, closed
-    return None
+    restated = list(_RESTATED.finditer(text, start))
+    return (restated[-1]["value"], True) if restated else None
+
+
+_RESTATED = re.compile(
+    r"(?:\b(?:no|correction|sorry|i meant?|rather)\b[\s,:;–—-]{1,5}(?:wait[\s,:;–—-]{1,5})?"
+    r"(?:it'?s |it is |that'?s )?|\b(?:wrong|mistake|error|incorrect)\b[^.\n]{0,60}?[.;:,]?\s"
+    r"(?:so )?(?:it|that|this|the (?:sum|total|value|number|right value|correct value))\s"
+    r"(?:should (?:be|have been)|must be|is(?: actually)?)\s)"
+    r"(?P<value>[-+$€£\\(]{0,3}[\d\\][^\n.!?]{0,60}?(?:\.\d+)?)(?=[.!]?\s*(?:\n|$))",
+    re.I,
+)
+"""An answer taken back in so many words: “no wait, 30”, “a mistake: it should be 30”."""
 
 
 def conclusion(text: str) -> tuple[str, bool] | None:
@@ -288,7 +302,7 @@ def conclusion(text: str) -> tuple[str, bool] | None:
         if clause.lower().startswith(("i hope", "please")) or clause.endswith((" is", " is:")):
             continue
         final, at_final = (clause, closed), match.end()
-    if box is not None:
+    if box is not None or final is not None:
         corrected = _corrected(text, max(at_box, at_final))
         if corrected is not None:
             return corrected
@@ -308,7 +322,9 @@ def answer_is(text: str) -> tuple[str, bool] | None:
     if best is None:
         return None
     clause, closed = _clause(text, best[0])
-    return (clause, closed) if clause and not _NO_VALUE.match(clause) else None
+    if not clause or _NO_VALUE.match(clause):
+        return None
+    return _corrected(text, best[0] + len(clause)) or (clause, closed)
 
 
 # --- positional answers ------------------------------------------------------------------

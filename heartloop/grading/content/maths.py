@@ -5,10 +5,11 @@ from __future__ import annotations
 import re
 
 from heartloop.grading import marks
+from heartloop.grading.content.numbers import values_in
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.surface import machine_fields
-from heartloop.grading.maths.words import spoken_number
-from heartloop.grading.phrases import CORRECTION, REFUSAL, without_own_words
+from heartloop.grading.maths.words import leading_polar, spoken_number
+from heartloop.grading.phrases import CORRECTION, DENIAL, REFUSAL, UNDECIDED, without_own_words
 
 _CLAIMS = re.compile(
     r"(?:(?<![\w'])(?:is|are|equals?|get|gives?|have|obtain|yields?|makes?|becomes?|find|"
@@ -31,7 +32,10 @@ def read_maths(text: str, asked: Asked) -> Reading:
     ):
         at = text.find(short)
         return Reading((Candidate(short, (at, at + len(short)), _RULES["_alone"], False),))
-    for step in (marks.conclusion, _field, marks.answer_is, _alone, _claimed):
+    if asked.words and len(short) < 200 and leading_polar(short) is not None:
+        at = text.find(short)
+        return Reading((Candidate(short, (at, at + len(short)), "a leading yes or no"),))
+    for step in (marks.conclusion, _field, marks.answer_is, _alone, _claimed, _spoken):
         found = step(text)
         if found is not None and found[0].strip():
             answer = found[0].strip()
@@ -56,6 +60,7 @@ _RULES = {
     "answer_is": 'behind "the answer is"',
     "_alone": "the whole text",
     "_claimed": "the last value that is claimed",
+    "_spoken": "the only number, in words",
 }
 
 
@@ -84,6 +89,18 @@ def _alone(text: str) -> tuple[str, bool] | None:
     ):
         return None
     return bare, False
+
+
+def _spoken(text: str) -> tuple[str, bool] | None:
+    """The only number of a short sentence, in words: “There are five of them”."""
+    if len(text) > 120 or re.search(r"\d|[.!?;]\s+\S|\n", text.strip()):
+        return None
+    if DENIAL.search(text) or UNDECIDED.search(text) or "?" in text or not _CLAIMS.search(text):
+        return None
+    found = values_in(re.sub(r"[*_`]", "", text))
+    if len(found) != 1 or found[0][2] == 1:
+        return None  # "one" is a pronoun as often as a number
+    return str(found[0][2]), False
 
 
 _NAMED = re.compile(r"[A-Z][A-Za-z ]{2,40}:\s*(?P<formula>\$.{1,190}\$|\\\[.{1,190}\\\])", re.S)

@@ -104,9 +104,12 @@ _UNIT_RATIO = re.compile(
 _REPEATING = re.compile(r"(?<!\d)(\d{0,60})\.(\d{0,60})\\(?:overline|dot|bar)\s*\{?(\d+)\}?")
 _DOTTED = re.compile(r"(?<![\d.])(\d{0,60})\.(\d{0,60}?)(\d{1,6}?)\3{2,}\d{0,5}\s*\\ldots")
 _SCALED = re.compile(
-    r"(?<=\d)\s*(?:\\text\s*\{)?\s*(hundred|thousand|million|billion|trillion)\b\s*\}?", re.I
+    r"(?<=\d)\s*(?:\\text\s*\{)?\s*(dozen|hundred|thousand|million|billion|trillion)\b\s*\}?", re.I
 )
-_POWERS = {"hundred": 2, "thousand": 3, "million": 6, "billion": 9, "trillion": 12}
+_POWERS = {
+    "dozen": "12", "hundred": "10^{2}", "thousand": "10^{3}", "million": "10^{6}",
+    "billion": "10^{9}", "trillion": "10^{12}",
+}  # fmt: skip
 
 
 def _repeating(match: re.Match[str]) -> str:
@@ -165,7 +168,7 @@ def clean(text: str) -> str:
     text = _UNIT_RATIO.sub(r"\\text{ \1/\2\3}", text)
     if "." in text:
         text = _DOTTED.sub(_repeating, _REPEATING.sub(_repeating, text))
-    text = _SCALED.sub(lambda m: rf" \times 10^{{{_POWERS[m[1].lower()]}}} ", text)
+    text = _SCALED.sub(lambda m: rf" \times {_POWERS[m[1].lower()]} ", text)
     text = re.sub(r"\\mathrm\s+([A-Za-z])(?![A-Za-z])", r"\\mathrm{\1}", text)
     text = re.sub(r"\.(?=\s*[\])}])", "", text)
     return text.strip()

@@ -7,11 +7,13 @@ from collections.abc import Mapping
 from fractions import Fraction
 from typing import Any
 
+from heartloop.grading.dates import date_of
 from heartloop.grading.maths import lists, numeric, relations
 from heartloop.grading.maths.answers import readings
 from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge, Unreadable
 from heartloop.grading.maths.expressions import Rules, equal
 from heartloop.grading.maths.fast import has_several, tolerance_of
+from heartloop.grading.maths.quantities import clock
 from heartloop.grading.maths.realsets import NoSet
 from heartloop.grading.maths.words import DENIALS, NEGATIONS, content_words, leading_polar
 
@@ -53,6 +55,11 @@ def compare_answers(
         golds = readings(gold, several)
     except TooLarge as error:
         return "undecided", f"the gold was not computed: {error}"
+    dates = [date_of(text) for text in (gold, answer)]
+    if dates[0] is not None and dates[1] is not None:
+        if dates[0] == dates[1]:
+            return "correct", "the same day"
+        return "incorrect", f"{_short(answer)} is not {_short(gold)}"
     polar, other_polar = leading_polar(gold), leading_polar(answer)
     if polar is not None and other_polar is not None:
         if polar[0] != other_polar[0]:
@@ -148,7 +155,7 @@ def same(gold: Reading, answer: Reading, rules: Rules) -> bool:
     if kind == "chain" or other == "chain":
         return _same_chain(gold, answer, rules)
     if kind == "time" or other == "time":
-        return False
+        return _same_time(gold, answer)
     if kind == "cong" or other == "cong":
         return relations.same_congruence(gold, answer, rules)
     if kind == "text" or other == "text":
@@ -159,8 +166,14 @@ def same(gold: Reading, answer: Reading, rules: Rules) -> bool:
             return found
     if kind == "ratio" or other == "ratio":
         return lists.same_ratio(gold, answer, rules)
+    if "expr" in (kind, other) and {kind, other} & {"tuple", "matrix"}:
+        found = lists.same_components(gold, answer, rules)
+        if found is not None:
+            return found
     if kind == "matrix" or other == "matrix":
         return lists.same_matrix(gold, answer, rules)
+    if kind == "reals" and answer == ("expr", ("sym", "R")):
+        return True
     if kind == "rel" or other == "rel" or kind in _SETS or other in _SETS:
         return relations.same_relation(gold, answer, rules)
     if kind == "expr" and other == "expr":
@@ -168,6 +181,15 @@ def same(gold: Reading, answer: Reading, rules: Rules) -> bool:
     if kind == "tuple" and other == "tuple":
         return lists.same_tuple(gold, answer, rules)
     return lists.same_lists(gold, answer, rules)
+
+
+def _same_time(gold: Reading, answer: Reading) -> bool:
+    """“2:30 p.m.” against “14:30”: hours and minutes without a half of the day count 24 hours."""
+    seconds = [
+        one[1] if one[0] == "time" else clock(one[2], whole_day=True) if one[0] == "ratio" else None
+        for one in (gold, answer)
+    ]
+    return seconds[0] is not None and seconds[0] == seconds[1]
 
 
 def _same_chain(gold: Reading, answer: Reading, rules: Rules) -> bool:

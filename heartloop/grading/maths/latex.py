@@ -16,6 +16,8 @@ from heartloop.grading.maths.tokens import CALLED
 from heartloop.grading.maths.units import known
 
 Node = tuple[Any, ...]
+_DENIALS = {"not", "wrong", "incorrect", "never", "isn't"}
+_UNFINISHED = {"of", "the", "is", "are", "a", "an", "to", "than"}
 
 
 class Parser:
@@ -171,6 +173,9 @@ class Parser:
                 words[-1] += f"^{power[1]}"
             else:
                 break
+        said = " ".join(words).lower().split()
+        if said[-1:] and said[-1] in _UNFINISHED or _DENIALS & set(said):
+            raise Unreadable("words")  # "9 is wrong", "9 is the number of"
         factors[-1:] = [self.node("unit", factors[-1], " ".join(words))]
 
     def _unit_letter(self, offset: int) -> bool:

@@ -8,10 +8,10 @@ from fractions import Fraction
 from typing import Any
 
 from heartloop.grading.maths import numeric
-from heartloop.grading.maths.answers import is_condition
 from heartloop.grading.maths.caps import TooLarge
 from heartloop.grading.maths.expressions import Rules, equal
 from heartloop.grading.maths.realsets import NoSet
+from heartloop.grading.maths.structure import is_condition
 
 Reading = tuple[Any, ...]
 
@@ -32,7 +32,7 @@ def same_ratio(gold: Reading, answer: Reading, rules: Rules) -> bool:
         if gold[2] == answer[2]:
             return True
         if re.fullmatch(r"\d{1,2}:\d{2}(:\d{2})?", gold[2]):  # a time of day
-            return False
+            return gold[2].lstrip("0") == answer[2].lstrip("0")
         if len(gold[1]) != len(answer[1]):
             return False
         return all(
@@ -72,6 +72,31 @@ def same_matrix(gold: Reading, answer: Reading, rules: Rules) -> bool:
     items = items_of(other) if other[0] in ("tuple", "list") else [other]
     pairs = zip(cells, items, strict=False) if matrix is gold else zip(items, cells, strict=False)
     return len(items) == len(cells) and all(rules.same(one, two) for one, two in pairs)
+
+
+_AXES = ("i", "j", "k")
+
+
+def same_components(gold: Reading, answer: Reading, rules: Rules) -> bool | None:
+    """A vector by its components (``3i − j``) against one in brackets; None where it is none."""
+    named, other = (gold, answer) if gold[0] == "expr" else (answer, gold)
+    found: dict[str, Any] = {}
+    for term in named[1][1:] if named[1][0] == "add" else [named[1]]:
+        factors = list(term[1:]) if term[0] == "mul" else [term]
+        axes = [part[1] for part in factors if part[0] == "sym" and part[1] in _AXES]
+        if len(axes) != 1 or axes[0] in found:
+            return None
+        rest = [part for part in factors if part != ("sym", axes[0])]
+        found[axes[0]] = ("mul", ("num", Fraction(1), None), *rest)
+    if not {"j", "k"} & set(found):
+        return None
+    cells = items_of(other) if other[0] == "tuple" else [c for row in other[1] for c in row]
+    if len(cells) not in (2, 3) or set(found) > set(_AXES[: len(cells)]):
+        return False
+    zero = ("num", Fraction(0), None)
+    mine = [("expr", found.get(axis, zero)) for axis in _AXES[: len(cells)]]
+    pairs = zip(mine, cells, strict=True) if named is gold else zip(cells, mine, strict=True)
+    return all(rules.same(one, two) for one, two in pairs)
 
 
 def same_tuple(gold: Reading, answer: Reading, rules: Rules) -> bool:

@@ -57,6 +57,18 @@ def without_remark(text: str) -> str:
     return _NOT.sub("", _REMARK.sub("", text))
 
 
+_BUT = re.compile(
+    r"(?:it is )?not\s+[^.]{1,60}?,?\s+but\s+(?:rather\s+)?(?P<said>[^.]+)[.!]?", re.I
+)
+_DENIES = re.compile(
+    r"\b(?:not|never|neither|nor|nothing|cannot|wrong|incorrect|unknown)\b|n't\b", re.I
+)
+_OPEN = re.compile(
+    r"\b(?:of|the|is|are|to|and|or|that|a|an|for|with|by|from)\s*(?:\.{3})?\s*$", re.I
+)
+"""A sentence that stops before its end."""
+
+
 def reductions(text: str, match_types: Any = None) -> list[str]:
     """Shorter texts that a wrapped answer may mean, the best first; empty where it is not wrapped.
 
@@ -84,6 +96,11 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
         if ENVIRONMENT.search(said[0]) and outside_words(said[0]) and _stands_at_the_end(said[0]):
             formula = last_latex(said[0], one_line="expr" not in types)
             found += [formula] if formula else []
+    contrast = _BUT.fullmatch(text.strip())
+    if contrast:
+        return [contrast["said"]]
+    if _DENIES.search(ENVIRONMENT.sub(" ", text)) or _OPEN.search(text):
+        return found  # a number that it names is not what it says
     tail = re.split(r"\b(?:is|are|equals|be|was)\b", ENVIRONMENT.sub(_opaque, text))[-1]
     tail = text[len(text) - len(tail) :].strip(" :")
     if tail and tail != text.strip():

@@ -1,13 +1,16 @@
 r"""Spellings with one meaning, brought to one form before an answer is parsed.
 
 Mark-up (colours, HTML), fractions by ``\over``, alignment environments, unit prefixes, dates of
-repeating decimals, thousands separators by locale, numbers and sets of reals in English words.
+repeating decimals, thousands separators by locale.
 """
 
 from __future__ import annotations
 
 import html
 import re
+from fractions import Fraction
+
+from heartloop.grading.maths.words import spoken_number
 
 _TAG = re.compile(
     r"</?(?:b|i|em|strong|span|u|p|div|code|mark|font|tt|small|big|center|a|s)(?:\s[^<>]*)?/?>",
@@ -58,8 +61,10 @@ _REPEATED = re.compile(
 )
 _BRACKETED_CYCLE = re.compile(r"(?<![\d.])(\d{1,40})\.(\d{0,40})\((\d{1,20})\)(?!\s*[\d(^])")
 _TEXT_AND = re.compile(r"\\text\s*\{([^{}]*?)\b(and|or)\b([^{}]*?)\}")
-_MINUS_WORD = re.compile(r"\b(?:minus|negative)\s+(?=\d)", re.I)
+_MINUS_WORD = re.compile(r"\b(?:minus|negative)\s+(?=\d|\\?infin?ty\b|infinity\b)", re.I)
 _OUT_OF = re.compile(r"(?<![\d.,])(\d{1,12})\s+out\s+of\s+(\d{1,12})(?![\d.,])", re.I)
+_PER_CENT = re.compile(r"\bper\s+cent\b", re.I)
+_DONE = re.compile(r"^[\s\u2713\u2714\u2705\u2611]+|[\s\u2713\u2714\u2705\u2611]+$")  # check marks
 _STRAY_POINT = re.compile(r"(?<=\d)\.(?=\s*/)")
 
 
@@ -74,7 +79,10 @@ def spelled(text: str) -> str:
         lambda m: r" \text{ celsius}" if m[1] == "C" else r" \text{ fahrenheit}", text
     )
     text = _TIMES.sub(r" \\times ", text)
+    if not text.isascii():
+        text = _DONE.sub("", text).replace("\u27e8", "(").replace("\u27e9", ")")
     text = _MINUS_WORD.sub("-", text)
+    text = _PER_CENT.sub("percent", text)
     text = _OUT_OF.sub(r"\1/\2", text)
     text = _STRAY_POINT.sub("", text)
     if "\\" not in text:
@@ -158,7 +166,7 @@ def _cycle(match: re.Match[str]) -> str:
 # --- further readings -------------------------------------------------------------------
 
 _POINTS = re.compile(r"(?<![\d.,])\d{1,3}(?:\.\d{3}){2,}(?![\d.,])")
-_MARKS = re.compile(r"(?<![\d.,'])\d{1,3}(?:'\d{3})+(?![\d'])")
+_MARKS = re.compile(r"(?<![\w.,'])\d{1,3}(?:(?:'\d{3})+|(?:_\d{3})+)(?![\w'])")
 _INDIAN = re.compile(r"(?<![\d.,])\d{1,2}(?:,\d{2})+,\d{3}(?![\d,])")
 _SCIENTIFIC = re.compile(r"(?<![A-Za-z\d.])(\d+(?:\.\d*)?|\.\d+)\s?[eE]([-+]?\d{1,4})(?![\d.]*\w)")
 _MIXED = re.compile(r"(?<![\d.,/])(\d+)\s+and\s+(\d+)\s*/\s*(\d+)(?![\d.])|(\d+)\s+and\s+(\\frac)")
@@ -173,6 +181,35 @@ def grouped(text: str) -> str:
     for pattern in (_POINTS, _MARKS, _INDIAN):
         text = pattern.sub(lambda m: re.sub(r"\D", "", m.group()), text)
     return text
+
+
+_SHARE = re.compile(r"(?P<part>[\w-]+)\s+(?:in|out of)\s+(?:every\s+)?(?P<of>[\w-]+)")
+_ROWS = re.compile(r"\[\s*[-\d./]+(?:\s+[-\d./]+)*(?:\s*;\s*[-\d./]+(?:\s+[-\d./]+)*)+\s*\]")
+_TRANSPOSED = re.compile(r"(?<=[\])])\s*\^\s*\{?\s*(?:T|\\top)\s*\}?$")
+_ANGLES = re.compile(r"<[^<>=]*,[^<>=]*>")
+_NO_NOUN = re.compile(r"(?:of|or|and|to|in|times|more|less|than|plus|minus|by|is|are)\b")
+
+
+def _whole(text: str) -> int | None:
+    """A whole number in digits or words."""
+    value = Fraction(text) if text.isdecimal() and len(text) < 13 else spoken_number(text)
+    return int(value) if value is not None and value.denominator == 1 and value > 0 else None
+
+
+def _worded_quantity(text: str) -> list[str]:
+    """“Ninety degrees”, “five apples” and “eight (8)” with their numbers in digits."""
+    if not text[:1].isalpha() or "\\" in text or len(text) > 80:
+        return []
+    twice = re.fullmatch(r"([a-zA-Z\s-]+)\((\d+)\)", text)
+    if twice and spoken_number(twice[1]) == int(twice[2]):
+        return [twice[2]]
+    words = text.split()
+    for count in range(min(len(words) - 1, 8), 0, -1):
+        value = spoken_number(" ".join(words[:count]))
+        rest = " ".join(words[count:])
+        if value is not None and re.fullmatch(r"[a-z]+(?: [a-z]+){0,2}", rest, re.I):
+            return [] if _NO_NOUN.match(rest) else [f"{value} {rest}"]
+    return []
 
 
 def variants(text: str) -> list[str]:
@@ -194,77 +231,20 @@ def variants(text: str) -> list[str]:
     ):
         found.append(_RUN.sub(lambda m: " ".join(m.group()), text))  # "5ms" as a product
     found.append(re.sub(r"^[^\W\d_][^\W\d_ ]{1,20}\s?:\s?(?=[-+.\d])", "", text))
+    if " in " in text or " out of " in text:
+        share = _SHARE.fullmatch(text)
+        parts = [_whole(share[name]) for name in ("part", "of")] if share else [None]
+        if None not in parts:
+            found.append("/".join(map(str, parts)))  # 1 in 3
+    found += _worded_quantity(text)
+    if text[:1] == "[" and _ROWS.fullmatch(text):
+        rows = " \\\\ ".join(" & ".join(row.split()) for row in text[1:-1].split(";"))
+        found.append(rf"\begin{{pmatrix}} {rows} \end{{pmatrix}}")
+    if text[-1:] in "T}p" and _TRANSPOSED.search(text):
+        found.append(_TRANSPOSED.sub("", text))  # [3, -1]^T
+    if text[:1] == "<" and _ANGLES.fullmatch(text):
+        found.append(f"({text[1:-1]})")
     if "to" in text:
         if re.fullmatch(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+", text):
             found.append(re.sub(r"\s+to\s+", ":", text))
     return [item for item in dict.fromkeys(found) if item.strip() and item != text]
-
-
-_CLOCK = re.compile(
-    r"(\d{1,2})(?:[:.h]\s?(\d{2}))?(?::(\d{2}))?\s*(?:\\text\s*\{)?\s*(a\.?\s?m|p\.?\s?m|"
-    r"noon|midnight)\.?\s*\}?",
-    re.I,
-)
-
-
-def clock(text: str) -> int | None:
-    """Seconds since midnight of a time with its half of the day (“3:00 p.m.”), or None."""
-    match = _CLOCK.fullmatch(text.strip())
-    if match is None:
-        return None
-    hour, minute, second = int(match[1]), int(match[2] or 0), int(match[3] or 0)
-    if not 1 <= hour <= 12 or minute > 59 or second > 59:
-        return None
-    late = match[4].lower()[0] in "pn"
-    return ((hour % 12) + (12 if late else 0)) * 3600 + minute * 60 + second
-
-
-_REALS = r"(?:the\s+)?(?:set\s+of\s+)?(?:all\s+)?(?:the\s+)?(?:real(?:\s+numbers?|s)?|numbers|\\R)"
-_REAL_WORDS = re.compile(
-    rf"(?P<sign>non-?\s?negative|non-?\s?positive|positive|negative|non-?\s?zero)?\s*{_REALS}"
-    rf"(?:\s*,?\s*(?P<link>except(?:\s+for)?|other\s+than|but|not\s+equal\s+to|"
-    rf"greater\s+than\s+or\s+equal\s+to|"
-    rf"less\s+than\s+or\s+equal\s+to|at\s+least|at\s+most|greater\s+than|more\s+than|"
-    rf"less\s+than|bigger\s+than|smaller\s+than)"
-    rf"\s+(?:zero|(?:[a-z]\s*=\s*)?(?P<values>.+)))?",
-    re.I,
-)
-_ALL_SIGNED = re.compile(
-    r"(?:the\s+)?(?:set\s+of\s+)?(?:all\s+)?(?:the\s+)?"
-    r"(?P<sign>non-?\s?negative|non-?\s?positive|positive|negative|"
-    r"non-?\s?zero)\s+(?:real(?:\s+numbers?|s)?)",
-    re.I,
-)
-
-
-def reals_in_words(text: str) -> str | None:
-    """“All real numbers except 0”, “positive real numbers” in LaTeX, or None."""
-    bare = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text)
-    bare = re.sub(r"\s+", " ", bare).strip(" .")
-    signed = _ALL_SIGNED.fullmatch(bare)
-    match = signed or _REAL_WORDS.fullmatch(bare)
-    if match is None or not re.search(r"real|\\R", bare):
-        return None
-    sign = (match["sign"] or "").lower().replace("-", "").replace(" ", "")
-    plain = {
-        "positive": r"(0,\infty)",
-        "negative": r"(-\infty,0)",
-        "nonnegative": r"[0,\infty)",
-        "nonpositive": r"(-\infty,0]",
-        "nonzero": r"(-\infty,0)\cup(0,\infty)",
-    }.get(sign)
-    if signed or not match["link"]:
-        return plain if plain or signed else None
-    if sign:
-        return None
-    link = " ".join(match["link"].lower().split())
-    values = (match["values"] or "0").replace(" and ", ",").replace(" or ", ",")
-    if link.startswith(("except", "other", "but", "not")):
-        return rf"\R \setminus \{{{values}\}}"
-    if "," in values:
-        return None
-    low = link.startswith(("greater", "more", "bigger", "at least"))
-    closed = "equal" in link or link.startswith("at ")
-    if low:
-        return rf"{'[' if closed else '('}{values},\infty)"
-    return rf"(-\infty,{values}{']' if closed else ')'}"

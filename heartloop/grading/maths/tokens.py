@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge
-from heartloop.grading.maths.units import known
+from heartloop.grading.maths.units import known, parse_unit
 
 FUNCTIONS = {
     "sin", "cos", "tan", "cot", "sec", "csc", "arcsin", "arccos", "arctan", "arccot",
@@ -56,6 +56,13 @@ def tokenize(text: str) -> list[tuple[str, str]]:
         if kind is None:
             continue
         value = match.group(kind)
+        if kind == "num":
+            tokens.append((kind, value))
+            unit = _UNIT.match(text, at)
+            if unit and _is_unit(unit.group()):
+                tokens.append(("text", unit.group()))
+                at = unit.end()
+            continue
         if kind == "cmd" and value in ("text", "mathrm"):
             content, at = _group(text, at)
             kind, value = _worded(value, content)
@@ -76,6 +83,24 @@ def tokenize(text: str) -> list[tuple[str, str]]:
             kind, value = "fun", _ALIASES.get(value, value)
         tokens.append((kind, value))
     return tokens
+
+
+_POWER = r"(?:\s*\^\s*(?:\{\s*-?\d\s*\}|-?\d))?"
+_UNIT = re.compile(
+    rf"\s*[A-Za-z]+{_POWER}(?:\s*(?:[*·/]|\\cdot(?![A-Za-z]))?\s*\(?\s*[A-Za-z]+{_POWER}\s*\)?)+"
+    r"(?![\w\\^(])"
+)
+
+
+def _is_unit(text: str) -> bool:
+    """Whether letters behind a number are a unit of several parts: ``J/(kg K)``, ``kg m s^-2``.
+
+    One part at least has two letters: letters alone may be variables, which is decided later.
+    """
+    words = re.findall(r"[A-Za-z]+", text.replace("\\cdot", " "))
+    if max(map(len, words)) < 2 or text.count("(") != text.count(")"):
+        return False
+    return all(map(known, words)) and parse_unit(text) is not None
 
 
 def _worded(command: str, content: str) -> tuple[str, str]:

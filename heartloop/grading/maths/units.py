@@ -64,6 +64,22 @@ _add("celsius Celsius", 1, celsius=1)
 _add("fahrenheit Fahrenheit", 1, fahrenheit=1)
 _add("B byte bytes", 8, information=1)
 _add("bit bits", 1, information=1)
+_add("bps", 1, information=1, time=-1)
+_add("fps", 1, time=-1)
+_add("rpm bpm", _F(1, 60), time=-1)
+_add("Wh", 3600, mass=1, length=2, time=-2)
+_add("Torr torr mmHg", "133.322", mass=1, length=-1, time=-2)
+_add("psi", "6894.757", mass=1, length=-1, time=-2)
+_add("Bq becquerel", 1, time=-1)
+_add("lumen lumens lux candela", 1, light=1)
+_add("hectare hectares", 10000, length=2)
+_add("acre acres", "4046.8564224", length=2)
+_add("knot knots", _F(1852, 3600), length=1, time=-1)
+_add("pint pints", "0.000473176473", length=3)
+_add("fortnight fortnights", 1209600, time=1)
+_add("decade decades", 315576000, time=1)
+_add("century centuries", 3155760000, time=1)
+_add("euro euros EUR", 1, euro=1)
 _add("angstrom", "1e-10", length=1)
 
 _PREFIX = {
@@ -77,7 +93,7 @@ _PREFIXABLE = {
     "m", "s", "g", "N", "J", "W", "Pa", "eV", "Hz", "A", "C", "V", "Omega", "ohm", "F", "T", "H",
     "K", "mol", "L", "l", "bar", "cal", "pc", "meter", "meters", "metre", "metres", "gram", "grams",
     "second", "seconds", "watt", "watts", "joule", "joules", "liter", "liters", "litre", "litres",
-    "newton", "newtons", "volt", "volts", "pascal", "pascals", "hertz",
+    "newton", "newtons", "volt", "volts", "pascal", "pascals", "hertz", "Wh", "bps", "B",
 }  # fmt: skip
 _TOKEN = re.compile(r"([A-Za-zΩμ]+)\s*(?:\^?\s*\{?(-?\d+)\}?)?|([*/·])|(\S)")
 
@@ -89,7 +105,7 @@ def parse_unit(text: str) -> tuple[Fraction, tuple[tuple[str, int], ...]] | None
         None where any part is no known unit.
     """
     text = re.sub(r"\\(?:cdot|times)(?![A-Za-z])|·|\u22c5", "*", text)
-    text = text.strip().strip(".").replace("\\", " ").replace("{", "").replace("}", "")
+    text = re.sub(r"[\\(){}]", " ", text.strip().strip(".")).replace("^ ", "^")
     text = re.sub(r"\bper\b", "/", text)
     text = re.sub(r"\bmiles? / hour\b", "mph", text)
     power_next = 0

@@ -14,7 +14,14 @@ _TENS = {
     "twenty": 20, "thirty": 30, "forty": 40, "fifty": 50, "sixty": 60, "seventy": 70,
     "eighty": 80, "ninety": 90,
 }  # fmt: skip
-SCALES = {"hundred": 100, "thousand": 1000, "million": 10**6, "billion": 10**9, "trillion": 10**12}
+SCALES = {
+    "dozen": 12,
+    "hundred": 100,
+    "thousand": 1000,
+    "million": 10**6,
+    "billion": 10**9,
+    "trillion": 10**12,
+}
 NUMBER_WORDS = (*_UNITS, *_TENS)
 """Words that a number in English begins with."""
 _ORDINALS = {
@@ -60,7 +67,7 @@ def content_words(words: str) -> list[str]:
 DOES_NOT_EXIST = re.compile(
     r"(?:\\text\s*\{)?\s*(?:the limit |it |limit )?(?:DNE|dne|D\.N\.E\.?|does not exist|"
     r"doesn't exist|"
-    r"do not exist|non-?existent)\s*\}?",
+    r"do not exist|non-?existent|(?:is )?(?:undefined|not defined))\s*\}?",
     re.I,
 )
 
@@ -135,8 +142,8 @@ def _whole(words: list[str]) -> Fraction | None:
             if current % 100:
                 return None
             current += _TENS[word]
-        elif word == "hundred":
-            current = max(current, 1) * 100
+        elif word in ("hundred", "dozen"):
+            current = max(current, 1) * SCALES[word]
         elif word in SCALES:
             total += max(current, 1) * SCALES[word]
             current = 0
