@@ -8,7 +8,9 @@ from collections.abc import Iterator
 # --- introducing an answer --------------------------------------------------------------
 
 _ENGLISH = r"answers?|ans|results?|solutions?|conclusion|final decision"
-_ADJECTIVES = r"correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely"
+_ADJECTIVES = (
+    r"correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely|remaining"
+)
 _PICK = (
     rf"(?:(?:{_ADJECTIVES})\s+)+"
     r"(?:choice|option|pick|selection|statement|letter|one|response|sentence|label|word|category|question|movie|film|title)"
@@ -38,7 +40,7 @@ _FILL = (
 MARKER = re.compile(
     rf"(?:(?<![\w])(?:{_ENGLISH}|{_PICK}|(?:{_FOREIGN}){_ADJECTIVE})(?![\w])"
     rf"(?:\s+(?:to|for|of|in|on)\s[^.\n:=]{{1,80}}?)?"
-    rf"(?:\s*(?:\([^()\n]{{1,20}}\))?\s*:|\s*=(?!=)|\s+(?:{_COPULA})(?![\w'])\s*:?){_FILL}"
+    rf"(?:\s*(?:\([^()\n]{{1,20}}\))?\s*:|\s*=(?!=)>?|\s*(?:→|->|⇒)|\s+(?:{_COPULA})(?![\w'])\s*:?){_FILL}"
     rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|:|=)\s*:?|[选選][择擇]?\s*(?=\(?[A-Z])"
     r"|(?<![\w])(?:final\s+)?answer\s+-+\s+)\s*",
     re.I,
@@ -122,6 +124,24 @@ OTHERS_ERROR = re.compile(
     re.I,
 )
 """A sentence that reports an answer without making it its own."""
+
+_CONCEDES = re.compile(
+    r"\W*(?:although|though|even though|while|whereas)\b.*,[^,]*$|"
+    r".*,\s*(?:but|yet|however|actually|in fact)\b[^,]*$",
+    re.I | re.S,
+)
+
+
+def is_reported(text: str, begin: int, start: int, end: int) -> bool:
+    """Whether the answer introduced at ``start`` to ``end`` is only what others say.
+
+    “Many say that the answer is B” reports it; “although many say B, the answer is C” does not.
+    ``begin`` is where the sentence begins.
+    """
+    if OTHERS_ERROR.search(text, begin, end) is None:
+        return False
+    return _CONCEDES.match(text[begin:start]) is None
+
 
 UNDECIDED = re.compile(
     r"\b(?:don'?t|do not|doesn'?t|can'?t|cannot|can not|couldn'?t|unable to|not able to|"

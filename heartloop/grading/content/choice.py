@@ -9,195 +9,17 @@ from __future__ import annotations
 
 import re
 
-from heartloop.grading.content.options import WRONG, Kind, Options, Settled, lone_letter, words_of
+from heartloop.grading.content.options import WRONG, Options, Settled, lone_letter, words_of
+from heartloop.grading.content.places import listed, places
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing
-from heartloop.grading.content.statement import SO, committed, readings
-from heartloop.grading.content.surface import (
-    bare,
-    even,
-    machine_fields,
-    sentence_end,
-    statements,
-)
-from heartloop.grading.marks import box_spans
-from heartloop.grading.phrases import (
-    CORRECTION,
-    DENIAL,
-    FINAL,
-    OTHERS_ERROR,
-    UNDECIDED,
-    markers,
-)
+from heartloop.grading.content.readings import readings
+from heartloop.grading.content.statement import SO, committed
+from heartloop.grading.content.surface import bare, even, sentence_end, statements
+from heartloop.grading.phrases import CORRECTION, DENIAL, UNDECIDED
 
-_SUBJECT = r"(?<![\w'])(?:(?:option|choice|answer|statement|number)\s+)?\(?(?P<letter>[A-Z])\)?"
-_PRAISE = (
-    r"(?:the\s+|a\s+)?(?:most\s+|only\s+|single\s+|one\s+)?(?:correct|right|best|true|answer|"
-    r"correct\s+\w+|right\s+\w+|best\s+\w+|final\s+answer|appropriate|accurate|suitable|likely|"
-    r"option that|one that|choice that)"
-)
-_PRAISED = re.compile(
-    rf"{_SUBJECT}\s*(?:\([^()\n]{{1,60}}\)\s*)?,?\s+(?:is|must be|has to be|would be|"
-    rf"should be|seems|appears to be)\s+"
-    rf"(?:clearly\s+|definitely\s+|therefore\s+|thus\s+)?{_PRAISE}(?![\w-])"
-)
-_CHOSEN = re.compile(
-    r"\b(?:i(?:'d|'ll| would| will| have| must)?(?: have to)?|we|let me|let us)\s+(?:\w+ly\s+)?"
-    r"(?:choose|chose|pick|picked|select|selected|go with|go for|opt for|vote for|settle on|"
-    r"recommend|answer|say|think|believe|suggest|guess|conclude|prefer)"
-    r"(?:\s+(?:that|is|it'?s|it is|it must be|the answer is))*\s+",
-    re.I,
-)
-_OWN_LABEL = re.compile(
-    r"^\W*(?:[a-z]+\s+){0,2}(?:decision|prediction|classification|verdict|choice|selection)"
-    r"\s*:(?=\s*\S)",
-    re.I | re.M,
-)
-_IT_IS = re.compile(
-    r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and))\s*"
-    r"(?:it|this|that|the (?:relation|pronoun|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
-    r"(?:'s| is| must be| has to be| would be)\s+(?:therefore\s+|thus\s+|clearly\s+|"
-    r"definitely\s+)?",
-    re.I,
-)
-_NAMED_AS = re.compile(
-    r"(?:^|(?<=[.!?;\n,:]))\s*(?P<so>(?:so|thus|therefore|hence|finally)\b[\s,]*)?"
-    r"(?:based on [^,\n]{1,120},\s*|in (?:this|the) [^,\n]{1,60},\s*)?"
-    r"the\s[^.\n]{3,160}?\s(?:is|would be|must be|should be)\s*:?\s+",
-    re.I,
-)
-"""“The humorous edit of "air supply" is …”: any subject, where the predicate is an option alone."""
-_THEREFORE = re.compile(
-    r"(?:^|(?<=[.!?;\n,:])|\b)(?:so|thus|therefore|hence|consequently|which (?:gives|leaves|"
-    r"is))\s*[,:]?\s+"
-    r"(?=\(?[A-Z]\)?\s*[.!]?\s*(?:$|\n))",
-    re.I,
-)
 _MARKED_LETTER = re.compile(
     r"\((?P<a>[A-Za-z])\)|\b(?:option|choice|statement)\s+(?P<b>[A-Z])\b(?!')", re.I
 )
-
-
-def places(text: str, raw: str, options: Options) -> list[Settled]:
-    """Every place where a text commits itself, in its order."""
-    found: list[Settled] = []
-
-    def add(start: int, end: int, rank: int, rule: str, *, firm: bool = True) -> None:
-        settled = options.settle(text, start, end, firm=firm)
-        if options.polar and settled.index is None and settled.kind != "hedge":
-            return  # it speaks of something else than yes and no
-        if settled.kind != "empty":
-            found.append(Settled(settled.kind, settled.index, settled.span, rule, rank))
-
-    for start, end, _ in box_spans(raw):
-        add(start, end, 3, "in the box")
-    for start, end, _ in machine_fields(raw):
-        add(start, end, 3, "in the answer field")
-    for match in markers(text):
-        end = sentence_end(text, match.end())
-        begin = max(text.rfind(".", 0, match.start()), text.rfind("\n", 0, match.start())) + 1
-        if OTHERS_ERROR.search(text, begin, match.end()):
-            continue
-        rank = 3 if FINAL.search(match.group()) else 2
-        add(match.end(), end, rank, f'behind "{" ".join(match.group().split())}"')
-    for match in _OWN_LABEL.finditer(text):
-        add(match.end(), sentence_end(text, match.end()), 2, "behind its own label")
-    for match in _CHOSEN.finditer(text):
-        settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
-        if settled.kind in ("letter", "words", "hedge"):
-            found.append(Settled(settled.kind, settled.index, settled.span, "chosen in words", 1))
-    for match in _IT_IS.finditer(text):
-        settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
-        if settled.kind in ("letter", "words", "hedge"):
-            rank = 2 if SO.match(text, _sentence_start(text, match.start() + 1)) else 1
-            found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', rank))
-    for match in _NAMED_AS.finditer(text):
-        if re.search(r"\bif\b", text[_sentence_start(text, match.start() + 1) : match.end()], re.I):
-            continue
-        clause = text[match.end() : sentence_end(text, match.end())]
-        index = options.exactly(clause)
-        if index is None and options.letters and _LABELLED_OPTION.match(clause):
-            settled = options.settle(text, match.end(), match.end() + len(clause), firm=False)
-            index = settled.index
-        if index is not None:
-            span = (match.end(), match.end() + len(clause))
-            found.append(Settled("words", index, span, "named as such", 2 if match["so"] else 1))
-    if options.letters:
-        for match in _PRAISED.finditer(text):
-            begin = max(text.rfind(c, 0, match.start()) for c in ".\n;") + 1
-            before = text[begin : match.start()]
-            index = options.letter(match["letter"])
-            if re.search(
-                r"\b(?:if|unless|provided)\b", text[match.end() : sentence_end(text, match.end())]
-            ):
-                continue
-            if DENIAL.search(before) or re.search(
-                r"\b(?:if|whether|why|and|or|both|suppose)\W*$", before, re.I
-            ):
-                index = None
-            kind: Kind = "hedge" if index is None else "letter"
-            found.append(Settled(kind, index, match.span("letter"), "called right", 1))
-        for match in _THEREFORE.finditer(text):
-            add(match.end(), sentence_end(text, match.end()), 2, "concluded")
-    head = _head(text, options)
-    if head is not None:
-        found.append(head)
-    return sorted(found, key=lambda item: item.span)
-
-
-def _sentence_start(text: str, at: int) -> int:
-    return max(text.rfind(char, 0, at) for char in ".!?\n") + 1
-
-
-_LABELLED_OPTION = re.compile(r"\s*\(?[A-Za-z]\)|\s*[A-Z][.:]\s")
-
-
-def _head(text: str, options: Options) -> Settled | None:
-    """A letter or an option's words as the first statement of a text."""
-    lines = [line for line in text.splitlines() if line.strip()]
-    if not lines:
-        return None
-    if _listed(lines, options):
-        return None
-    if options.letters:
-        marks = {m[1] for m in (re.match(r"\s*\(?([A-Z])[).:]\s", line) for line in lines) if m}
-        if len(marks) > 1:
-            return None  # the options are gone through one by one
-    spans = [span for span in statements(text) if not _HEADING.fullmatch(text[slice(*span)])]
-    if not spans:
-        return None
-    start, end = spans[0]
-    if (
-        options.letters
-        and re.fullmatch(r"\s*\(?[A-Za-z][.)]\)?\s*", text[start:end])
-        and len(spans) > 1
-    ):
-        line_end = text.find("\n", end)
-        end = len(text) if line_end < 0 else line_end  # "b. 4": the stop belongs to the letter
-    named = _HEADED.match(text, start)
-    if named and options.exactly(named["name"]) is not None:
-        index = options.exactly(named["name"])
-        return Settled("words", index, named.span("name"), "at the head of the text", 2)
-    if text[start:end].rstrip().endswith("?"):
-        return None
-    settled = options.settle(text, start, end, firm=True)
-    if settled.kind in ("letter", "hedge") or settled.kind == "words":
-        exact = settled.kind == "letter" or options.exactly(_labelless(text[start:end])) is not None
-        rank = 2 if exact else 1
-        return Settled(settled.kind, settled.index, settled.span, "at the head of the text", rank)
-    return None
-
-
-def _listed(lines: list[str], options: Options) -> bool:
-    """Whether a text begins by listing the options, one a line."""
-    return len({options.exactly(line) for line in lines[:8]} - {None}) > 1
-
-
-_HEADING = re.compile(r"\W*(?:the\s+|my\s+|final\s+|correct\s+)*(?:answer|choice|option)\W*", re.I)
-_HEADED = re.compile(r"\s*[\[(\"']*(?P<name>[^\n:.\])\"']{2,60})[\"'\])]*\s*(?:[:.\])\n]|$)")
-
-
-def _labelless(text: str) -> str:
-    return re.sub(r"^\s*(?:[A-Za-z]|choice|answer|option)\s*[:.)]\s*", "", text, flags=re.I)
 
 
 def decide(found: list[Settled], text: str) -> Settled | None:
@@ -247,6 +69,8 @@ def read_choice(text: str, asked: Asked) -> Reading:
         settled = _restated(plain, asked, options)
     if settled is None:
         settled = _another_question(plain, asked)
+    if settled is None and options.letters:
+        settled = _abroad(plain, options)
     if settled is None or settled.index is None and settled.rule == "in the text":
         settled = _said(plain, text, asked, options) or settled
     if settled is None:
@@ -266,6 +90,41 @@ def read_choice(text: str, asked: Asked) -> Reading:
         return Reading((), "unparsed", f"{said!r} names no choice", clause, settled.span)
     why = {"hedge": "more than one choice is named", "denied": "a choice is only denied"}
     return nothing(f"{why.get(settled.kind, 'no shown choice is named')} ({said!r})")
+
+
+_ABROAD = re.compile(
+    r"\b(?:antwort|richtig\w*|korrekt\w*|wähle|stimmt|r[ée]ponse|choisis|bonne|option|exacte?|"
+    r"respuesta|opci[óo]n|correct[ao]|elijo|resposta|corret[ao]|op[çc][ãa]o|escolho|risposta|"
+    r"corrett[ao]|opzione|scelgo|antwoord|juiste?|kies|svar\w*|rätt|riktig\w*|rigtig\w*|väljer|"
+    r"velger|odpowied\w*|poprawn\w*|wybieram|odpověď|správn\w*|ответ\w*|вариант\w*|верн\w*|"
+    r"правильн\w*|выбираю|відповідь|правильн\w*|cevap|yanıt|doğru|seçiyorum|jawaban\w*|benar|"
+    r"vastaus|oikea|válasz|helyes|răspuns\w*|corect|απάντηση|σωστ\w*|đáp án|đúng)\b|"
+    r"उत्तर|सही|الإجابة|الصحيحة|الجواب|תשובה|答案|选|選|正解|正确|正確|答え|정답|답",
+    re.I,
+)
+_ABROAD_NOT = re.compile(
+    r"\b(?:nicht|kein\w*|falsch\w*|pas|non|no|n[ãa]o|niet|geen|inte|ikke|nie|ne|není|нет|не|ні|"
+    r"неверн\w*|неправильн\w*|değil|yanlış|bukan|salah|ei|nem|nu|δεν|không|oder|ou|of|o|or|y|e|"
+    r"und|et|and|i|и|veya|atau|eller|lub|nebo)\b|नहीं|ليس|أو|לא|不|没|错|ない|ません|아니|또는|或|または|"
+    r"[?¿？]",
+    re.I,
+)
+
+
+def _abroad(text: str, options: Options) -> Settled | None:
+    """The only letter of a short sentence in another language that speaks of the answer.
+
+    A denial or a second option in it leaves it unread.
+    """
+    if len(text.split()) > 10 or not _ABROAD.search(text) or _ABROAD_NOT.search(text):
+        return None
+    letters = [
+        (options.letter(match.group()), match.span())
+        for match in re.finditer(r"(?<![^\W\d_A-Z\u0900-\uffff])(?<![A-Z'])[A-Z](?![\w'-])", text)
+    ]
+    if len(letters) != 1 or letters[0][0] is None or options.named(words_of(text)):
+        return None
+    return Settled("letter", letters[0][0], letters[0][1], "the only letter named")
 
 
 _NEGATION = re.compile(r"\b(?:not|never|cannot|no longer)\b|n't\b", re.I)
@@ -330,12 +189,18 @@ def _without_prefix(text: str, asked: Asked) -> str:
             head = len(text) - len(text.lstrip())
             if text[head : head + len(prefix)].casefold() == prefix.casefold():
                 return " " * (head + len(prefix)) + text[head + len(prefix) :]
+    if asked.letters and _ANSWERED.fullmatch(text):
+        return text.replace("A:", "  ", 1)
     return text
+
+
+_ANSWERED = re.compile(r"\s*A:\s*\(?[B-Z]\)?\W*")
+"""“A: C”: the short form of “Answer: C”."""
 
 
 def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | None:
     """The option that the predicate of the first statement names, or an answer outside of all."""
-    if _listed([line for line in plain.splitlines() if line.strip()], options):
+    if listed([line for line in plain.splitlines() if line.strip()], options):
         return None
     if (
         options.polar

@@ -9,10 +9,11 @@ from functools import lru_cache
 from heartloop.grading.maths.words import NUMBER_WORDS, SCALES, spoken_number
 
 _VALUE = re.compile(
-    r"(?<![\w.,])(?P<sign>(?:(?<=[=:(\s])|^)[-+]\s?)?[$€£]?\s?"
+    r"(?<![\w.,])(?P<sign>(?:(?<=[=:(\s])|^)(?:[-+]|minus\s|negative\s)\s?)?[$€£]?\s?"
     r"(?P<whole>\d{1,3}(?:,\d{3})+|\d+)?(?P<part>(?:\.\d+)|(?<=\d))(?P<exp>e[-+]?\d+)?(?![\w]*\d)",
     re.I,
 )
+_SCALE = re.compile(rf"\s?({'|'.join(SCALES)})s?\b", re.I)
 _DIGIT = re.compile(r"\d")
 _FIRST_WORD = "|".join([*NUMBER_WORDS, "a(?= hundred)", "a(?= thousand)"])
 _NEXT_WORD = "|".join([*NUMBER_WORDS, *SCALES])
@@ -43,8 +44,11 @@ def values_in(text: str) -> list[tuple[int, int, Fraction]]:
         if abs(exponent) > 400:
             continue
         value = Fraction(digits) * Fraction(10) ** exponent
-        sign = -1 if (match["sign"] or "").startswith("-") else 1
-        found.append((match.start(), match.end(), sign * value))
+        sign = -1 if (match["sign"] or "").lower().startswith(("-", "minus", "neg")) else 1
+        scale = _SCALE.match(text, match.end())
+        times = SCALES[scale[1].lower()] if scale else 1
+        end = scale.end() if scale else match.end()
+        found.append((match.start(), end, sign * value * times))
     for match in _WORD_NUMBER.finditer(text):
         number = spoken_number(match.group())
         if number is not None:

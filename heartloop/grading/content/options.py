@@ -26,8 +26,8 @@ class Settled:
 # --- one place --------------------------------------------------------------------------
 
 _FILLER = re.compile(
-    r"[\s\"'(\[<:=,;>-]*(?:(?:that|it'?s|it is|that is|i think|i believe|i would say|"
-    r"i'd say|definitely|"
+    r"[\s\"'(\[<:=,;>|✓✔✅☑-]*(?:(?:that|it'?s|it is|that is|i think|i believe|i would say|"
+    r"i'd say|definitely|only|print|return|"
     r"clearly|probably|most likely|likely|therefore|thus|simply|hence|so|indeed|"
     r"(?:the\s+)?(?:correct\s+|right\s+|best\s+)?(?:option|choice|letter|answer|number|statement|"
     r"sentence|alternative|variant|possibility)(?:\s+is)?|"
@@ -36,7 +36,7 @@ _FILLER = re.compile(
     re.I,
 )
 _LETTER = re.compile(
-    r"(?P<open>[(\[<]{0,2})\s?(?P<letter>[A-Za-z])\s?(?P<close>[)\]>]{0,2})"
+    r"(?P<open>[(\[<|]{0,2})\s?(?P<letter>[A-Za-z])\s?(?P<close>[)\]>|]{0,2})"
     r"(?![0-9A-Za-z\u00c0-\u052f]|'\w|-\w|\.[A-Za-z]|\+)"
 )
 _MORE = re.compile(
@@ -48,16 +48,17 @@ _MORE = re.compile(
 )
 _BEHIND = re.compile(
     r"\s*(?:$|[.:;,!?)\]>\"'|-]|(?:because|since|as|for|due|given|which|where|when|so|with|based|"
-    r"according|though|although|after|is (?:the )?(?:correct|right|best|true|answer)|fits|matches|"
+    r"according|though|although|after|rather than|instead of|over|"
+    r"(?:and |but )?not|is (?:the )?(?:correct|right|best|true|answer)|fits|matches|"
     r"weil|denn|da|parce|car|porque|потому|で|です|だ|。|이|입|了)(?![A-Za-z])|\()",
     re.I,
 )
 WRONG = re.compile(
-    r"\s*[\"')\]]*\s*(?:is|are|was|were|seems?|looks?|would be|can(?:not| not|'t)|"
+    r"\s*[\"')\]:–-]*\s*(?:is|are|was|were|seems?|looks?|would be|can(?:not| not|'t)|"
     r"could(?:n't| not)|"
     r"does(?:n't| not)|is(?:n't| not))?\s*(?:also\s+|clearly\s+|definitely\s+)?"
     r"(?:not\b|n't|wrong|incorrect|false\b|out\b|excluded|impossible|eliminated|ruled out|invalid|"
-    r"doubtful|unlikely|no good|fails?\b|be (?:wrong|excluded|ruled out|eliminated))",
+    r"doubtful|unlikely|no good|fails?\b|[✗✘❌]|be (?:wrong|excluded|ruled out|eliminated))",
     re.I,
 )
 _NONE = re.compile(
@@ -68,7 +69,7 @@ _NONE = re.compile(
 )
 _ARTICLE = re.compile(r"(?:the|a|an)\s+", re.I)
 _LETTER_FIRST = re.compile(r"\W*[A-Za-z]\s*[,.:;)\]]")
-_ASIDE = re.compile(r",?\s+(?:not|rather than|instead of|over)\s")
+ASIDE = re.compile(r",?\s+(?:and not|but not|not|rather than|instead of|over)\s")
 _LIST_LETTER = re.compile(r"\(?([A-Za-z])[).:]\s*", re.U)
 
 
@@ -115,6 +116,7 @@ class Options:
                     self.names.append((words_of(shown), index))
         self.longest_first = sorted(self.names, key=lambda item: -len(item[0]))
         self.polar = _polar([name for name, _ in self.names])
+        self.senses = any(name in _SENSE for name, _ in self.names)
 
     def _name(self, name: str, index: int, seen: set[str]) -> None:
         if name and name not in seen and not self.labelled:
@@ -207,7 +209,7 @@ class Options:
             return None
         letter, tail = found["letter"], clause[found.end() :]
         marked = bool(found["open"]) or bool(found["close"]) or tail[:1] in (".", ":", ")")
-        alone = not tail.strip(" \t.:;,!?\"')]>")
+        alone = not tail.strip(" \t.:;,!?\"')]>|✓✔✅☑")
         if not (letter.isupper() or marked or alone and firm):
             return None
         if letter == "I" and re.match(r"\s+[a-z']", tail) or re.match(r"'[a-z]", tail):
@@ -225,7 +227,7 @@ class Options:
         if index is None:
             return (None, "none", found.end()) if alone or marked or letter.isupper() else None
         stop = found.end()
-        aside = _ASIDE.search(tail)
+        aside = ASIDE.search(tail)
         tail = tail[: aside.start()] if aside else tail  # "(A) Paris, not (B) Rome"
         own = words_of(tail)
         own = re.sub(r"^- ", "", own)

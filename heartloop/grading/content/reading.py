@@ -170,6 +170,8 @@ def is_number(text: str) -> bool:
 def fold(text: str) -> str:
     """Words in lower case without marks, accents kept, ``ß`` as ``ss``; signs of numbers kept."""
     text = plain(text).casefold().replace("&", " and ")
+    if "#" in text:
+        text = _SHARP.sub(" sharp", text)
     if "." in text:
         text = _DOTTED.sub(lambda m: m.group().replace(".", ""), text)
     if "," in text:
@@ -180,7 +182,8 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
-_DOTTED = re.compile(r"\b(?:[^\W\d_]\.){2,}")  # U.S.A.
+_DOTTED = re.compile(r"\b(?:[^\W\d_]\.)+[^\W\d_]\b\.?")  # U.S.A.
+_SHARP = re.compile(r"(?<=\w)#(?!\w)")  # C#
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SIGN = re.compile(r"(?<![\w)])\s*([-+]\d)")
 _MARKS = re.compile(r"(?<!\d)[.,](?!\d)|(?<=\d)[.,](?!\d)|-(?!\d)|(?<=\w)-|[^\w\s.,%+$€£°/-]|_")

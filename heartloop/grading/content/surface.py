@@ -41,7 +41,8 @@ def even(text: str) -> str:
 _WRAPPER = re.compile(
     r"\\(?:text|mathrm|textbf|mathbf|textit|mathit|textrm|mathsf|texttt|mathtt|operatorname|boxed|"
     r"fbox|emph|underline|bf|rm|displaystyle|left|right|quad|qquad)\b\s*(?=\{|\s|\\|[^A-Za-z]|$)|"
-    r"\\[()\[\],;:! ]|</?[A-Za-z][\w-]{0,20}(?:\s[^<>\n]{0,80})?/?>|\*{1,3}|`{1,3}(?:json|"
+    r"\\[()\[\],;:! ]|"
+    r"</?(?:[A-Za-z][\w-]{1,20}|[a-z])(?:\s[^<>\n]{0,80})?/?>|\*{1,3}|`{1,3}(?:json|"
     r"text|python)?|"
     r"(?<!\\)\$|[{}]|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|^[ \t]*(?:#{1,6}|>)(?=\s)",
     re.M,
@@ -60,7 +61,7 @@ _DRESSED = re.compile(r"[\\<*`${}_#>]")
 
 _END = re.compile(
     r"(?<![\d.])[.](?=\s|$|[\"')])|(?<=\d)(?<!^\d)(?<!^\d\d)(?<!\n\d)(?<!\n\d\d)[.](?=\s+\D|"
-    r"\s*$|[\"')])|[!?。！？](?=\s|$|[\"')]|\w)|\n"
+    r"\s*$|[\"')])|\.{3}(?=\s+(?:no|wait|actually|hmm|sorry)\b)|[!?。！？](?=\s|$|[\"')]|\w)|\n"
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|etc|No|approx|e\.g|i\.e|[A-Z]))$"
@@ -115,9 +116,14 @@ def machine_fields(text: str) -> list[tuple[int, int, str]]:
     found = []
     if "</" in text:
         found += [(m.start("in"), m.end("in"), m["in"]) for m in _TAG.finditer(text)]
-    if "{" in text and '"' in text:
+    if "{" in text and ":" in text:
         found += _json_fields(text)
     return sorted(found)
+
+
+_LOOSE_FIELD = re.compile(
+    r"\{\s*['\"]?(?P<name>\w+)['\"]?\s*:\s*(?P<mark>['\"])(?P<said>[^'\"\n{}]+)(?P=mark)\s*[,}]"
+)
 
 
 def _json_fields(text: str) -> list[tuple[int, int, str]]:
@@ -129,6 +135,9 @@ def _json_fields(text: str) -> list[tuple[int, int, str]]:
         try:
             value, end = decoder.raw_decode(text, at)
         except (ValueError, RecursionError):
+            loose = _LOOSE_FIELD.match(text, at)
+            if loose and _KEYS.fullmatch(loose["name"]):
+                found.append((*loose.span("said"), loose["said"]))
             at = text.find("{", at + 1)
             continue
         if isinstance(value, dict):

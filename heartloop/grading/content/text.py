@@ -8,9 +8,12 @@ from functools import lru_cache
 
 from heartloop.grading.content.numbers import value_of, values_in
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
-from heartloop.grading.content.statement import committed, readings
+from heartloop.grading.content.readings import readings
+from heartloop.grading.content.statement import committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
+from heartloop.grading.dates import date_of
 from heartloop.grading.marks import box_spans
+from heartloop.grading.maths.units import parse_unit
 from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED, markers
 
 _ONLY_A_NUMBER = re.compile(
@@ -113,6 +116,11 @@ def same_text(gold: str, answer: str) -> bool:
     numbered = _NUMBERED.fullmatch(gold) if gold[:1].isdigit() else None
     if numbered and mine in (numbered[1], _name(numbered[2])):
         return True
+    day = date_of(gold)
+    if day is not None and day == date_of(answer):
+        return True
+    if gold[:1].isdigit() and answer[:1].isdigit() and same_quantity(gold, answer):
+        return True
     if "-" in plain(gold + answer):
         return mine.replace(" ", "") == wanted.replace(" ", "")
     return False
@@ -124,11 +132,48 @@ _ARTICLE = re.compile(r"(?:the|an|a) (?=\w\w)")
 
 @lru_cache(maxsize=16_384)
 def _name(text: str) -> str:
-    folded = fold(even(text))
+    text = even(text)
+    if _ROMAN.search(text):
+        text = _ROMAN.sub(lambda m: str(_ROMANS.index(m[1]) + 1), text)
+    folded = fold(text)
+    if _ORDINAL.search(folded):
+        folded = _ORDINAL.sub(lambda m: _ORDINALS[int(m[1]) - 1], folded)
     if _UNIT_JOINED.search(folded):
         folded = _UNIT_JOINED.sub(r"\1 ", folded)
     article = _ARTICLE.match(folded)
-    return folded[article.end() :] if article else folded
+    folded = folded[article.end() :] if article else folded
+    title = _TITLE.match(folded)
+    folded = folded[title.end() :] if title else folded
+    if folded.startswith("st "):
+        folded = f"saint {folded[3:]}"
+    return _FIRM.sub("", folded)
+
+
+_ROMANS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV")
+_ROMAN = re.compile(r"(?<=[a-z] )([XVI]{1,4})$")  # World War II
+_ORDINALS = (
+    "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
+)  # fmt: skip
+_ORDINAL = re.compile(r"\b([1-9]|10)(?:st|nd|rd|th)\b")
+_TITLE = re.compile(r"(?:king|queen|mr|mrs|ms|dr|prof|professor|sir|president) (?=\w{2})")
+_FIRM = re.compile(r"(?<=\w) (?:inc|ltd|llc|corp|gmbh)$")
+
+
+def same_quantity(gold: str, answer: str) -> bool:
+    """Whether two texts are one number of one unit: “10 km” and “10 kilometres”."""
+    parts = [_QUANTITY.fullmatch(text.strip(" .")) for text in (gold, answer)]
+    if parts[0] is None or parts[1] is None:
+        return False
+    units = [parse_unit(part["unit"]) for part in parts if part]
+    if units[0] is None or units[1] is None or units[0][1] != units[1][1]:
+        return False
+    values = [value_of(part["number"]) for part in parts if part]
+    if values[0] is None or values[1] is None:
+        return False
+    return values[0] * units[0][0] == values[1] * units[1][0]
+
+
+_QUANTITY = re.compile(r"(?P<number>[\d.,]*\d)\s*(?P<unit>[A-Za-zµ°][A-Za-z/ ]*)")
 
 
 # --- numbers ----------------------------------------------------------------------------
@@ -184,14 +229,16 @@ def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Can
         if len({value for _, _, value in found}) == 1:
             a, b, value = found[0]
             at = start + behind[-1].end()
-            return Candidate(_shown(value), (at + a, at + b), f"{rule}, behind its sign")
+            return Candidate(
+                _shown(value, body[at + a : at + b]), (at + a, at + b), f"{rule}, behind its sign"
+            )
     inside = values_in(piece)
     shown = {value for _, _, value in values_in(bare(asked.input))}
     fresh = [item for item in inside if item[2] not in shown]
     for chosen, how in ((inside, "its only number"), (fresh, "its new number")):
         if len({item[2] for item in chosen}) == 1:
             a, b, value = chosen[-1]
-            return Candidate(_shown(value), (start + a, start + b), f"{rule}, {how}")
+            return Candidate(_shown(value, piece[a:b]), (start + a, start + b), f"{rule}, {how}")
     for candidate in sorted(readings(body, span, asked, rule), key=lambda c: len(c.answer)):
         if value_of(candidate.answer) is not None and candidate.rule.count("explains") == 0:
             return Candidate(candidate.answer, candidate.span, candidate.rule)
@@ -202,14 +249,23 @@ def _denies(text: str) -> bool:
     return re.search(r"\b(?:not|never|neither|nor|isn't|or)\b|n't\b", text, re.I) is not None
 
 
-def _shown(value: Fraction) -> str:
+def _shown(value: Fraction, said: str) -> str:
+    money = _MONEY.search(said)
+    if money:
+        return " ".join(said.split())  # euros are no dollars
     return str(value.numerator) if value.denominator == 1 else f"{float(value):.12g}"
 
 
 def same_number(gold: str, answer: str) -> bool:
     """Whether two texts are one number."""
     mine, wanted = value_of(even(answer)), value_of(even(gold))
-    return mine is not None and mine == wanted
+    if mine is None or mine != wanted:
+        return False
+    money = set(_MONEY.findall(answer)), set(_MONEY.findall(gold))
+    return not all(money) or money[0] == money[1]
+
+
+_MONEY = re.compile(r"[$€£¥₹]")
 
 
 # --- lists ------------------------------------------------------------------------------
