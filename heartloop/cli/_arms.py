@@ -164,7 +164,7 @@ def _overview(units: Sequence[tuple[Findings, Unit]], claim: Claim, width: int) 
     several = len({one.model for one, _ in units}) > 1
     names = [f"{u.name} [{one.model}]" if several else u.name for one, u in units]
     name = min(max(map(len, names)), width - 50)
-    each = (width - name - 20) // 2
+    each = (width - name - 24) // 2
     lines = [f"{'':{name}}  questions  plain %  {'best':<{each}}  worst"]
     for text, (_, unit) in list(zip(names, units, strict=True))[:MOST]:
         rows = ranked(unit)

@@ -5,11 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from synthetic_run import make_run, phrase
 
 from heartloop.cli import main
+from heartloop.cli._arms import result_lines
 from heartloop.cli._result import folded, warning_lines
 from heartloop.cli._show import amount, bar, cut, sparkline
+from heartloop.report.arms import load_run
+from heartloop.report.findings import findings
+from heartloop.run.claim import read_claim
 from heartloop.run.warnings import Warned
+from heartloop.types import Arm
 
 
 def lines_of(argv: list[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
@@ -50,6 +56,21 @@ def test_a_practice_run_fits_on_a_screen(
     wide = lines_of(["status", "a", "--runs", "runs"], capsys)
     assert max(map(len, wide)) > 80
     assert max(map(len, wide)) <= 150
+
+
+def test_many_tasks_are_one_line_each_and_the_rest_are_counted(tmp_path: Path) -> None:
+    arms = [
+        Arm("none", role="none"),
+        *(Arm(f"S{i}", stimuli=(phrase(f"S{i}"),)) for i in range(12)),
+    ]
+    tasks = [f"a task with a long name {i}" for i in range(14)]
+    run = load_run(make_run(tmp_path / "many", arms=arms, questions=6, tasks=tasks))
+    lines = result_lines(run, findings(run), read_claim(run.manifest), 80)
+    assert len(lines) == 12  # 14 tasks with 13 arms each: heads, ten tasks and what is left
+    assert lines[-1] == "and 4 more: report"
+    assert max(map(len, lines)) <= 80
+    for task, line in zip(tasks, lines[1:-1], strict=False):
+        assert line.startswith(task[:12])
 
 
 def test_bars_show_interval_estimate_and_zero() -> None:

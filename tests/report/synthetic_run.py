@@ -79,6 +79,7 @@ def make_run(
     suite: str | None = None,
     metric: str = "accuracy",
     scores: dict[str, float] | None = None,
+    prices: Path | None = None,
 ) -> RunFolder:
     """A finished run: each attempt is right with the arm's rate, drawn from a hash.
 
@@ -92,7 +93,8 @@ def make_run(
         "plan": {
             "tasks": list(tasks), "models": [model], "seeds": list(seeds), "mode": mode,
             "selector": "last", "arms": [arm_to_dict(arm) for arm in arms], "sampling": {},
-            "shots": 0, "shots_seed": 0, "server": {}, "limits": {}, "reuse": [],
+            "shots": 0, "shots_seed": 0, "server": {}, "reuse": [],
+            "limits": {"prices": str(prices)} if prices else {},
             "limit": None, "sample": None, "verifier": None, "judge": None, "data_dir": None,
             "practice": practice, "stop_when": None,
         },

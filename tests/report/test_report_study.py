@@ -53,6 +53,23 @@ def test_equal_tokens_cut_the_dearer_arm_to_what_the_cheaper_spent(tmp_path: Pat
     assert equal.difference.estimate < row.difference.estimate
 
 
+def test_equal_dollars_weigh_what_was_read_and_what_was_written(tmp_path: Path) -> None:
+    prices = tmp_path / "prices.yaml"
+    prices.write_text("server/synthetic: {prompt: 1000, completion: 4000}\n")  # a million tokens
+    make_run(tmp_path / "a", questions=300, prices=prices)
+    row = compare_specs(["a"], tmp_path).rows[0]
+    tokens, decoded, dollars = row.equal
+    assert (decoded.unit, dollars.unit) == ("completion tokens", "dollars")
+    # A draw reads 20 tokens and writes 30; a round of the loop reads the dialogue before it.
+    assert dollars.spent_control == pytest.approx((20 * 0.001 + 30 * 0.004) * row.calls_control)
+    assert decoded.spent_control == pytest.approx(30 * row.calls_control)
+    assert [e.ratio for e in row.equal] == pytest.approx([1, 1, 1], abs=0.25)
+    assert {e.cut for e in row.equal} <= {"arm", "control", "neither"}
+    assert tokens.cap is not None and tokens.cut == "arm"  # the dearer in tokens
+    text = render(compare_specs(["a"], tmp_path))
+    assert "dollars" in text and f"${dollars.spent_control:.6f}" in text
+
+
 def test_the_first_run_named_is_what_the_others_are_compared_to(tmp_path: Path) -> None:
     make_run(tmp_path / "old", rates={"heart": 0.1})
     make_run(tmp_path / "new", rates={"heart": 0.6})
