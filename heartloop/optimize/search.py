@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from heartloop.data.perturb import OLD_ANSWER
 from heartloop.errors import UsageError
 from heartloop.methods.prompt import phrase
 from heartloop.optimize.claim import claim_of_winner
@@ -83,6 +84,12 @@ async def search(
     plan = prepared.plan
     if len(plan.models) != 1 or len(plan.seeds) != 1:
         raise UsageError("a search takes one model and one seed")
+    for task in prepared.tasks:
+        if task.card.metric == OLD_ANSWER:
+            raise UsageError(
+                f"--task {task.card.name}: counts old answers to changed numbers, which nobody "
+                "wants more of; search on the task itself"
+            )
     if proposals and not any(arm.stimuli for arm in plan.arms):
         raise UsageError("--propose: proposals are crossed from stimuli; name some with --stimuli")
     kept = {

@@ -12,6 +12,7 @@ from heartloop.calls import Caps, Client, Journal, Limits, load_prices
 from heartloop.calls.prices import Price, price_of
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
+from heartloop.data.perturb import OLD_ANSWER
 from heartloop.errors import HeartloopError, UsageError
 from heartloop.grading import Grader, MathPool, open_grader
 from heartloop.grading.judge import Judge
@@ -198,7 +199,16 @@ def automatic(grader: Grader) -> bool:
 
 
 def mode_of(plan: Plan, grader: Grader, card: TaskCard) -> Mode:
-    """The plan's mode, else the card's ``options.mode``, else oracle where no judge is needed."""
+    """The plan's mode, else the card's ``options.mode``, else oracle where no judge is needed.
+
+    Raises:
+        UsageError: oracle mode where what counts as an answer is no longer right.
+    """
+    if plan.mode == "oracle" and card.metric == OLD_ANSWER:
+        raise UsageError(
+            f"--mode oracle: a loop must not be told that an old answer of {card.name} is right; "
+            "leave --mode out, each task then has its own"
+        )
     own: Mode | None = card.options.get("mode")
     return plan.mode or own or ("oracle" if automatic(grader) else "verifier-free")
 

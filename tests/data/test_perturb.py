@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import dataclasses
 import json
 import re
 from pathlib import Path
@@ -53,6 +54,15 @@ def test_it_is_refused_where_it_says_nothing(tmp_path: Path) -> None:
     (card,) = resolve_tasks(f"{spec}~numbers")
     with pytest.raises(DataError, match="no question holds a whole number"):
         load_data(card, download=False)
+
+
+def test_no_loop_is_steered_by_an_old_answer(tmp_path: Path) -> None:
+    spec = table(tmp_path, [("What is 40 + 2?", "42"), ("What is 40 + 3?", "43")])
+    plan = Plan((f"{spec}~numbers",), ("pocket",), build_arms("heart"), mode="oracle")
+    with pytest.raises(UsageError, match="leave --mode out"):
+        prepare(plan)
+    (task,) = prepare(dataclasses.replace(plan, mode=None)).tasks
+    assert task.mode == "verifier-free"
 
 
 class Reciter:
