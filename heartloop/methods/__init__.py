@@ -27,13 +27,12 @@ from heartloop.methods.cost import (
     never_right,
 )
 from heartloop.methods.dialogue import turns_of
+from heartloop.methods.params import PARAMS, Param
 from heartloop.methods.prompt import render
 from heartloop.methods.registry import (
     METHODS,
-    PARAMS,
     SPECS,
     MethodSpec,
-    Param,
     older_defaults,
     older_params,
     register,

@@ -10,8 +10,9 @@ from heartloop.calls.prices import load_prices
 from heartloop.methods import render
 from heartloop.methods.prompt import phrase
 from heartloop.optimize.planning import plan_search
+from heartloop.run.clients import tested_price
 from heartloop.run.folder import VERDICTS, RunFolder
-from heartloop.run.load import Prepared, tested_price
+from heartloop.run.load import Prepared
 from heartloop.run.verdicts import read_traces
 from heartloop.types import Arm, Usage
 

@@ -9,7 +9,8 @@ from heartloop.errors import UsageError
 from heartloop.methods import render
 from heartloop.optimize.planning import SearchPlan, least_evaluations, plan_search
 from heartloop.optimize.results import RaceOptions
-from heartloop.run.estimate import CHARS_PER_TOKEN, estimate
+from heartloop.run.estimate import estimate
+from heartloop.run.lengths import CHARS_PER_TOKEN
 from heartloop.run.load import Prepared
 
 PLACEBOS = 2  # of the chosen stimulus, asked on the held-out questions where there is no cap

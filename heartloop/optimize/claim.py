@@ -18,7 +18,7 @@ from heartloop.analysis.contrasts import sample
 from heartloop.analysis.words import Roles, decide, measure
 from heartloop.methods import placebo_arms
 from heartloop.optimize.field import Field
-from heartloop.optimize.racing import asking_order
+from heartloop.optimize.order import asking_order
 from heartloop.optimize.results import RaceOptions, RaceResult, RaceState
 
 if TYPE_CHECKING:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import hashlib
-import json
 import math
 from collections.abc import Callable, Sequence
 
@@ -17,6 +15,7 @@ from heartloop.optimize.bounds import (
     paired_estimate,
     tabulate,
 )
+from heartloop.optimize.order import asking_order, fingerprint
 from heartloop.optimize.planning import (
     FIRST_LOOK,
     MIN_HELD_OUT,
@@ -37,29 +36,6 @@ from heartloop.optimize.results import (
 
 BATCH = 16
 GUESS_WEIGHT = 64  # the first guess of the discordance counts as this many questions
-
-
-def question_order(groups: Sequence[str], seed: int) -> list[int]:
-    """A seeded random order in which every prefix holds the groups in proportion.
-
-    Args:
-        groups: the group (task) of each question; its length is the number of questions.
-        seed: of the shuffle.
-    """
-    rng = np.random.default_rng(seed)
-    place = np.empty(len(groups))
-    labels = np.asarray(groups)
-    for label in dict.fromkeys(groups):
-        members = np.flatnonzero(labels == label)
-        place[rng.permutation(members)] = (np.arange(len(members)) + rng.random()) / len(members)
-    return [int(index) for index in np.argsort(place, kind="stable")]
-
-
-def asking_order(groups: Sequence[str], seed: int, search: int | None) -> list[int]:
-    """The order of a race: held-out questions are its end, those beyond ``search`` the last."""
-    split = len(groups) if search is None else search
-    late = [split + q for q in question_order(groups[split:], seed)]
-    return [*question_order(groups[:split], seed), *late]
 
 
 class _Race:
@@ -392,12 +368,6 @@ def _mean(scores: Floats) -> float | None:
     """Mean of the scores there are; None without any."""
     known = scores[~np.isnan(scores)]
     return float(known.mean()) if len(known) else None
-
-
-def fingerprint(arms: Sequence[str], groups: Sequence[str], options: RaceOptions) -> str:
-    """Identity of a search: arms, questions and what its order of asking depends on."""
-    text = json.dumps([list(arms), list(groups), options.seed, options.strategy])
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 async def race(

@@ -17,8 +17,9 @@ from heartloop.errors import UsageError
 from heartloop.methods.prompt import phrase
 from heartloop.optimize.claim import claim_of_winner
 from heartloop.optimize.field import Field, Progress
+from heartloop.optimize.order import question_order
 from heartloop.optimize.propose import Parent, propose
-from heartloop.optimize.racing import question_order, race
+from heartloop.optimize.racing import race
 from heartloop.optimize.results import RaceOptions, RaceResult, RaceState
 from heartloop.run.folder import RunFolder, write_json
 from heartloop.run.load import Prepared

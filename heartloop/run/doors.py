@@ -24,7 +24,8 @@ from heartloop.errors import UsageError
 from heartloop.grading.comparators import COMPARATORS
 from heartloop.grading.judgement import Judgement
 from heartloop.methods import METHODS, SELECTORS, Selector
-from heartloop.methods.registry import PARAMS, Param, register
+from heartloop.methods.params import PARAMS, Param
+from heartloop.methods.registry import register
 from heartloop.types import Gold, Outcome, Question
 
 CODE = re.compile(r"(?P<file>.+\.py):(?P<name>[A-Za-z_]\w*)(?:@(?P<digest>[0-9a-f]{8}))?")

@@ -7,24 +7,30 @@ and a prompt has as many tokens as bytes, since a byte-level tokenizer makes no 
 
 from __future__ import annotations
 
-import ipaddress
 import math
-import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
-from heartloop.calls.prices import FREE, Price, load_prices, no_price, price_of, runs_here
-from heartloop.errors import UsageError
+from heartloop.calls.prices import Price
 from heartloop.grading.judge import MAX_ANSWER, judge_messages
-from heartloop.methods import TokenAverages, expected_calls, expected_tokens, render
+from heartloop.methods import TokenAverages, expected_calls, expected_tokens
 from heartloop.methods.cost import draws_for_equal_tokens
 from heartloop.run import choice_scores
+from heartloop.run.bills import HELPED, billed_models, check_caps, known_prices, tested_models
 from heartloop.run.claim import planned_claim
-from heartloop.run.judges import JudgeModel, judge_price, judge_sampling, names_of
-from heartloop.run.load import Prepared, automatic, judges_for, tested_price
+from heartloop.run.clients import automatic, judges_for
+from heartloop.run.judges import JudgeModel, judge_sampling, names_of
+from heartloop.run.lengths import (
+    CHARS_PER_TOKEN,
+    OVERHEAD,
+    Lengths,
+    bound_of,
+    calls_a_question,
+    lengths_of,
+    typical_of,
+)
+from heartloop.run.load import Prepared
 from heartloop.run.pilot import Probe, loop_of, needs_pilot
 from heartloop.run.plan import Plan
 from heartloop.run.unit import LoadedTask
@@ -34,12 +40,7 @@ if TYPE_CHECKING:
     from heartloop.analysis.design import PowerPlan
     from heartloop.analysis.power import Pilot
 
-CHARS_PER_TOKEN = 4.0
-TYPICAL_COMPLETION = 400  # tokens, where neither a pilot nor a smaller max_tokens says better
 TYPICAL_VERDICT = 60
-HELPED = ("critique", "planner")  # methods whose `helper` answers some of the calls
-OVERHEAD = 500  # tokens a call at most: a chat template's, and a method's own instructions
-WORDS_BYTES_PER_TOKEN = 0.8  # of feedback in bounds: the longest phrase is longer than the mean
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,12 +144,12 @@ def estimate(
     prices = known_prices(prepared)
     check_caps(prepared, prices)
     repeats = len(plan.models) * len(plan.seeds)
-    lengths = {task.card.name: _lengths(task) for task in prepared.tasks}
+    lengths = {task.card.name: lengths_of(task) for task in prepared.tasks}
     arms = [_arm(prepared, arm, repeats, lengths, probe) for arm in plan.arms]
     shared = _shared_first_calls(plan.arms)
-    firsts = sum(_calls_a_question(task) for task in prepared.tasks) * repeats
+    firsts = sum(calls_a_question(task) for task in prepared.tasks) * repeats
     panel = judges_for(plan, prepared.tasks)
-    names = names_of(panel, _tested(plan))
+    names = names_of(panel, tested_models(plan))
     judges = [_judge(prepared, judge, repeats, lengths, probe, shared) for judge in panel]
     calls_most = sum(a.most for a in arms) - shared * firsts + sum(j.most for j in judges)
     calls_least = sum(a.least for a in arms) - shared * firsts + sum(j.least for j in judges)
@@ -206,88 +207,6 @@ def _power(
 # --- Money -----------------------------------------------------------------------------------
 
 
-def _tested(plan: Plan) -> list[str]:
-    return list(dict.fromkeys([*plan.models, *([plan.helper] if plan.helper else [])]))
-
-
-def known_prices(prepared: Prepared) -> dict[str, Price]:
-    """The prices of a plan's models, judges included, by the names that the ledger uses.
-
-    Raises:
-        UsageError: the user's price list cannot be read.
-    """
-    plan = prepared.plan
-    file = plan.limits.get("prices")
-    own = load_prices(Path(file)) if file else {}
-    found: dict[str, Price | None] = {name: tested_price(plan, name, own) for name in _tested(plan)}
-    panel = judges_for(plan, prepared.tasks)
-    for name, judge in zip(names_of(panel, _tested(plan)), panel, strict=True):
-        found[name] = judge_price(judge) or price_of(judge.model, own)
-    return {name: price for name, price in found.items() if price is not None}
-
-
-def billed_models(prepared: Prepared, prices: Mapping[str, Price]) -> list[str]:
-    """The models that cost money or may: priced above nothing, or at somebody else's address.
-
-    A ``server/`` model without a price may be billed where a key is sent to it beyond this
-    machine and its private network.
-    """
-    plan = prepared.plan
-    urls = plan.server.get("base_urls") or ()
-    key = os.environ.get("HEARTLOOP_API_KEY")
-    places = {name: (urls, bool(key)) for name in _tested(plan)}
-    panel = judges_for(plan, prepared.tasks)
-    for name, judge in zip(names_of(panel, _tested(plan)), panel, strict=True):
-        if judge.base_url is not None:
-            places[name] = ((judge.base_url,), True)
-        else:
-            places.setdefault(name, (urls, bool(key)))
-    found = []
-    for name, (where, keyed) in places.items():
-        price = prices.get(name)
-        if price is not None:
-            bills = price.prompt > 0 or price.completion > 0
-        elif name.partition("/")[0] == "server":
-            bills = keyed and not all(_is_near(url) for url in where)
-        else:
-            bills = name.partition("/")[0] not in FREE
-        if bills:
-            found.append(name)
-    return found
-
-
-def _is_near(url: str) -> bool:
-    """Whether a URL is on this machine or in a private network."""
-    host = urlsplit(url).hostname or ""
-    try:
-        return ipaddress.ip_address(host).is_private
-    except ValueError:
-        return "." not in host or host.endswith((".local", ".internal", ".localhost", ".lan"))
-
-
-def check_caps(prepared: Prepared, prices: Mapping[str, Price]) -> None:
-    """Refuse caps that cannot hold or that no call fits into.
-
-    Raises:
-        UsageError: dollars are capped and a model has no price, or a question's tokens are
-            capped below what one call may take.
-    """
-    plan = prepared.plan
-    if plan.limits.get("max_usd"):
-        panel = judges_for(plan, prepared.tasks)
-        for name in [*_tested(plan), *names_of(panel, _tested(plan))]:
-            if name not in prices and not runs_here(name):
-                raise UsageError(no_price(name))
-    cap = int(plan.limits.get("max_question_tokens") or 0)
-    for task in prepared.tasks if cap else ():
-        most = task.sampling.max_tokens
-        if most is not None and most >= cap:
-            raise UsageError(
-                f"--max-question-tokens {cap:,}: no call fits; max_tokens of "
-                f"{task.card.name} is {most:,} (lower it with --max-tokens)"
-            )
-
-
 def _dollars(
     plan: Plan,
     arms: Sequence[_Cost],
@@ -320,62 +239,11 @@ def _dollars(
 # --- Calls and tokens ------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
-class _Lengths:
-    """Mean characters and bytes of a task's first prompts, and of its golds."""
-
-    chars: float
-    bytes: float
-    gold_bytes: float
-
-
-def _lengths(task: LoadedTask) -> _Lengths:
-    questions = task.data.questions
-    chars = size = gold = 0
-    for question in questions:
-        for message in render(question, (), "after_input"):
-            chars += len(message.content)
-            text = message.content
-            size += len(text) if text.isascii() else len(text.encode())
-        known = task.data.golds[question.id]
-        texts = [*known.answers, *known.params.get("incorrect", ())]
-        gold += sum(len(str(text).encode()) + 3 for text in texts)
-    n = len(questions)
-    return _Lengths(chars / n, size / n, gold / n)
-
-
-def _calls_a_question(task: LoadedTask) -> int:
-    """First calls of all questions of a task: one each, or one a choice."""
-    questions = task.data.questions
-    if task.grader.verifier.kind == choice_scores.KIND:
-        return sum(len(q.choices) for q in questions)
-    return len(questions)
-
-
-def _typical(task: LoadedTask, lengths: _Lengths, probe: Probe | None) -> TokenAverages:
-    """Tokens of a first prompt and its answer: the probe's, else from the prompts' lengths."""
-    if probe is not None:
-        return probe.tokens
-    answer = min(task.sampling.max_tokens or TYPICAL_COMPLETION, TYPICAL_COMPLETION)
-    return TokenAverages(lengths.chars / CHARS_PER_TOKEN, float(answer))
-
-
-def _bound(task: LoadedTask, lengths: _Lengths, arm: Arm) -> TokenAverages | None:
-    if task.sampling.max_tokens is None:
-        return None
-    words = sum(len(s.text.encode()) + 2 for s in arm.stimuli)
-    return TokenAverages(
-        lengths.bytes + words + OVERHEAD,
-        float(task.sampling.max_tokens),
-        chars_per_token=WORDS_BYTES_PER_TOKEN,
-    )
-
-
 def _arm(
     prepared: Prepared,
     arm: Arm,
     repeats: int,
-    lengths: Mapping[str, _Lengths],
+    lengths: Mapping[str, Lengths],
     probe: Probe | None,
 ) -> _Cost:
     total = _Cost()
@@ -385,7 +253,7 @@ def _arm(
         if task.grader.verifier.kind == choice_scores.KIND:
             total.add(*_loglik_cost(task, size, arm, repeats))
             continue
-        typical, bound = _typical(task, size, probe), _bound(task, size, arm)
+        typical, bound = typical_of(task, size, probe), bound_of(task, size, arm)
         usual, widest = _matched(prepared, arm, typical, lengths)
         low = expected_calls(arm, task.mode)[0]
         if widest is not arm:
@@ -413,7 +281,7 @@ def _times(usage: Usage, n: int) -> Usage:
 
 
 def _matched(
-    prepared: Prepared, arm: Arm, typical: TokenAverages, lengths: Mapping[str, _Lengths]
+    prepared: Prepared, arm: Arm, typical: TokenAverages, lengths: Mapping[str, Lengths]
 ) -> tuple[Arm, Arm]:
     """A `resample` arm that the pilot will match: with the draws to expect, and with the most.
 
@@ -456,10 +324,10 @@ def _selector_tokens(calls: int, tokens: TokenAverages, arm: Arm, task: LoadedTa
 
 
 def _loglik_cost(
-    task: LoadedTask, size: _Lengths, arm: Arm, repeats: int
+    task: LoadedTask, size: Lengths, arm: Arm, repeats: int
 ) -> tuple[int, int, Usage, Usage]:
     """One call a choice: the prompt and the choice are read, one token is made."""
-    calls = _calls_a_question(task) * repeats
+    calls = calls_a_question(task) * repeats
     choice = sum(len(c.encode()) + 1 for q in task.data.questions for c in q.choices) * repeats
     words = sum(len(s.text.encode()) + 2 for s in arm.stimuli)
     about = Usage(round(calls * size.chars / CHARS_PER_TOKEN + choice / CHARS_PER_TOKEN), 0)
@@ -471,7 +339,7 @@ def _judge(
     prepared: Prepared,
     judge: JudgeModel,
     repeats: int,
-    lengths: Mapping[str, _Lengths],
+    lengths: Mapping[str, Lengths],
     probe: Probe | None,
     shared: int,
 ) -> _Cost:
@@ -487,7 +355,7 @@ def _judge(
         questions = len(task.data.questions)
         answers = -shared
         for arm in plan.arms:
-            widest = _matched(prepared, arm, _typical(task, size, probe), lengths)[1]
+            widest = _matched(prepared, arm, typical_of(task, size, probe), lengths)[1]
             alone = expected_calls(widest, task.mode)[1]
             # Of a selector's calls the merged answer alone is graded.
             merged = expected_calls(widest, task.mode, plan.selector)[1] > alone
@@ -495,7 +363,7 @@ def _judge(
         first = task.data.questions[0]
         asked = judge_messages(spec, "", task.data.golds[first.id], "", "0" * 12)
         rules = sum(len(m.content.encode()) for m in asked)
-        typical = _typical(task, size, probe)
+        typical = typical_of(task, size, probe)
         calls = answers * questions * repeats * votes
         shown = min(typical.completion * CHARS_PER_TOKEN, MAX_ANSWER)
         prompt = (rules + size.chars + size.gold_bytes + shown) / CHARS_PER_TOKEN

@@ -17,8 +17,8 @@ from heartloop.data import TaskData
 from heartloop.errors import CallError, UsageError
 from heartloop.grading import MathPool, open_grader
 from heartloop.run.ask import BoundAsk, QuestionReader
+from heartloop.run.clients import automatic
 from heartloop.run.doors import verifier_card
-from heartloop.run.load import automatic
 from heartloop.run.unit import LoadedTask, Unit
 from heartloop.run.work import answer
 from heartloop.types import AnswerBy, Arm, Completion, Gold, Message, Question, Sampling, Trace

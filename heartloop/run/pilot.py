@@ -14,7 +14,8 @@ from typing import Any
 from heartloop.calls import Client, Journal
 from heartloop.errors import CallError
 from heartloop.methods import SPECS, TokenAverages, draws_for_equal_tokens, render
-from heartloop.run.load import Prepared, make_client
+from heartloop.run.clients import make_client
+from heartloop.run.load import Prepared
 from heartloop.run.plan import Plan
 from heartloop.run.unit import LoadedTask, opening_order
 from heartloop.types import Address, Arm, Completion, Message, Request

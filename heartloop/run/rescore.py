@@ -11,11 +11,12 @@ from typing import Any
 from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
 from heartloop.errors import UsageError
+from heartloop.run.clients import automatic
 from heartloop.run.files import temporary, write_json
 from heartloop.run.folder import MANIFEST, UNFINISHED, RunFolder
 from heartloop.run.judges import JudgeModel
 from heartloop.run.layout import Manifest, Summary
-from heartloop.run.load import Prepared, automatic, prepare
+from heartloop.run.load import Prepared, prepare
 from heartloop.run.manifest import data_facts, task_facts
 from heartloop.run.pins import as_begun, saying
 from heartloop.run.plan import recorded_plan

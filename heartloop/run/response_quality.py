@@ -16,9 +16,9 @@ from heartloop.grading import Grader, open_grader
 from heartloop.grading.extract import json_field
 from heartloop.grading.judge import Judge, label_of
 from heartloop.run.ask import judge_ask
+from heartloop.run.clients import judge_model
 from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.judges import JudgeModel, judge_sampling, names_of
-from heartloop.run.load import judge_model
 from heartloop.run.plan import plan_from_dict
 from heartloop.run.predictions import Key, Predictions, run_data
 from heartloop.types import Completion, Question

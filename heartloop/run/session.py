@@ -20,9 +20,10 @@ from typing import Any, cast
 from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
 from heartloop.errors import HeartloopError, JournalError, Stopped, UsageError
+from heartloop.run.clients import attach_judges, make_client
 from heartloop.run.folder import CALLS, MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
 from heartloop.run.layout import Manifest, SessionFacts, Summary
-from heartloop.run.load import Prepared, attach_judges, close_tasks, make_client
+from heartloop.run.load import Prepared, close_tasks
 from heartloop.run.manifest import check_unchanged, new_manifest
 from heartloop.run.pins import saying
 from heartloop.run.reuse import adopt

@@ -174,7 +174,7 @@ def test_what_an_endpoint_cannot_be_told_is_refused(batch_server: Any, tmp_path:
 
 def test_known_prices_are_halved_and_those_of_the_user_stand() -> None:
     from heartloop.calls import Price, price_of
-    from heartloop.run.load import tested_price
+    from heartloop.run.clients import tested_price
     from heartloop.run.plan import Plan
 
     name = "openai/gpt-4o-mini"

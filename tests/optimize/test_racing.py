@@ -6,8 +6,9 @@ import json
 import numpy as np
 import pytest
 
+from heartloop.optimize.order import question_order
 from heartloop.optimize.planning import kept, plan_search
-from heartloop.optimize.racing import question_order, race
+from heartloop.optimize.racing import race
 from heartloop.optimize.results import Evaluation, RaceOptions, RaceState
 
 

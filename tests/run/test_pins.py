@@ -6,7 +6,8 @@ import pytest
 
 from heartloop.cli import main
 from heartloop.errors import UsageError
-from heartloop.methods import PARAMS, registry, wordings
+from heartloop.methods import PARAMS, wordings
+from heartloop.methods.params import Param
 from heartloop.run.pins import changes, saying, words
 
 NEW = "Somebody looked at your answer, and it does not hold."
@@ -72,7 +73,7 @@ def test_a_changed_default_is_named_and_the_old_one_can_be_kept(
 ):
     url = loopback(lambda body: "\\boxed{7}").url
     run(place, url, "a", "--max-total-tokens", "200", "--max-tokens", "5", code=3)
-    fewer = registry.Param(2, PARAMS["rounds"].doc, PARAMS["rounds"].check)
+    fewer = Param(2, PARAMS["rounds"].doc, PARAMS["rounds"].check)
     monkeypatch.setitem(PARAMS, "rounds", fewer)
     assert command("resume", "a", "--max-total-tokens", "900000") == 2
     assert "parameters of reflect: rounds 5 and 2" in capsys.readouterr().err
@@ -124,7 +125,7 @@ def test_a_run_from_before_answers_were_found_by_content_ends_as_lost_as_it_did(
     url = loopback(lambda body: "141").url
     now = PARAMS["answer_by"]
     with pytest.MonkeyPatch.context() as then:
-        then.setitem(PARAMS, "answer_by", registry.Param("own", now.doc, now.check))
+        then.setitem(PARAMS, "answer_by", Param("own", now.doc, now.check))
         run(place, url, "a", "--max-total-tokens", "200", "--max-tokens", "5", code=3)
     path = place / "runs/a/manifest.json"
     manifest = json.loads(path.read_text())

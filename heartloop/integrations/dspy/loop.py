@@ -24,7 +24,7 @@ from heartloop.errors import Stopped, UsageError
 from heartloop.integrations.dspy.bridge import Place
 from heartloop.integrations.dspy.carry import carry, redraw, told
 from heartloop.methods.loop import Turn, feedback
-from heartloop.methods.registry import PARAMS
+from heartloop.methods.params import PARAMS
 from heartloop.methods.schedule_names import check_cues
 from heartloop.methods.schedules import open_schedule
 from heartloop.types import AnswerBy, Arm, Attempt, Completion, Message, Question, Reader, Stimulus
