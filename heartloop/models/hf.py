@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections import deque
 from collections.abc import Mapping
@@ -60,6 +61,8 @@ class HFModel:
         if device == "cpu":
             model = model.float()  # half precision is slower on a CPU, not faster
         self._model = model.to(device).eval()
+        takes = inspect.signature(model.forward).parameters
+        self._cache = "cache" if "cache" in takes else "past_key_values"  # its older name
         self._device = device
         self._batch = options.batch_size or BATCH
         config = self._model.config
@@ -173,11 +176,11 @@ class HFModel:
                 input_ids=ids,
                 attention_mask=mask,
                 position_ids=positions,
-                past_key_values=past,
                 use_cache=True,
                 logits_to_keep=1,
+                **{self._cache: past},
             )
-            past = out.past_key_values
+            past = getattr(out, self._cache)
             scores = out.logits[:, -1].float().cpu().numpy()
             tokens, logprobs = choose(scores, jobs)
             for i in sorted(running):
