@@ -16,6 +16,7 @@ from heartloop.grading.comparators import COMPARATORS
 from heartloop.grading.content import (
     BY_KIND,
     READERS,
+    Asked,
     Candidate,
     Reading,
     asked_of,
@@ -98,6 +99,7 @@ class Grader:
         self._pool = pool
         self._own_pool = pool is None
         self._cache: OrderedDict[tuple[Any, ...], Verdict] = OrderedDict()
+        self._asked: tuple[Question | None, Gold, Asked] | None = None
         self._graded: OrderedDict[tuple[str, str, str, str], tuple[Question, Gold, Graded]] = (
             OrderedDict()
         )
@@ -255,8 +257,11 @@ class Grader:
     def _read(
         self, text: str, gold: Gold, params: Mapping[str, Any], question: Question | None
     ) -> Reading:
-        letters = True if self.verifier.kind == "choice" else None
-        return READERS[self.reader](text, asked_of(question, gold, params, letters))
+        # All arms answer one question before the next: what it asks is worked out once.
+        if self._asked is None or self._asked[0] is not question or self._asked[1] is not gold:
+            letters = True if self.verifier.kind == "choice" else None
+            self._asked = question, gold, asked_of(question, gold, params, letters)
+        return READERS[self.reader](text, self._asked[2])
 
     async def _content(
         self,
