@@ -28,6 +28,14 @@ import click
     show_default=True,
     help="Bootstrap resamples.",
 )
+@click.option(
+    "--by",
+    metavar="COLUMN",
+    help="Apart by the values of a column of the task's table, or of what is noted of a question.",
+)
+@click.option(
+    "--data", type=click.Path(file_okay=False), help="For --by: the data folder, if it has moved."
+)
 @click.option("--force", is_flag=True, help="Compare runs that differ, and say so in the result.")
 @click.option("--markdown", is_flag=True, help="Print Markdown tables.")
 @click.option("--json", "as_json", is_flag=True, help="Print everything as JSON (shares).")
@@ -38,6 +46,8 @@ def compare_command(
     margin: float | None,
     level: float | None,
     draws: int,
+    by: str | None,
+    data: str | None,
     force: bool,
     markdown: bool,
     as_json: bool,
@@ -49,6 +59,7 @@ def compare_command(
     heartloop compare RUN:none RUN:EP02   EP02 minus none
     heartloop compare OLD NEW             arms of the same name, NEW minus OLD
     heartloop compare A B C …             runs of one claim: a forest over models, random effects
+    heartloop compare RUN --by subject    apart by a column of the table: descriptive
 
     What is named or changed after the fact (an arm, a control, a margin, a level) is marked post
     hoc and gets no word. The first run or arm named is what the others are compared to. Runs from
@@ -62,6 +73,17 @@ def compare_command(
     from heartloop.report.study import compare_specs
     from heartloop.report.tables import render
 
+    if by is not None:
+        from heartloop.report import by_column
+
+        tables = by_column.by_column(
+            specs, runs_folder(runs), by, control=control, level=level, data_dir=data
+        )
+        if as_json:
+            click.echo(json.dumps([table.to_dict() for table in tables], indent=2))
+        else:
+            click.echo(by_column.render(tables, markdown))
+        return
     found = compare_specs(
         specs,
         runs_folder(runs),

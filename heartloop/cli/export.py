@@ -18,8 +18,13 @@ import click
     "Default: RUN/export.FORMAT",
 )
 @click.option("--texts", is_flag=True, help="With prompts, answers and reasoning.")
+@click.option(
+    "--data", type=click.Path(file_okay=False), help="The data folder, if it has moved: for golds."
+)
 @click.option("--runs", type=click.Path(file_okay=False), help="Where run folders are.")
-def export_command(run: str, to: str, output: str | None, texts: bool, runs: str | None) -> None:
+def export_command(
+    run: str, to: str, output: str | None, texts: bool, data: str | None, runs: str | None
+) -> None:
     """Write a run for other programs.
 
     \b
@@ -51,14 +56,14 @@ def export_command(run: str, to: str, output: str | None, texts: bool, runs: str
         from heartloop.integrations.lm_eval import write_lm_eval
 
         check_folder(target)
-        found = handed_in(folder)
+        found = handed_in(folder, data)
         count = {"inspect": write_inspect, "lm-eval": write_lm_eval}[to](found, target)
         for line in found.notes:
             click.echo(f"note: {line}", err=True)
         click.echo(f"{target}: {count:,} answers")
         return
     if output == "-":
-        write_rows(folder, to, sys.stdout.buffer, texts)
+        write_rows(folder, to, sys.stdout.buffer, texts, data)
         return
-    count = export(folder, to, target, texts)
+    count = export(folder, to, target, texts, data)
     click.echo(f"{target}: {count:,} rows")

@@ -39,11 +39,17 @@ class Raw:
 
 @dataclass(frozen=True, slots=True)
 class Item:
-    """A question without demonstrations, its gold, and how it reads as a demonstration."""
+    """A question without demonstrations, its gold, and how it reads as a demonstration.
+
+    Attributes:
+        columns: further columns of the table's row; kept apart from the question, since one may
+            hold the gold and methods see the question.
+    """
 
     question: Question
     gold: Gold
     demo: Demo | None = None
+    columns: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,6 +94,7 @@ class TaskData:
             counts once.
         files: sha256 by path of everything that was read.
         shots_as: how its demonstrations are shown; None without any.
+        columns: what else stands beside each question, by its id: `beside`.
         demo_answers: answers of the pool's (or the kept-out) items, for trivial baselines.
     """
 
@@ -109,6 +116,24 @@ class TaskData:
     files: Mapping[str, str] = field(default_factory=dict)
     demo_answers: tuple[str, ...] = ()
     shots_as: ShotsAs | None = None
+    columns: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+
+_ASKED = ("raw_input", "row", "turns", "options")
+"""What readers note for themselves: the question's own text and place."""
+
+
+def beside(item: Item) -> dict[str, Any]:
+    """Single values beside a question: columns of its row, else what its reader noted.
+
+    The question's own text is left out, and so are lists.
+    """
+    noted = {name: v for name, v in item.question.meta.items() if name not in _ASKED}
+    return {
+        str(name): value
+        for name, value in {**noted, **item.columns}.items()
+        if isinstance(value, (str, int, float))
+    }
 
 
 def shuffled(texts: Iterable[str], key: str) -> tuple[str, ...]:

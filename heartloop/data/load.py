@@ -14,6 +14,7 @@ from heartloop.data.items import (
     Item,
     ItemSet,
     TaskData,
+    beside,
     guess_rate,
     hash_order,
     mean_low,
@@ -117,6 +118,7 @@ def load_data(
         files=found.files,
         demo_answers=tuple(item.gold.answers[0] for item in spare[:DEMO_ANSWERS]),
         shots_as=form if shown else None,
+        columns={item.question.id: further for item in asked if (further := beside(item))},
     )
 
 

@@ -15,11 +15,15 @@ from heartloop.run.verdicts import read_traces
 from heartloop.types import Message, Usage
 
 
-def handed_in(folder: RunFolder) -> Brought:
+def handed_in(folder: RunFolder, data_dir: str | None = None) -> Brought:
     """One sample for each question, arm, model and seed: its prompt, answer, score and gold.
 
     Golds are those of the data, where these are at hand; nothing is fetched. Scores are the
     task's own metric.
+
+    Args:
+        folder: the run.
+        data_dir: where the data are now, if they moved.
 
     Raises:
         UsageError: the run has no verdicts.
@@ -29,7 +33,7 @@ def handed_in(folder: RunFolder) -> Brought:
     metrics = {t["task"]: t["metric"] or "accuracy" for t in manifest["tasks"]}
     golds = {
         (task.card.name, id): gold.answers
-        for task in tasks_at_hand(folder)
+        for task in tasks_at_hand(folder, data_dir)
         for id, gold in task.data.golds.items()
     }
     found = Brought("heartloop", files=[folder.path / VERDICTS])

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -12,6 +14,7 @@ import orjson
 
 from heartloop.calls import Journal
 from heartloop.errors import UsageError, absent_part
+from heartloop.report.transcripts import private_tasks
 from heartloop.run.files import swapped
 from heartloop.run.folder import VERDICTS, RunFolder, check_target
 from heartloop.run.state import run_state
@@ -32,6 +35,11 @@ COLUMNS: dict[str, str] = {
     "the content reading",
     "tokens_prompt": "and tokens_completion, tokens_reasoning, tokens_cached: of this call",
     "usage_prompt": "and usage_completion, usage_reasoning, usage_cached: of the trace so far",
+    "detail": "as in verdicts.jsonl; empty for private tasks without --texts",
+    "gold": "accepted answers, one a line; empty for private tasks and where the data are not "
+    "at hand",
+    "column_NAME": "a column of the task's own table, or what its reader notes of a question, "
+    "as text",
     "prompt": "with --texts: the whole conversation that was sent, as JSON",
     "text": "with --texts: the visible answer",
     "reasoning": "with --texts: thinking shown apart from the answer",
@@ -49,13 +57,55 @@ TYPES: dict[str, str] = {
     "tokens_completion": WHOLE, "tokens_reasoning": WHOLE, "tokens_cached": WHOLE, "calls": WHOLE,
     "usage_prompt": WHOLE, "usage_completion": WHOLE, "usage_reasoning": WHOLE,
     "usage_cached": WHOLE, "cost": REAL, "error": TEXT, "started": REAL, "finished": REAL,
-    "checked": FLAG, "notes": TEXT, "sent": TEXT,
+    "checked": FLAG, "notes": TEXT, "sent": TEXT, "gold": TEXT,
 }  # fmt: skip
+COLUMN = "column_"
 TEXT_COLUMNS = ("prompt", "text", "reasoning")
 
 
-def rows(folder: RunFolder, texts: bool = False) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What the data say of each question, by task and id; nothing where they are not at hand.
+
+    Attributes:
+        golds: accepted answers, one a line; none of private tasks.
+        columns: name -> value as text.
+        names: of all columns.
+    """
+
+    golds: Mapping[tuple[str, str], str] = field(default_factory=dict)
+    columns: Mapping[tuple[str, str], Mapping[str, str]] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
+
+
+def beside_questions(folder: RunFolder, data_dir: str | None = None) -> Beside:
+    """Golds and further columns of a run's questions."""
+    from heartloop.run.load import close_tasks, tasks_at_hand
+
+    tasks = tasks_at_hand(folder, data_dir)
+    asyncio.run(close_tasks(tasks))
+    private = private_tasks(folder.manifest)
+    golds, columns, names = {}, {}, dict[str, None]()
+    for task in tasks:
+        if task.card.name in private:
+            continue
+        for key, gold in task.data.golds.items():
+            golds[task.card.name, key] = "\n".join(gold.answers)
+        for key, found in task.data.columns.items():
+            columns[task.card.name, key] = {name: str(value) for name, value in found.items()}
+            names.update(dict.fromkeys(found))
+    return Beside(golds, columns, tuple(names))
+
+
+def rows(
+    folder: RunFolder, texts: bool = False, beside: Beside | None = None
+) -> Iterator[dict[str, Any]]:
     """Every graded candidate as a flat row, in the order of ``verdicts.jsonl``.
+
+    Args:
+        folder: the run.
+        texts: with prompts and answers.
+        beside: what the data say of the questions.
 
     Raises:
         UsageError: the run has no verdicts.
@@ -64,6 +114,9 @@ def rows(folder: RunFolder, texts: bool = False) -> Iterator[dict[str, Any]]:
     arms = {a["name"]: a for a in manifest["plan"]["arms"]}
     modes = {t["task"]: t["mode"] for t in manifest["tasks"]}
     run = {"run": folder.name, "state": run_state(folder).state}
+    known = beside or Beside()
+    # What was compared names the gold.
+    hidden = set[str]() if texts else private_tasks(manifest)
     journal = Journal.open(folder.path, read_only=True) if texts else None
     try:
         for trace in read_traces(folder.path / VERDICTS):
@@ -74,7 +127,13 @@ def rows(folder: RunFolder, texts: bool = False) -> Iterator[dict[str, Any]]:
                         f"{folder.path / VERDICTS}: arm {line['arm']!r} or task {line['task']!r} "
                         f"is not of this run's plan; heartloop repair {folder.path}"
                     )
-                yield _row(line, run, arm or PROPOSED, modes[line["task"]], journal)
+                row = _row(line, run, arm or PROPOSED, modes[line["task"]], journal)
+                if line["task"] in hidden:
+                    row["detail"] = row["content_detail"] = None
+                asked = (line["task"], line["question"])
+                row["gold"] = known.golds.get(asked)
+                told = known.columns.get(asked, {})
+                yield row | {f"{COLUMN}{name}": told.get(name) for name in known.names}
     finally:
         if journal is not None:
             journal.close()
@@ -111,7 +170,9 @@ def _row(
     return row
 
 
-def export(folder: RunFolder, to: str, output: Path, texts: bool = False) -> int:
+def export(
+    folder: RunFolder, to: str, output: Path, texts: bool = False, data_dir: str | None = None
+) -> int:
     """Write the rows of a run.
 
     Args:
@@ -119,6 +180,7 @@ def export(folder: RunFolder, to: str, output: Path, texts: bool = False) -> int
         to: ``parquet``, ``jsonl`` or ``csv``.
         output: the file.
         texts: with prompts and answers.
+        data_dir: where the data are now, if they moved.
 
     Returns:
         Number of rows.
@@ -134,14 +196,18 @@ def export(folder: RunFolder, to: str, output: Path, texts: bool = False) -> int
         raise UsageError(f"-o {output}: there is no folder {output.parent}")
     check_target(output, BEGINS[to], f"{to} export of heartloop")
     with swapped(output) as file:
-        return write_rows(folder, to, file, texts)
+        return write_rows(folder, to, file, texts, data_dir)
 
 
-def write_rows(folder: RunFolder, to: str, file: BinaryIO, texts: bool = False) -> int:
+def write_rows(
+    folder: RunFolder, to: str, file: BinaryIO, texts: bool = False, data_dir: str | None = None
+) -> int:
     """Write the rows of a run to an open file; as `export`."""
     write = {"parquet": _parquet, "jsonl": _jsonl, "csv": _csv}[to]
-    names = [*TYPES, *(TEXT_COLUMNS if texts else ())]
-    return write(rows(folder, texts), names, file)
+    beside = beside_questions(folder, data_dir)
+    further = [f"{COLUMN}{name}" for name in beside.names]
+    names = [*TYPES, *further, *(TEXT_COLUMNS if texts else ())]
+    return write(rows(folder, texts, beside), names, file)
 
 
 BEGINS = {

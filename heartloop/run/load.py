@@ -200,10 +200,14 @@ async def close_tasks(tasks: Sequence[LoadedTask]) -> None:
         await task.grader.pool.close()
 
 
-def tasks_at_hand(folder: RunFolder) -> list[LoadedTask]:
+def tasks_at_hand(folder: RunFolder, data_dir: str | None = None) -> list[LoadedTask]:
     """A run's tasks with their data, where these are as the run found them; else none.
 
     Nothing is fetched. The tasks are the caller's to close (`heartloop.run.load.close_tasks`).
+
+    Args:
+        folder: the run.
+        data_dir: where the data are now, if they moved.
     """
     from heartloop.run.plan import plan_from_dict
     from heartloop.run.tables import with_tables
@@ -211,13 +215,17 @@ def tasks_at_hand(folder: RunFolder) -> list[LoadedTask]:
     manifest = folder.manifest
     if "imported" in manifest or "made_in" in manifest:
         return []
-    if not all(d["practice"] or Path(d["source"]).exists() for d in manifest["data"]):
-        return []
     try:
         plan = plan_from_dict(manifest["plan"], str(folder.path))
-        return load_tasks(with_tables(plan, folder.path, manifest), download=False)
+        plan = with_tables(plan, folder.path, manifest, data_dir)
+        if data_dir:
+            plan = dataclasses.replace(plan, data_dir=data_dir)
+        tasks = load_tasks(plan, download=False)
     except (HeartloopError, OSError):
         return []
+    known = {d["task"]: d["sha256"] for d in manifest["data"]}
+    same = all(known.get(task.card.name) == task.data.sha256 for task in tasks)
+    return tasks if same else []
 
 
 def task_facts(task: LoadedTask) -> TaskFacts:

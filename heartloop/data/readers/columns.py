@@ -58,6 +58,12 @@ class Columns:
         used |= {*(options.get("meta") or ()), *(options.get("where") or {})}
         return [name for name in names_of(rows) if name not in used]
 
+    def further(self, rows: Sequence[Row]) -> tuple[str, ...]:
+        """Columns that are neither question, answer nor choices."""
+        roles = ("question", "answer", "choices", "messages", "demo")
+        used = {self.fields.get(role) for role in roles} | {*self.options, *self.wrong}
+        return tuple(name for name in names_of(rows) if name not in used)
+
 
 def fold(name: str) -> str:
     """A column's name without case, blanks and hyphens."""

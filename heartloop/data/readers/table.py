@@ -44,12 +44,14 @@ class Sheet:
     Attributes:
         rows: those that the card wants.
         columns: what its columns hold.
+        further: columns that are neither question, answer nor choices.
         counted_from: 0 or 1 where the answers are positions among the choices, else None.
         notes: what was taken for granted.
     """
 
     rows: list[Row]
     columns: Columns
+    further: tuple[str, ...] = ()
     counted_from: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -95,7 +97,10 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         if unused:
             several = "columns" if len(unused) > 1 else "column"
             verb = "are" if len(unused) > 1 else "is"
-            notes.append(f"{several} {', '.join(unused)} {verb} not used")
+            notes.append(
+                f"{several} {', '.join(unused)} {verb} not used in prompts and grading "
+                "(compare --by, export)"
+            )
         line = items[0].question.answer_format
         if line and not card.prompt.answer_format:
             notes.append(f"every question ends in: {line}")
@@ -139,7 +144,7 @@ def open_sheet(card: TaskCard, raw: Raw) -> Sheet:
             notes = (*notes, f"answers are positions of choices, counted from {start}{why}")
     if answer and any(is_worked(row, answer) for row in kept):
         notes = (*notes, "of a worked answer the gold is what follows ####")
-    return Sheet(kept, columns, start, notes)
+    return Sheet(kept, columns, columns.further(kept), start, notes)
 
 
 def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
@@ -221,7 +226,8 @@ def _item(card: TaskCard, row: Row, sheet: Sheet, index: int) -> Item:
     demo = Demo(shown, answer, f"{shown}\n{answer}")
     if prompt.demo:
         demo = Demo(shown, answer, _fill(prompt.demo, row, fields, question=text))
-    return Item(question, Gold(key, answers, params), demo)
+    further = {name: row.data[name] for name in sheet.further if row.data.get(name) is not None}
+    return Item(question, Gold(key, answers, params), demo, further)
 
 
 def _meta(card: TaskCard, row: Row) -> dict[str, Any]:
