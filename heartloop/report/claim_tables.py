@@ -108,8 +108,9 @@ def _legend(found: Sequence[Findings], claim: Claim) -> str:
     if not any(u.treatments for f in found for u in f.units):
         return ""
     count = max(len(f.treatments) for f in found)
+    who = "One treatment." if count == 1 else f"Each model's {count} treatments are one family."
     return (
-        f"Each model's {count} treatments are one family. p: against the plain prompt alone; "
+        f"{who} p: against the plain prompt alone; "
         "p works: the larger of the p-values against the plain prompt and the mean of its own "
         "placebos, 1 where the signs differ; p equal: TOST against the plain prompt; each adjusted "
         "by Holm. content, form: contributions to the difference to the plain prompt; right: "

@@ -198,9 +198,10 @@ def _more(d: Difference, questions: int, claim: Claim, family: int) -> str:
     count = needed(d, questions, claim, family)
     if count is None:
         return "more questions; nothing was seen that could be planned for"
+    best = ", which for the best of several it is not" if family > 1 else ""
     return (
         f"about {count:,} questions in all ({questions:,} were asked), if the difference is as "
-        f"large as it looks ({points(d.estimate)}), which for the best of several it is not"
+        f"large as it looks ({points(d.estimate)}){best}"
     )
 
 

@@ -168,7 +168,7 @@ def _one(unit: Unit, t: Treatment, claim: Claim, many: int) -> list[str]:
         text += f", and {numbers(m.placebo)} against {own} ({_each(unit, t)})"
     text += f", {_size(unit)}: {word_of(t, claim)}"
     if t.finding.word == "undecided" and not t.finding.gate:
-        text += f" ({_reach(m.none, claim, many)}; {_ruled_out(m.none)})"
+        text += f" ({_reach(m.none, claim, many, unit.questions)}; {_ruled_out(m.none)})"
     return [text, *_content([t]), *_over([t] if _worded(t) else [], unit), *_demand([t], claim)]
 
 
@@ -194,10 +194,30 @@ def _ruled_out(d: Difference) -> str:
     )
 
 
-def _reach(d: Difference, claim: Claim, family: int) -> str:
-    """The difference that would be found at the first step of Holm, with 80 % power."""
-    least = (norm_ppf(1 - claim.level / (2 * max(1, family))) + norm_ppf(POWER)) * d.se
-    if least <= 0 or least >= 1:
+def reach(d: Difference, claim: Claim, family: int, questions: int) -> float:
+    """The difference that would be found at the first step of Holm, with 80 % power; a share.
+
+    With z the sum of both quantiles, z se, where se is that of the share of questions that differ
+    now. But a difference of δ needs at least a share δ / m of questions that differ, m the typical
+    size of one, and that spread of its own cannot be seen below z² m / (n + z²): where hardly
+    anything differed the standard error alone would promise too much.
+
+    Args:
+        d: the contrast as it was measured.
+        claim: gives the level.
+        family: contrasts that Holm goes over.
+        questions: n.
+    """
+    z = norm_ppf(1 - claim.level / (2 * max(1, family))) + norm_ppf(POWER)
+    size = 1.0
+    if d.discordance > 0:
+        size = min(1.0, ((d.se**2 * questions + d.estimate**2) / d.discordance) ** 0.5)
+    return max(z * d.se, z**2 * size / (questions + z**2))
+
+
+def _reach(d: Difference, claim: Claim, family: int, questions: int) -> str:
+    least = reach(d, claim, family, questions)
+    if least >= 1:
         return "too few questions to find any difference"
     return f"this run could find about {points(least, False)} points or more"
 
@@ -413,7 +433,7 @@ def _contrast(p: Planned, unit: Unit, claim: Claim, family: int) -> str:
     elif word == "equivalent":
         text = f"no difference beyond ±{100 * claim.margin:g} points"
     else:
-        text = f"undecided ({_reach(d, claim, family)})"
+        text = f"undecided ({_reach(d, claim, family, unit.questions)})"
     if unit.suite and p.compared.over is not None and word in ("above", "below"):
         text += ", over tasks like these " + ("too" if p.compared.over else "undecided")
     lead = f"{c.name} ({how})" if c.family == "loop" else how

@@ -6,12 +6,16 @@ import dataclasses
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic_run import LOOP_ARMS, make_run, phrase
 
+from heartloop.analysis.contrasts import contrasts, sample
+from heartloop.analysis.power import smallest_detectable
 from heartloop.report import conclude
 from heartloop.report.arms import load_run, pairs_within
 from heartloop.report.page import build_page
+from heartloop.report.sentence import reach
 from heartloop.report.study import compare_specs, study
 from heartloop.report.tables import render
 from heartloop.run.claim import claim_dict, claim_of, read_claim
@@ -270,3 +274,18 @@ def test_whether_the_words_arrived_stands_in_the_sentence(tmp_path: Path) -> Non
     rates = {"none": 0.0, "placebo": 1.0, "S1": 0.0}
     unread = make_run(tmp_path / "unread", arms=arms, rates=rates, text=same)
     assert "nothing in the answers shows that the words were read" in conclude(unread.path)
+
+
+def test_hardly_anything_that_differs_promises_no_fine_sight() -> None:
+    none = Arm("none", role="none")
+    claim = claim_of([none, Arm("S", stimuli=(phrase("S"),))], {"t": "accuracy"})
+    own = np.zeros((2, 60))
+    own[1, :2] = 1.0  # two of 60 questions differ
+    (few,) = contrasts(sample(own), [[1.0, -1.0]])
+    planned = smallest_detectable(60, 0.03)  # by simulation-tested power, not by this formula
+    assert planned is not None
+    assert reach(few, claim, 1, 60) == pytest.approx(planned, abs=0.012)
+    assert reach(few, claim, 1, 60) > 1.5 * 2.8 * few.se
+    own = (np.random.default_rng(0).random((2, 2000)) < 0.5).astype(float)
+    (many,) = contrasts(sample(own), [[1.0, -1.0]])
+    assert reach(many, claim, 1, 2000) == pytest.approx(2.8 * many.se, rel=0.01)
