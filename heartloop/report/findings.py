@@ -119,7 +119,7 @@ class Unit:
         treatments: findings on single-turn treatments.
         planned: contrasts of loops or named arms.
         controls: differences of ``again`` and of each placebo to the plain prompt: shown, and no
-            hypotheses.
+            hypotheses; their intervals hold for all of them at once.
         edges: floor and ceiling of the plain prompt (of the first contrast's control for loops).
         silent: why nothing is said; empty where something is.
         speaking: for a stopped run which questions speak, and at which budget; else None.
@@ -422,16 +422,22 @@ def _noise(
     found: Sample, claim: Claim, row: Mapping[str, int], chosen: Sequence[Entry], level: float,
     flips: int,
 ) -> dict[str, Difference]:  # fmt: skip
-    """``again`` and every placebo against the plain prompt, each interval by itself."""
+    """``again``, every placebo and cot against the plain prompt, all at once."""
     none = next((n for c in claim.controls.values() for n in c.get("none", ()) if n in row), None)
-    if none is None:
-        return {}
     shown = [e.arm for e in chosen if e.role in ("again", "placebo", "cot")]
-    out = {}
-    for arm in shown:
-        weights = contrast_weights(len(row), row[arm], [row[none]])
-        out[arm] = contrasts(found, weights, margin=claim.margin, level=level, flips=flips)[0]
-    return out
+    return _against(none, shown, found, claim, row, level, flips) if none is not None else {}
+
+
+def _against(
+    base: str, arms: Sequence[str], found: Sample, claim: Claim, row: Mapping[str, int],
+    level: float, flips: int,
+) -> dict[str, Difference]:  # fmt: skip
+    """Arms minus one base; intervals hold for all at once."""
+    if not arms:
+        return {}
+    weights = [contrast_weights(len(row), row[arm], [row[base]]) for arm in arms]
+    tested = contrasts(found, weights, margin=claim.margin, level=level, flips=flips)
+    return dict(zip(arms, tested, strict=True))
 
 
 def _beside_none(
@@ -441,11 +447,7 @@ def _beside_none(
     nones = [n for c in claim.controls.values() for n in c.get("none", ()) if n in row]
     base = next(iter(nones), next(iter(row)))
     arms = [arm for arm in row if arm != base]
-    if not arms:
-        return {}
-    weights = [contrast_weights(len(row), row[arm], [row[base]]) for arm in arms]
-    tested = contrasts(found, weights, margin=claim.margin, level=level, flips=flips)
-    return dict(zip(arms, tested, strict=True))
+    return _against(base, arms, found, claim, row, level, flips)
 
 
 def _old(unit: Unit, beside: Mapping[str, Difference]) -> str:

@@ -53,7 +53,7 @@ def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
         if len(unit.treatments) == 1:
             clauses += _one(unit, unit.treatments[0], claim, many)
         else:
-            clauses += _several(unit, claim, many)
+            clauses += _several(unit, claim, many, found.several > 1)
         clauses += _form_asked(unit.treatments)
         clauses += _controls(unit, claim)
     if unit.planned:
@@ -222,7 +222,7 @@ def _reach(d: Difference, claim: Claim, family: int, questions: int) -> str:
     return f"this run could find about {points(least, False)} points or more"
 
 
-def _several(unit: Unit, claim: Claim, many: int) -> list[str]:
+def _several(unit: Unit, claim: Claim, many: int, models: bool) -> list[str]:
     found = unit.treatments
     none = unit.arms[found[0].none]
     again = next((a for a in unit.arms.values() if a.role == "again"), None)
@@ -270,7 +270,8 @@ def _several(unit: Unit, claim: Claim, many: int) -> list[str]:
         )
     clauses += _content([*works, *hurts])
     clauses += _demand([*works, *hurts], claim)
-    clauses.append(f"{_size(unit)}, Holm over {many} treatments")
+    who = " of each model" if models else ""
+    clauses.append(f"{_size(unit)}, Holm over {many} treatments{who}")
     return clauses
 
 

@@ -14,6 +14,7 @@ from heartloop.analysis.contrasts import contrasts, sample
 from heartloop.analysis.power import smallest_detectable
 from heartloop.report import conclude
 from heartloop.report.arms import load_run, pairs_within
+from heartloop.report.findings import findings
 from heartloop.report.page import build_page
 from heartloop.report.sentence import reach
 from heartloop.report.study import compare_specs, study
@@ -289,3 +290,16 @@ def test_hardly_anything_that_differs_promises_no_fine_sight() -> None:
     own = (np.random.default_rng(0).random((2, 2000)) < 0.5).astype(float)
     (many,) = contrasts(sample(own), [[1.0, -1.0]])
     assert reach(many, claim, 1, 2000) == pytest.approx(2.8 * many.se, rel=0.01)
+
+
+def test_one_of_many_placebos_that_strays_by_chance_is_no_news(tmp_path: Path) -> None:
+    """What is said of placebos is picked from all of them, so the intervals hold for all."""
+    treated = Arm("S0", stimuli=(phrase("S0"),))
+    widths = []
+    for count in (1, 12):
+        placebos = [Arm(f"P{i}", stimuli=(phrase(f"P{i}"),), role="placebo") for i in range(count)]
+        run = make_run(tmp_path / f"r{count}", arms=[NONE, *placebos, treated], questions=100)
+        (unit,) = findings(load_run(run))[0].units
+        first = unit.controls["P0"]
+        widths.append((first.high - first.low) / first.se)
+    assert widths[0] < 4.2 < 5 < widths[1]  # two times 2.0 and 2.9 standard errors
