@@ -10,6 +10,7 @@ from typing import Any
 
 from heartloop.cli._config import read_config
 from heartloop.cli._judges import judges_from
+from heartloop.cli._settings import limits_of, method_params_of, normal_url, sampling_of, server_of
 from heartloop.errors import UsageError
 from heartloop.run.arms import build_arms
 from heartloop.run.doors import open_doors, open_selector, open_verifier
@@ -181,7 +182,7 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
             controls=flags["controls"],
             mode=mode or "oracle",
             placements=places_of(flags["placement"]),
-            params=_method_params(flags, method),
+            params=method_params_of(flags, method),
         ),
         seeds=whole_numbers(flags["seeds"], "--seeds"),
         mode=mode,
@@ -193,11 +194,11 @@ def make_plan(flags: Mapping[str, Any]) -> tuple[Plan, str]:
         verifier=verifier,
         helper=flags["helper"],
         judge=judges_from(flags),
-        sampling=_sampling(flags),
+        sampling=sampling_of(flags),
         data_dir=flags["data"] or config.get("data"),
         practice=practice,
-        server=_server(flags, urls),
-        limits=_limits(flags),
+        server=server_of(flags, urls),
+        limits=limits_of(flags),
         match=flags["match"],
         stop_when=flags["stop_when"],
         primary=flags["primary"],
@@ -218,9 +219,9 @@ def plain_plan(flags: Mapping[str, Any], models: Sequence[str]) -> Plan:
     if not urls and any(model.startswith("server/") for model in models):
         urls = _urls(read_config())
     nothing = {"vllm_arg": (), "tensor_parallel": None, "replay_field": (), "extra_body": None}
-    server = _server({**nothing, "request_seeds": "off", **flags}, urls)
+    server = server_of({**nothing, "request_seeds": "off", **flags}, urls)
     given = {"max_unscored": None, **flags}
-    return Plan((), tuple(models), (), server=server, limits=_limits(given))
+    return Plan((), tuple(models), (), server=server, limits=limits_of(given))
 
 
 def _practice(
@@ -278,117 +279,6 @@ def _in_wording(
                 "instruction_induction has, and bigbench's prompts are the published ones"
             )
     return tuple(found), flags
-
-
-def _method_params(flags: Mapping[str, Any], method: str) -> dict[str, Any]:
-    from heartloop.methods import SPECS
-
-    names = ("rounds", "candidates", "schedule", "history")
-    given = {name: flags[name] for name in names if flags[name] is not None}
-    for name in flags["param"]:
-        key, equals, value = name.partition("=")
-        if not equals:
-            raise UsageError(f"--param {name!r}: expected NAME=VALUE")
-        given[key.strip()] = scalar(value, key.strip())
-    if method not in SPECS:
-        return given  # build_arms says which methods there are
-    accepted = SPECS[method].params
-    ignored = [n for n in given if n not in accepted]
-    if ignored:
-        near = ", ".join(sorted(accepted)) or "none"
-        raise UsageError(
-            f"--{ignored[0].replace('_', '-')}: method {method} has no such parameter; "
-            f"it has: {near}"
-        )
-    return given
-
-
-def scalar(text: str, name: str = "NAME") -> Any:
-    """A value as YAML reads it; ``@FILE`` is the JSON of a file, or its text."""
-    from heartloop.cards import read_yaml
-
-    if not text.startswith("@"):
-        return read_yaml(text.encode("utf-8", "replace"), f"--param {name}")
-    path = Path(text[1:])
-    try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise UsageError(f"--param {name}={text}: cannot be read ({error}); check it") from None
-    if path.suffix != ".json":
-        return content.strip()
-    from heartloop.run.files import parse_json
-
-    return parse_json(content, f"--param {name}={text}")
-
-
-def _sampling(flags: Mapping[str, Any]) -> dict[str, Any]:
-    names = ("temperature", "max_tokens", "top_p", "reasoning_effort")
-    sampling = {name: flags[name] for name in names if flags[name] is not None}
-    if flags["logprobs"]:
-        sampling["logprobs"] = True
-    return sampling
-
-
-def _server(flags: Mapping[str, Any], urls: tuple[str, ...]) -> dict[str, Any]:
-    server: dict[str, Any] = {"request_seeds": flags["request_seeds"]}
-    if urls:
-        server["base_urls"] = [normal_url(url) for url in urls]
-    if flags["vllm_arg"]:
-        server["vllm_args"] = list(flags["vllm_arg"])
-    if flags.get("batch"):
-        server["batch"] = True
-    if flags["tensor_parallel"]:
-        server["tensor_parallel"] = flags["tensor_parallel"]
-    if flags["timeout"]:
-        server["total_timeout"] = flags["timeout"]
-    if flags["extra_body"]:
-        from heartloop.run.files import parse_json
-
-        try:
-            server["extra_body"] = parse_json(flags["extra_body"], "--extra-body")
-        except UsageError:
-            server["extra_body"] = None
-        if not isinstance(server["extra_body"], dict):
-            raise UsageError("--extra-body: expected a JSON object")
-    if flags["replay_field"]:
-        pairs = [field.partition("=") for field in flags["replay_field"]]
-        for ours, _, theirs in pairs:
-            if not ours or not theirs:
-                raise UsageError(
-                    f"--replay-field {ours!r}: expected OURS=THEIRS, such as text=output"
-                )
-        server["replay_fields"] = {ours: theirs for ours, _, theirs in pairs}
-    return server
-
-
-def normal_url(url: str) -> str:
-    """A base URL as it is recorded; raises UsageError for anything that is none."""
-    from heartloop.models.urls import base_url
-
-    return str(base_url(url))
-
-
-def _limits(flags: Mapping[str, Any]) -> dict[str, Any]:
-    concurrency = flags["concurrency"]
-    if concurrency != "auto":
-        try:
-            concurrency = int(concurrency)
-        except ValueError:
-            raise UsageError(f"--concurrency {concurrency!r}: expected auto or a number") from None
-        if concurrency < 1:
-            raise UsageError("--concurrency: at least 1")
-    names = (
-        "rpm",
-        "tpm",
-        "max_total_tokens",
-        "max_usd",
-        "max_question_tokens",
-        "prices",
-        "max_unscored",
-    )
-    limits: dict[str, Any] = {"concurrency": concurrency}
-    limits.update({name: flags[name] for name in names if flags[name] is not None})
-    return limits
 
 
 # Flags that decide what is asked, with their defaults: a plan file says these itself.
@@ -461,7 +351,7 @@ def changes_of(flags: Mapping[str, Any]) -> Changes:
         server["base_urls"] = [normal_url(url) for url in flags["base_url"]]
     if flags["timeout"]:
         server["total_timeout"] = flags["timeout"]
-    limits = _limits(flags)
+    limits = limits_of(flags)
     if limits["concurrency"] == "auto":
         limits.pop("concurrency")
     return Changes(limits, server, flags.get("data"), bool(flags.get("as_begun")))

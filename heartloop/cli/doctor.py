@@ -26,7 +26,8 @@ def doctor_command(
     Exits with 1 when something that runs need is broken; what is merely absent is only told.
     """
     from heartloop.cli._examine import examine
-    from heartloop.cli._options import default_model, normal_url
+    from heartloop.cli._options import default_model
+    from heartloop.cli._settings import normal_url
 
     urls = tuple(normal_url(url) for url in base_url)
     name, chosen, why = (model, urls, "") if model else default_model(urls)

@@ -46,7 +46,8 @@ def list_command(base_url: tuple[str, ...] = (), as_json: bool = False) -> None:
     """
     import dataclasses
 
-    from heartloop.cli._options import default_model, normal_url, served_models
+    from heartloop.cli._options import default_model, served_models
+    from heartloop.cli._settings import normal_url
     from heartloop.cli._show import table
     from heartloop.errors import UsageError
     from heartloop.models.local import LocalModel, find_local

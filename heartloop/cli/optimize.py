@@ -230,7 +230,8 @@ def _resumed(folder: Any, flags: dict[str, Any]) -> tuple[Any, Any, dict[str, An
 def _fresh(flags: dict[str, Any]) -> tuple[Any, Any, dict[str, Any], str]:
     """A new search: its plan, its options, what it proposes, and a line about the model."""
     from heartloop.cli._config import runs_folder
-    from heartloop.cli._options import make_plan, places_of, scalar
+    from heartloop.cli._options import make_plan, places_of
+    from heartloop.cli._settings import scalar
     from heartloop.errors import UsageError
     from heartloop.methods import settings
     from heartloop.optimize.arms import search_arms

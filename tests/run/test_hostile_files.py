@@ -9,7 +9,7 @@ import pytest
 
 from heartloop.calls.prices import load_prices
 from heartloop.cli import main
-from heartloop.cli._options import scalar
+from heartloop.cli._settings import scalar
 from heartloop.errors import UsageError
 from heartloop.run.plan import load_plan
 
