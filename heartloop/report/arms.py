@@ -133,13 +133,15 @@ def controls_of(entry: Entry, all_entries: Sequence[Entry]) -> list[Entry]:
     return sorted(chosen, key=lambda e: STRICT.index(e.role) if e.role in STRICT else len(STRICT))
 
 
-def pairs_within(run: Loaded, again: bool = False) -> list[Pair]:
+def pairs_within(run: Loaded, every: bool = False) -> list[Pair]:
     """Every treatment of a run against each of its controls; without controls against the first.
 
     Args:
         run: the run.
-        again: against the plain prompt asked again, too. It shows the spread of asking anew and is
-            no yardstick of stimuli, so by default it is left out where there is another control.
+        every: against every control of the run. By default a treatment is not set against what
+            controls for others (a placebo of another length, the twin of another phrase), nor
+            against the plain prompt asked again, which shows the spread of asking anew and is no
+            yardstick, where there is another control.
 
     Raises:
         UsageError: there is only one arm.
@@ -151,8 +153,10 @@ def pairs_within(run: Loaded, again: bool = False) -> list[Pair]:
         if is_treatment(arm)
         for rank, c in enumerate(controls_of(arm, found))
     ]
-    if not again:
-        ranked = [x for x in ranked if x[1].control.role != "again"] or ranked
+    if not every:
+        of = {a["name"]: a.get("of") for a in run.manifest["plan"]["arms"]}
+        own = [x for x in ranked if x[1].arm.arm in (of.get(x[1].control.arm) or [x[1].arm.arm])]
+        ranked = [x for x in own if x[1].control.role != "again"] or ranked
     if ranked:
         # All arms against their strictest control first: those are the main comparisons.
         return [pair for _, pair in sorted(ranked, key=lambda item: item[0])]

@@ -72,7 +72,7 @@ def compare_specs(
         pairs = pairs_between(named)
     else:
         run, arm = named[0]
-        pairs = _pairs_of(run, again=control is not None)
+        pairs = _pairs_of(run, every=control is not None)
         if arm is not None:
             chosen = pick(run, arm)
             pairs = [p for p in pairs if p.arm.arm == arm]
@@ -119,10 +119,10 @@ def compare_specs(
     return result
 
 
-def _pairs_of(run: Loaded, again: bool) -> list[Pair]:
+def _pairs_of(run: Loaded, every: bool) -> list[Pair]:
     """Pairs within a run; none where its only arm has figures that stand alone."""
     try:
-        return pairs_within(run, again)
+        return pairs_within(run, every)
     except UsageError:
         if speaks_alone(run):
             return []

@@ -9,7 +9,7 @@ from scipy.stats import binomtest
 from synthetic_run import LOOP_ARMS, make_run, phrase
 
 from heartloop.errors import UsageError
-from heartloop.report.arms import find_entry
+from heartloop.report.arms import find_entry, load_run, pairs_within
 from heartloop.report.study import compare_specs
 from heartloop.report.tables import render
 from heartloop.run.results import load_results
@@ -38,6 +38,25 @@ def test_a_run_alone_is_compared_with_its_controls_strictest_first(tmp_path: Pat
     exact = binomtest(min(gained, lost), gained + lost).pvalue
     assert row.counts.mcnemar.p == pytest.approx(exact, abs=1e-9)
     assert all(r.compared.p_holm >= r.p_bh >= r.difference.p for r in found.rows)
+
+
+def test_a_phrase_is_set_against_its_own_controls_alone(tmp_path: Path) -> None:
+    short, long_ = phrase("S1"), phrase("S2")
+    arms = (
+        Arm("none", role="none"),
+        Arm("S1", stimuli=(short,)),
+        Arm("S2", stimuli=(long_,)),
+        Arm("P-short", stimuli=(phrase("P-short", "placebo"),), role="placebo", of=("S1",)),
+        Arm("DO-S2", stimuli=(phrase("DO-S2", "demand-only"),), role="demand-only", of=("S2",)),
+    )
+    run = load_run(make_run(tmp_path / "a", arms=arms, rates={}))
+
+    def names(every: bool) -> set[tuple[str, str]]:
+        return {(p.arm.arm, p.control.arm) for p in pairs_within(run, every)}
+
+    own = {("S1", "P-short"), ("S1", "none"), ("S2", "DO-S2"), ("S2", "none")}
+    assert names(every=False) == own
+    assert names(every=True) == own | {("S1", "DO-S2"), ("S2", "P-short")}
 
 
 def test_equal_tokens_cut_the_dearer_arm_to_what_the_cheaper_spent(tmp_path: Path) -> None:
