@@ -9,11 +9,13 @@ from collections.abc import Iterator
 
 _ENGLISH = r"answers?|ans|results?|solutions?|conclusion|final decision"
 _ADJECTIVES = (
-    r"correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely|remaining"
+    r"correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely|remaining|"
+    r"recommended"
 )
 _PICK = (
     rf"(?:(?:{_ADJECTIVES})\s+)+"
-    r"(?:choice|option|pick|selection|statement|letter|one|response|sentence|label|word|category|question|movie|film|title)"
+    r"(?:choice|option|pick|selection|statement|letter|one|response|sentence|label|word|category|question|movie|film|title|"
+    r"recommendation|suggestion)"
 )
 _FOREIGN = (
     r"antwort|lösung|ergebnis|réponse|résultat|respuesta|solución|resultado|resposta|solução|"

@@ -28,6 +28,12 @@ def decide(found: list[Settled], text: str) -> Settled | None:
         return None
     top = max(item.rank for item in found)
     decisive = [item for item in found if item.rank == top]
+    if any(item.index is not None for item in decisive):
+        decisive = [item for item in decisive if not _remarks(item, text)]
+    elif all(item.kind == "outside" for item in decisive):
+        names = [item for item in decisive if not _remarks(item, text)] or decisive
+        if len({words_of(text[slice(*item.span)]) for item in names}) == 1:
+            return names[-1]  # another name: none of the choices
     last = decisive[-1]
     for item in found[::-1]:
         if item.span <= last.span or item.rank == top:
@@ -52,6 +58,11 @@ def decide(found: list[Settled], text: str) -> Settled | None:
     return last
 
 
+def _remarks(item: Settled, text: str) -> bool:
+    """Whether a place outside of the choices is a remark rather than another answer: a clause."""
+    return item.kind == "outside" and len(text[slice(*item.span)].split()) > 5
+
+
 def read_choice(text: str, asked: Asked) -> Reading:
     """The option that a text settles on, by its letter or its words."""
     options = Options(asked)
@@ -65,6 +76,8 @@ def read_choice(text: str, asked: Asked) -> Reading:
     settled = decide(places(plain, text, options), plain)
     if settled is None or settled.kind == "empty":
         settled = _mentioned(plain, options)
+    if settled is None or settled.index is None:
+        settled = _complement(plain, options) or settled
     if settled is None and options.polar:
         settled = _restated(plain, asked, options)
     if settled is None:
@@ -127,6 +140,27 @@ def _abroad(text: str, options: Options) -> Settled | None:
     return Settled("letter", letters[0][0], letters[0][1], "the only letter named")
 
 
+def _complement(text: str, options: Options) -> Settled | None:
+    """“The premises do not entail it”, where the choices are entailment and non-entailment."""
+    names = [name for name, _ in options.names]
+    positive = min(names, key=len) if len(names) == 2 else ""
+    if not positive or f"non {positive}" not in (name.replace("-", " ") for name in names):
+        return None
+    said = [
+        (span, bool(DENIAL.search(text, *span)))
+        for span in statements(text)
+        if re.search(rf"\b{re.escape(positive[:6])}", text[slice(*span)], re.I)
+        and not text[slice(*span)].rstrip().endswith("?")
+    ]
+    if not said or not all(denied for _, denied in said):
+        return None
+    both = r"\b(?:or|if|nor|neither|non)\b"
+    if any(re.search(both, text[slice(*span)], re.I) for span, _ in said):
+        return None
+    index = next(i for name, i in options.names if name != positive)
+    return Settled("words", index, said[0][0], "its contrary denied")
+
+
 _NEGATION = re.compile(r"\b(?:not|never|cannot|no longer)\b|n't\b", re.I)
 _CLAUSE = re.compile(r",?\s+\b(?:because|since|as|when|if|although|even though|so that)\b", re.I)
 _UNSURE = re.compile(r"\b(?:could|may|might|maybe|possibl[ey]|perhaps|whether|unclear)\b", re.I)
@@ -148,10 +182,11 @@ def _restated(text: str, asked: Asked, options: Options) -> Settled | None:
     if not reason:
         wanted = _CLAUSE.split(wanted, maxsplit=1)[0]
     theirs = _stems(wanted)
-    if len(theirs) < 3 or len(theirs) == 3 and len(statements(text)) > 3:
-        return None  # too little to know it again by, in a long text
+    if len(theirs) < 3:
+        return None  # too little to know it again by
     said: list[tuple[tuple[int, int], bool]] = []
-    for span in statements(text):
+    all_said = statements(text)
+    for span in all_said[:1] if len(theirs) == 3 and len(all_said) > 3 else all_said:
         clause = text[slice(*span)]
         if clause.rstrip().endswith("?") or _UNSURE.search(clause):
             continue

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from heartloop.grading.content.options import ASIDE, Kind, Options, Settled
+from heartloop.grading.content.options import ASIDE, Kind, Options, Settled, words_of
 from heartloop.grading.content.statement import SO
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements
 from heartloop.grading.marks import box_spans
@@ -153,7 +153,10 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             if settled.kind in ("letter", "words", "hedge"):
                 found.append(Settled(settled.kind, settled.index, settled.span, rule, rank))
     for match in _IT_IS.finditer(text):
-        settled = options.settle(text, match.end(), sentence_end(text, match.end()), firm=False)
+        end = sentence_end(text, match.end())
+        settled = options.settle(text, match.end(), end, firm=False)
+        if settled.kind == "words" and not _early(text[match.end() : end], options):
+            continue  # "it is complex and lacks any flow that would be valid"
         if settled.kind in ("letter", "words", "hedge"):
             rank = 2 if SO.match(text, _sentence_start(text, match.start() + 1)) else 1
             found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', rank))
@@ -194,10 +197,34 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         checked = _checked(text, options)
         if checked is not None:
             return [checked] if not any(item.rank > 2 for item in found) else found
-    for one in (_head(text, options), _last_word(text, options)):
+    for one in (_head(text, options), _last_word(text, options), _introduced(text, options)):
         if one is not None and not any(one.span == item.span for item in found):
             found.append(one)
     return sorted(found, key=lambda item: item.span)
+
+
+def _early(clause: str, options: Options) -> bool:
+    """Whether an option is named near the head of a clause, as its predicate."""
+    named = options.named(words_of(clause))
+    return not named or named[0][0] <= 25
+
+
+def _introduced(text: str, options: Options) -> Settled | None:
+    """An option alone on the line behind a line that ends in a colon, where no other one is."""
+    found = []
+    if options.polar:
+        return None
+    for match in _COLON_LINE.finditer(text):
+        index = options.exactly(match["line"])
+        if index is not None:
+            found.append((index, match.span("line")))
+    alone = {options.exactly(line) for line in text.splitlines()} - {None}
+    if len(found) != 1 or len(alone) != 1:
+        return None
+    return Settled("words", found[0][0], found[0][1], "alone behind a colon", 1)
+
+
+_COLON_LINE = re.compile(r":[ \t]*\n\s*(?P<line>[^\n]{2,200})(?=\n|$)")
 
 
 def _sentence_start(text: str, at: int) -> int:

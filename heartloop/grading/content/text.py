@@ -193,10 +193,12 @@ def read_number(text: str, asked: Asked) -> Reading:
     if not spans:
         return _unanswered(body)
     if len(spans) > 1:
-        values = {value_of(body[slice(*span)]) for span in spans}
-        if len(values) > 1 or None in values:
+        spans = [s for s in spans if not re.search(r"\w\(", body[slice(*s)])]  # a call in code
+        named = [_number_in(body, span, asked, rule) for span in spans]
+        values = {value_of(one.answer) for one in named if one is not None}
+        if len(values) != 1 or None in values:
             return nothing("it settles on several numbers")
-        spans = spans[-1:]
+        spans = [s for s, one in zip(spans, named, strict=True) if one is not None][-1:]
     if rule == "the first statement":
         if REFUSAL.search(body, *spans[0]):
             return _unanswered(body)
