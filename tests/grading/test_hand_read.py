@@ -1,12 +1,14 @@
 """Answers of a real model that were read by hand: the content readers agree with the reading.
 
-Two files of answers of the two recorded runs (Qwen2.5-Coder-0.5B on Instruction Induction and
+Three files of answers of the two recorded runs (Qwen2.5-Coder-0.5B on Instruction Induction and
 BIG-Bench), cut answers left out. ``hand_read.jsonl``: 468, 12 a task, the arms in turn.
 ``hand_read_2.jsonl``: 256, drawn later by another seed among the others: 48 of each of none, EP01,
 EP04 and EP06, 64 of the other arms, the tasks in turn within each. Every answer was read, and the
 reading written down and committed, before a reader's verdict was seen: ``right``, ``wrong`` or
 ``none`` (it answers nothing); ``doubtful`` where people may differ. Blind, the second set agreed in
-254 of 256. One slip of the first was corrected afterwards and says so.
+254 of 256. ``hand_read_3.jsonl``: 272 of BIG-Bench alone, 16 a task, 51 of each of the four arms,
+read blind by another session after its choices had been mended: 264 agreed, and 7 of the 189 that
+hold an answer were unscored. One slip of the first was corrected afterwards and says so.
 """
 
 from __future__ import annotations
@@ -32,7 +34,8 @@ def read_rows(name: str) -> list[dict[str, Any]]:
 
 
 FIRST, SECOND = read_rows("hand_read.jsonl"), read_rows("hand_read_2.jsonl")
-ROWS = FIRST + SECOND
+THIRD = read_rows("hand_read_3.jsonl")
+ROWS = FIRST + SECOND + THIRD
 NAMED = ("EP01", "EP04", "EP06")  # arms that answer in a form of their own
 
 
@@ -65,7 +68,9 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
-@pytest.mark.parametrize("part", [slice(0, len(FIRST)), slice(len(FIRST), None)])
+@pytest.mark.parametrize(
+    "part", [slice(0, len(FIRST)), slice(len(FIRST), -len(THIRD)), slice(-len(THIRD), None)]
+)
 def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: slice) -> None:
     right = [
         (verdict.content.outcome == "correct") == (row["read"] == "right")
@@ -79,7 +84,7 @@ def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: 
 def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> None:
     """What is added or lost to an arm, in points of its accuracy: right by reader minus by hand.
 
-    About 68 answers an arm that is named here: one answer is 1.5 points.
+    119 answers an arm that is named here: one answer is 0.8 points.
     """
     wrong: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -88,7 +93,7 @@ def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> No
         kind = arm if arm in (*NAMED, "none") else "others"
         asked[kind] += 1
         wrong[kind] += (verdict.content.outcome == "correct") - (row["read"] == "right")
-    assert {kind: asked[kind] >= 60 for kind in asked} == dict.fromkeys(
+    assert {kind: asked[kind] >= 119 for kind in asked} == dict.fromkeys(
         (*NAMED, "none", "others"), True
     )
     bias = {kind: wrong[kind] / asked[kind] for kind in asked}
@@ -105,7 +110,7 @@ def test_an_answer_that_is_there_is_seldom_left_unscored(
         if row["read"] != "none" and row["task"].startswith(suite)
     ]
     unscored = sum(verdict.content.outcome == "unscored" for verdict in there)
-    assert unscored / len(there) < 0.065, f"{unscored} of {len(there)}"
+    assert unscored / len(there) < 0.05, f"{unscored} of {len(there)}"
 
 
 def test_the_samples_are_what_they_say() -> None:
@@ -114,5 +119,7 @@ def test_the_samples_are_what_they_say() -> None:
     assert sum("corrected" in row for row in FIRST) == 1
     arms = Counter(row["arm"] for row in SECOND)
     assert len(SECOND) == 256 and {arms[arm] for arm in ("none", *NAMED)} == {48}
+    arms = Counter(row["arm"] for row in THIRD)
+    assert len(THIRD) == 272 and {arms[arm] for arm in ("none", *NAMED)} == {51}
     asked = [(row["task"], row["question"], row["arm"]) for row in ROWS]
     assert len(set(asked)) == len(asked)

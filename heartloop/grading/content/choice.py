@@ -31,9 +31,13 @@ def decide(found: list[Settled], text: str) -> Settled | None:
     if any(item.index is not None for item in decisive):
         decisive = [item for item in decisive if not _remarks(item, text)]
     elif all(item.kind == "outside" for item in decisive):
-        names = [item for item in decisive if not _remarks(item, text)] or decisive
-        if len({words_of(text[slice(*item.span)]) for item in names}) == 1:
-            return names[-1]  # another name: none of the choices
+        names = [item for item in decisive if not _remarks(item, text)]
+        below = [item for item in found if item.rank < top]
+        if not names and any(item.index is not None for item in below):
+            return decide(below, text)
+        group = names or decisive
+        if len({words_of(text[slice(*item.span)]) for item in group}) == 1:
+            return group[-1]  # another name: none of the choices
     last = decisive[-1]
     for item in found[::-1]:
         if item.span <= last.span or item.rank == top:
@@ -308,8 +312,13 @@ def _mentioned(text: str, options: Options) -> Settled | None:
         and re.search(r"\b(?:or|might|maybe|perhaps|possibl[ey])\b", text, re.I)
     ):
         return None
+    if not options.letters and len(_ITEMS.findall(text)) > 2:
+        return Settled("hedge", None, (0, len(text)), "in the text")  # one of several in a list
     span = letters.get(only, (0, len(text)))
     return Settled("words", only, span, "the only choice named")
+
+
+_ITEMS = re.compile(r"^\s*(?:\d{1,2}[.)]|[-•])\s+\S", re.M)
 
 
 def _denied(text: str, options: Options, place: tuple[int, int] | None) -> bool:

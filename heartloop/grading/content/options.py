@@ -337,9 +337,9 @@ _SENSE = {
 }
 _CLAIMS = re.compile(r"\b(?:is|are|was|means?|says?|be|would|must be|=|to|choose|answer)\b")
 _ABOUT_ONESELF = re.compile(
-    r"\W*(?:yes|no|sure|of course)?\W*i(?:'m| am) (?:\w+ )?(?:sure|certain|confident|"
-    r"positive|happy|ready|glad)"
-    r"(?: (?:about|of|in|with) (?:it|that|this|my answer))?\W*$",
+    r"\W*(?:yes|no|sure|of course)?\W*i(?:'m| am) (?:not )?(?:\w+ )?(?:sure|certain|confident|"
+    r"positive|happy|ready|glad|good|able)"
+    r"(?: (?:about|of|in|with|at) (?:it|that|this|my answer))?\W*$",
     re.I,
 )
 

@@ -165,7 +165,10 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             continue
         clause = text[match.end() : sentence_end(text, match.end())]
         aside = ASIDE.search(clause)
-        index = options.exactly(clause[: aside.start()] if aside else clause)
+        clause = clause[: aside.start()] if aside else clause
+        index = options.exactly(clause)
+        if index is None and not DENIAL.search(clause):
+            index = options.exactly(_IS.split(clause)[-1])  # "the one that is like it is X"
         if index is None and options.letters and _LABELLED_OPTION.match(clause):
             settled = options.settle(text, match.end(), match.end() + len(clause), firm=False)
             index = settled.index
@@ -201,6 +204,9 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         if one is not None and not any(one.span == item.span for item in found):
             found.append(one)
     return sorted(found, key=lambda item: item.span)
+
+
+_IS = re.compile(r"\s(?:is|are|would be)\s+")
 
 
 def _early(clause: str, options: Options) -> bool:

@@ -41,6 +41,11 @@ _FEELING = re.compile(
     r"regret|feel|promise)\b",
     re.I,
 )
+_CONFIDENCE = re.compile(
+    r"\W*(?:(?:so|therefore|thus|hence|and)\b[\s,]*)?(?:(?:my|the|overall|an?)\s+)*"
+    r"(?:confidence|certainty)\b(?: (?:score|level))?[^.\n]{0,60}?(?:\bis\b|:|=)\s*[\d*.]",
+    re.I,
+)
 SO = re.compile(
     r"\W*(?:\d{1,2}[.)]\s+)?"
     r"(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*",
@@ -185,7 +190,7 @@ def _beside(text: str, span: Span, asked: Asked) -> bool:
     piece = text[slice(*span)].strip()
     if piece.endswith("?") and not asked.questions or not re.search(r"\w", piece):
         return True
-    if _HEADING.fullmatch(piece):
+    if _HEADING.fullmatch(piece) or _CONFIDENCE.match(piece):
         return True
     label = LABEL.match(piece)
     if label and NO_ANSWER_LABEL.search(label["name"]) and not ANSWER_LABEL.search(label["name"]):
