@@ -224,8 +224,9 @@ def contrasts(
 
     *Intervals* hold simultaneously: estimate ± c se, c the level's quantile of the largest
     studentised deviation over all contrasts, from the same flips of the residuals (Romano & Wolf
-    2005, Econometrica 73:1237). The standard error of an interval counts one more pair that
-    differs, so that it has a length where nothing differs (Agresti & Min 2005, Biometrics 61:515).
+    2005, Econometrica 73:1237). The standard error of an interval counts one more pair (cluster)
+    that differs, so that it has a length where nothing differs (Agresti & Min 2005, Biometrics
+    61:515).
 
     *Equivalence* is TOST by Student's t with half a pair as continuity correction; the variance is
     not taken below that of a binary metric at the margin, where at least that share must differ.
@@ -251,7 +252,7 @@ def contrasts(
     estimate, se = by_task.mean(axis=1), np.sqrt(variance.sum(axis=1)) / tasks
     p, critical = _flip(blocks, by_task, estimate, se, level, flips, seed)
     n, groups = blocks.questions, blocks.clusters
-    pair = float(np.mean([m.mean() for m in blocks.sizes])) / n
+    pair = _one_more(blocks) / n
     wide = np.hypot(se, pair)
     floor = math.sqrt(margin * (1 - margin) / n)
     reach_of_metric = max(1.0, float(np.ptp(found.own)))
@@ -260,8 +261,9 @@ def contrasts(
         half = critical * wide[i]
         equal, within = 1.0, None
         if groups > tasks:
-            within = share_within(estimate[i], max(se[i], floor, pair), groups - tasks, margin)
-            reach = margin - abs(estimate[i]) - 0.5 * pair
+            error = max(float(se[i]), floor, float(pair[i]))
+            within = share_within(float(estimate[i]), error, groups - tasks, margin)
+            reach = margin - abs(estimate[i]) - 0.5 * pair[i]
             equal = t_cdf(-reach / max(se[i], floor), groups - tasks)
         out.append(
             Difference(
@@ -278,6 +280,20 @@ def contrasts(
             )
         )
     return out
+
+
+def _one_more(blocks: TaskTotals) -> FloatArray:
+    """Questions that one more cluster with a difference would bring, for each contrast.
+
+    Its own size (1) where questions are independent. A cluster of many is taken to differ as much
+    as those that differ do (root mean square), by at least one question and at most its size;
+    where none differs, by its whole size.
+    """
+    size = float(np.mean([m.mean() for m in blocks.sizes]))
+    every = np.concatenate(blocks.totals, axis=1)
+    count = (np.abs(every) > 1e-9).sum(axis=1)
+    usual = np.sqrt((every**2).sum(axis=1) / np.maximum(count, 1))
+    return np.asarray(np.where(count > 0, np.clip(usual, 1.0, max(1.0, size)), size))
 
 
 def over_tasks(by_task: ArrayLike, level: float = 0.95) -> OverTasks | None:

@@ -109,3 +109,17 @@ def test_content_and_form_add_up_to_the_difference() -> None:
     assert form.form_high < 0
     assert form.content_low < 0 < form.content_high
     assert split(sample(np.eye(3, 30), np.eye(3, 30)), [1], 0) == [None]  # under 20 right answers
+
+
+def test_an_interval_over_clusters_is_as_wide_as_they_differ_and_no_wider() -> None:
+    """Thirty clusters of twenty: one more of them is no cluster that differs as a whole."""
+    rng = np.random.default_rng(8)
+    luck = rng.random(600)
+    other = np.where(rng.random(600) < 0.6, luck, rng.random(600))
+    arms = np.stack([luck < 0.5, other < 0.5]).astype(float)
+    labels = np.repeat(np.arange(30), 20)
+    (found,) = contrasts(sample(arms, clusters=labels), [[-1, 1]], flips=2000)
+    half = (found.high - found.low) / 2
+    assert 2.0 < half / found.se < 2.4  # 4.0 with a whole cluster more
+    (same,) = contrasts(sample(arms[[0, 0]], clusters=labels), [[-1, 1]], flips=2000)
+    assert same.high - same.low > 2 * 2 / 30  # nothing differs: a whole cluster might
