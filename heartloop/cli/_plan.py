@@ -92,6 +92,8 @@ def _cost(found: Any) -> str:
 
 def _notes(prepared: Any, found: Any) -> list[str]:
     """What a user should know before agreeing, the gravest first."""
+    from heartloop.data.items import CONTRADICTION
+
     plan, notes = prepared.plan, []
     for cap, about in (("max_usd", found.usd), ("max_total_tokens", found.tokens)):
         if plan.limits.get(cap) and about is not None and about > plan.limits[cap]:
@@ -99,6 +101,13 @@ def _notes(prepared: Any, found: Any) -> list[str]:
                 f"that is more than --{cap.replace('_', '-')} {plan.limits[cap]:g}, where it will "
                 "stop; resume goes on with a higher cap"
             )
+    told = [
+        (text, f"{task.card.name}: {text}")
+        for task in prepared.tasks
+        for text in task.data.notes
+        if not text.startswith("practice set:")  # said beside this, in colour
+    ]
+    notes += [line for text, line in told if text.startswith(CONTRADICTION)]
     if found.self_judged:
         notes.append("the model under test judges its own answers; name another with --judge")
     against = [a.name for a in plan.arms if any("format" in s.demand for s in a.stimuli)]
@@ -113,11 +122,7 @@ def _notes(prepared: Any, found: Any) -> list[str]:
                 f"verifier {task.card.verifier} for {task.card.name} ({task.card.chosen}); "
                 "--verifier takes another"
             )
-    for task in prepared.tasks:
-        # That it is a practice set is said beside this, in colour.
-        told = [text for text in task.data.notes if not text.startswith("practice set:")]
-        notes += [f"{task.card.name}: {text}" for text in told]
-    return notes
+    return notes + [line for text, line in told if not text.startswith(CONTRADICTION)]
 
 
 def _whole(prepared: Any, found: Any, line: str) -> list[str]:

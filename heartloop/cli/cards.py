@@ -136,7 +136,14 @@ def _check_command(kind: Kind) -> Callable[..., int]:
         from heartloop.data.files import SUFFIXES
 
         names = files or tuple(ref.name for ref in list_cards(kind) if not ref.member)
-        tables = [n for n in names if kind == "tasks" and Path(n).suffix.lower() in SUFFIXES]
+        no_card = (*SUFFIXES, *(Path(n).suffix.lower() for n in names if Path(n).is_file()))
+        tables = [
+            n
+            for n in names
+            if kind == "tasks"
+            and (suffix := Path(n).suffix.lower()) in no_card
+            and suffix not in ("", ".yaml", ".yml")
+        ]
         cards = [name for name in names if name not in tables]
         results = [check_card(kind, name, steps=_check_steps) for name in cards]
         if as_json:

@@ -176,7 +176,7 @@ def _csv(path: Path, text: str) -> Table:
         named = {
             k or f"column {i + 1}": v for i, (k, v) in enumerate(zip(header, values, strict=True))
         }
-        records.append((where, {k: (v if v != "" else None) for k, v in named.items()}))
+        records.append((where, {k: _lines(v) if v != "" else None for k, v in named.items()}))
     blank = {f"column {i + 1}" for i, name in enumerate(header) if not name}
     unused = {name for name in blank if all(record[name] is None for _, record in records)}
     records = [(w, {k: v for k, v in r.items() if k not in unused}) for w, r in records]
@@ -184,6 +184,11 @@ def _csv(path: Path, text: str) -> Table:
     if separator != "," and path.suffix.lower() != ".tsv":
         notes.append(f"columns parted by {SEPARATORS[separator]}")
     return Table(records, tuple(notes))
+
+
+def _lines(cell: str) -> str:
+    """A cell with the line breaks that prompts have."""
+    return cell.replace("\r\n", "\n").replace("\r", "\n") if "\r" in cell else cell
 
 
 def _separator(path: Path, text: str) -> tuple[str, int]:

@@ -16,6 +16,10 @@ DEMO_ANSWERS = 200
 """Answers of the pool that are kept: enough for a trivial baseline."""
 
 
+CONTRADICTION = "the same question has different answers"
+"""How a note begins that says so: an error in the data, which no summary of notes may hide."""
+
+
 @dataclass(frozen=True, slots=True)
 class Raw:
     """Where a reader finds its records.

@@ -10,6 +10,7 @@ from heartloop.data.rows import Row
 from heartloop.types import Message, Role
 
 _WORKED = re.compile(r"(?s).*^####[ \t]*(\S.*?)\s*\Z", re.MULTILINE)
+_SENTENCE = 3  # words before a box that make it the end of a worked solution
 _ROLES: dict[str, Role] = {
     "system": "system",
     "developer": "system",
@@ -26,7 +27,8 @@ def golds(row: Row, field: str) -> tuple[str, ...]:
 
     A text or number; a list of accepted ones (in a CSV: a JSON list of texts), whose inner lists
     are answers of several parts; ``{text: …}``, ``{spans: …}`` or ``{value: …, aliases: …}``. Of
-    a worked solution that ends in a line ``#### N`` only N is the answer (as GSM8K has it).
+    a worked solution that ends in a line ``#### N`` only N is the answer (as GSM8K has it), of one
+    that boxes its result in a sentence the last box (as MATH has it).
 
     Raises:
         DataError: absent, empty, or of another shape.
@@ -44,14 +46,24 @@ def golds(row: Row, field: str) -> tuple[str, ...]:
 
 
 def is_worked(row: Row, field: str) -> bool:
-    """Whether a cell is a worked solution with its answer behind ``####``."""
+    """Whether a cell is a worked solution with its answer behind ``####`` or in a box."""
     value = row.data.get(field)
-    return isinstance(value, str) and _WORKED.match(value) is not None
+    return isinstance(value, str) and _bare(value) != value
 
 
 def _bare(text: str) -> str:
     found = _WORKED.match(text)
-    return found[1] if found else text
+    if found:
+        return found[1]
+    at = text.rfind("\\boxed{")
+    if at < 0 or len(text[:at].split()) < _SENTENCE:
+        return text
+    depth = 0
+    for end, letter in enumerate(text[at:], at):
+        depth += (letter == "{") - (letter == "}")
+        if letter == "}" and not depth:
+            return text[at + len("\\boxed{") : end].strip() or text
+    return text
 
 
 def _json_texts(text: str) -> list[str] | None:

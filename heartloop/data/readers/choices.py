@@ -138,7 +138,13 @@ def mixed_in(row: Row, columns: Columns, right: str, key: str) -> Choices:
     Raises:
         DataError: an empty or repeated choice.
     """
-    texts = [right.strip(), *(row.text(name, "").strip() for name in columns.wrong)]
+    texts = [right.strip()]
+    for name in columns.wrong:
+        value = row.data.get(name)
+        if isinstance(value, (list, tuple)):
+            texts += [text.strip() for text in _parsed(row, name, value)[0]]
+        else:
+            texts.append(row.text(name, "").strip())
     return _checked(row, columns.wrong[0], list(shuffled((t for t in texts if t), key)), [])
 
 

@@ -12,12 +12,16 @@ from heartloop.data.rows import Row
 
 # Roles, and the names under which public data sets have them, in order of preference.
 NAMES: dict[str, tuple[str, ...]] = {
-    "question": ("question", "prompt", "problem", "query", "input"),
-    "answer": (
-        "answer", "answers", "answerkey", "correct_answer", "target", "expected", "label", "gold",
-        "output",
+    "question": (
+        "question", "prompt", "problem", "query", "question_stem", "ctx", "input", "instruction",
     ),
-    "choices": ("choices", "options"),
+    "answer": (
+        "answer", "answers", "answerkey", "answers_spans", "correct_answer", "correct_answers",
+        "correct_option", "correct_choice", "correct", "target", "expected", "label", "gold",
+        "ground_truth", "reference", "output", "best_answer", "solution",
+    ),
+    "choices": ("choices", "options", "endings"),
+    "context": ("context", "passage", "paragraph"),
     "messages": ("messages", "conversations"),
     "system": ("system",),
     "id": ("id",),
@@ -28,6 +32,8 @@ NAMES: dict[str, tuple[str, ...]] = {
 }  # fmt: skip
 _OPTION = re.compile(r"(|options?|opt|op|choices?|answer|ending|alternative|sol)_?([a-z]|\d\d?)")
 _WRONG = re.compile(r"(distractor|wrong|incorrect)(_?answer|_?option)?_?([a-z]|\d\d?)?")
+_TASK_AND_INPUT = ("input", "instruction")
+_LABEL = 3  # words; a longer context is something to read
 _PICTURE = re.compile(
     r"(image|img|picture|photo|figure|screenshot|audio|video)s?(_?(path|url|file|bytes|id))?_?\d*"
 )
@@ -60,7 +66,7 @@ class Columns:
 
     def further(self, rows: Sequence[Row]) -> tuple[str, ...]:
         """Columns that are neither question, answer nor choices."""
-        roles = ("question", "answer", "choices", "messages", "demo")
+        roles = ("question", "instruction", "answer", "choices", "messages", "demo")
         used = {self.fields.get(role) for role in roles} | {*self.options, *self.wrong}
         return tuple(name for name in names_of(rows) if name not in used)
 
@@ -99,6 +105,19 @@ def find_columns(card: TaskCard, rows: Sequence[Row], named: Mapping[str, str]) 
         fields[role] = found
         if fold(found) != role and role in ("question", "answer"):
             notes.append(f"{role} from column {found}")
+    if fields.get("question") in _TASK_AND_INPUT and "question" not in named:
+        task, text = (folded.get(name, "") for name in _TASK_AND_INPUT[::-1])
+        if task and text:  # the instruction of each row and what it is about
+            fields |= {"instruction": task, "question": text}
+            notes = [n for n in notes if not n.startswith("question ")]
+            notes.append(f"question from columns {task} and {text}")
+    if "context" in fields and "context" not in named:
+        cells = [str(row.data.get(fields["context"]) or "") for row in rows]
+        asked = card.family == "custom" and not card.prompt.own
+        if asked and any(len(cell.split()) > _LABEL for cell in cells):
+            notes.append(f"{fields['context']} stands above its question")
+        else:
+            del fields["context"]  # a label, or the card says what is asked
     if "messages" in fields and "question" in fields and "question" not in named:
         del fields["messages"]  # a column of turns beside a question is named as not used
     fields = settle_frames(card, rows, fields)
@@ -144,9 +163,10 @@ def _check(rows: Sequence[Row], fields: Mapping[str, str]) -> None:
         if role in fields or chat:
             continue
         shown = ", ".join(str(name) for name in list(rows[0].data)[:8]) or "nothing"
+        first = "" if fields else "; does the first line name the columns?"
         raise rows[0].error(
             role,
-            f"is missing; the row has {shown}; rename the column, or name it in a card: "
+            f"is missing; the row has {shown}{first}; rename the column, or name it in a card: "
             f"`fields: {{{role}: COLUMN}}`",
         )
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from heartloop.cards.task import TaskCard
 from heartloop.data.golds import verifier_for
-from heartloop.data.items import Item, ItemSet, Raw
+from heartloop.data.items import CONTRADICTION, Item, ItemSet, Raw
 from heartloop.data.readers.cells import conversation, golds, is_worked
 from heartloop.data.readers.choices import (
     LETTERS,
@@ -45,6 +45,7 @@ class Sheet:
         rows: those that the card wants.
         columns: what its columns hold.
         further: columns that are neither question, answer nor choices.
+        decimal: the answers are numbers with decimal commas.
         counted_from: 0 or 1 where the answers are positions among the choices, else None.
         notes: what was taken for granted.
     """
@@ -52,6 +53,7 @@ class Sheet:
     rows: list[Row]
     columns: Columns
     further: tuple[str, ...] = ()
+    decimal: bool = False
     counted_from: int | None = None
     notes: tuple[str, ...] = ()
 
@@ -143,8 +145,31 @@ def open_sheet(card: TaskCard, raw: Raw) -> Sheet:
             why = ", as published sets do" if open_ else ""
             notes = (*notes, f"answers are positions of choices, counted from {start}{why}")
     if answer and any(is_worked(row, answer) for row in kept):
-        notes = (*notes, "of a worked answer the gold is what follows ####")
-    return Sheet(kept, columns, columns.further(kept), start, notes)
+        notes = (*notes, "of a worked answer the gold is what follows ####, or the last box")
+    parted = (path is not None and path.suffix.lower() == ".tsv") or any(
+        note.startswith("columns parted by") for note in notes
+    )
+    decimal = bool(answer and parted and not columns.options) and _decimal(kept, str(answer))
+    if decimal:
+        notes = (*notes, "commas in the answers are decimal: 2,5 is two and a half")
+    return Sheet(kept, columns, columns.further(kept), decimal, start, notes)
+
+
+_COMMA = re.compile(r"\s*[-+−]?\d+(?:,(\d+))?\s*")
+
+
+def _decimal(rows: Sequence[Row], answer: str) -> bool:
+    """Whether answers have decimal commas: all are numbers, and one's comma parts no thousands.
+
+    Asked only where something else than a comma parts the columns, as programs write it where the
+    comma is decimal; elsewhere "1,3" may be a list.
+    """
+    found = [_COMMA.fullmatch(str(row.data.get(answer) or "")) for row in rows]
+    return all(found) and any(one and one[1] and len(one[1]) != 3 for one in found)
+
+
+def _with_point(number: str) -> str:
+    return number.replace(",", ".").strip()
 
 
 def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
@@ -155,7 +180,7 @@ def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
     """
     sheet = open_sheet(card, raw)
     columns = sheet.columns
-    answers = [_asked(row, columns)[3] for row in sheet.rows]
+    answers = [_asked(row, columns, sheet.decimal)[3] for row in sheet.rows]
     choices = bool(columns.wrong) or all(choices_of(row, columns) for row in sheet.rows)
     picked = verifier_for(answers, choices=choices)
     example = " ".join(answers[0][0].split())
@@ -166,7 +191,7 @@ def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
 
 
 def _asked(
-    row: Row, columns: Columns
+    row: Row, columns: Columns, decimal: bool = False
 ) -> tuple[str, str | None, tuple[Message, ...], tuple[str, ...]]:
     """What a row asks: question, system message, turns before it; and its golds."""
     system: str | None = None
@@ -174,12 +199,20 @@ def _asked(
     said: str | None = None
     if "messages" in columns.fields:
         system, history, text, said = conversation(row, columns.fields["messages"])
+    elif "instruction" in columns.fields:
+        task = row.filled(columns.fields["instruction"])
+        about = str(row.text(columns.fields["question"], "")).strip()
+        text = f"{task}\n\n{about}" if about else task
     else:
         text = row.filled(columns.fields["question"])
+    if "context" in columns.fields:
+        above = str(row.text(columns.fields["context"], "")).strip()
+        text = f"{above}\n\n{text}" if above else text
     if "system" in columns.fields:
         system = row.text(columns.fields["system"], None) or system
     if "answer" in columns.fields:
-        return text, system, history, golds(row, columns.fields["answer"])
+        found = golds(row, columns.fields["answer"])
+        return text, system, history, tuple(map(_with_point, found)) if decimal else found
     if said is None or not said.strip():
         raise row.error("answer", "is missing, and the turns do not end in the assistant's answer")
     return text, system, history, (said,)
@@ -187,12 +220,13 @@ def _asked(
 
 def _item(card: TaskCard, row: Row, sheet: Sheet, index: int) -> Item:
     columns, prompt = sheet.columns, card.prompt
-    text, system, history, answers = _asked(row, columns)
+    text, system, history, answers = _asked(row, columns, sheet.decimal)
     fields = columns.fields
     key = str((row.text(fields["id"], None) if "id" in fields else None) or row.number).strip()
     choices = choices_of(row, columns)
     if columns.wrong:
         choices = mixed_in(row, columns, answers[0], f"{card.name}\0{key}")
+        answers = answers[:1]
     params: dict[str, Any] = dict(card.options.get("params") or {})
     texts: tuple[str, ...] = ()
     if choices:
@@ -258,7 +292,7 @@ def _repeated(items: Sequence[Item]) -> list[str]:
             continue
         if set(first.gold.answers) != set(item.gold.answers):
             return [
-                f'the same question has different answers: "{first.gold.answers[0][:30]}" and '
+                f'{CONTRADICTION}: "{first.gold.answers[0][:30]}" and '
                 f'"{item.gold.answers[0][:30]}" for "{item.question.meta["raw_input"][:50]}"'
             ]
         same += 1
