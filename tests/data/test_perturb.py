@@ -16,7 +16,7 @@ from heartloop.errors import DataError, UsageError
 from heartloop.report import conclude
 from heartloop.report.arms import load_run
 from heartloop.report.findings import findings
-from heartloop.run import load
+from heartloop.run import clients
 from heartloop.run.arms import build_arms
 from heartloop.run.execute import execute, prepare
 from heartloop.run.folder import RunFolder
@@ -88,7 +88,7 @@ def test_a_phrase_that_makes_a_model_recite_is_seen_and_gets_no_word(
     rows = [(f"Sum s{i}: {300 + i} + {20 + i}", str(320 + 2 * i)) for i in range(60)]
     spec = table(tmp_path, rows)
     known = {f"s{i}": 320 + 2 * i for i in range(60)}
-    monkeypatch.setattr(load, "make_model", lambda *_a, **_k: Reciter(known))
+    monkeypatch.setattr(clients, "make_model", lambda *_a, **_k: Reciter(known))
     arms = build_arms("single", stimuli="emotionprompt:EP02,EP08", controls="lean")
     plan = Plan((spec, f"{spec}~numbers"), ("server/m",), arms)
     folder = RunFolder(tmp_path / "r")
