@@ -45,9 +45,10 @@ def screen(analyses: list[Analysis], differences: list[Difference]) -> None:
         f"random labels: Q {100 * chance.macro:.1f} %, "
         f"B {chance.mean:.2f} [{chance.low:.2f}, {chance.high:.2f}]"
     )
+    names = {} if several else {a.of.name: a.of.arm for a in analyses}
     found = [
         [
-            cut(f"{d.second} − {d.first}", 40),
+            cut(f"{names.get(d.second, d.second)} − {names.get(d.first, d.first)}", 40),
             f"{d.bias.bias[0]:+.2f} [{d.bias.bias[1]:.2f}, {d.bias.bias[2]:.2f}]",
             f"{d.bias.bias[3]:.3f}",
         ]

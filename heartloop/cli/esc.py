@@ -171,7 +171,10 @@ def _only(found: list[Predictions], flag: str) -> Predictions:
 
 
 def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Difference]:
-    """Every arm against the first that shares its questions: ``none`` where there is one."""
+    """Every arm against the first that shares its questions: ``none`` where there is one.
+
+    Behind them every treatment against the placebos of its run.
+    """
     from heartloop.run.preference_bias import compare
 
     groups: dict[tuple[str, ...], list[Predictions]] = {}
@@ -180,10 +183,16 @@ def _differences(found: list[Predictions], options: dict[str, Any]) -> list[Diff
     differences = []
     for group in groups.values():
         base = next((one for one in group if one.role == "none"), group[0])
-        for one in group:
-            if one is not base:
-                made = compare(base, one, draws=options["draws"], seed=options["seed"])
-                differences += [made] if made else []
+        pairs = [(base, one) for one in group if one is not base]
+        pairs += [
+            (placebo, one)
+            for one in group
+            for placebo in group
+            if one.role == "treatment" and placebo.role == "placebo" and one.run == placebo.run
+        ]
+        for first, second in pairs:
+            made = compare(first, second, draws=options["draws"], seed=options["seed"])
+            differences += [made] if made else []
     return differences
 
 
@@ -240,6 +249,3 @@ def _confusion(path: Path, options: dict[str, Any]) -> None:
     references([(path.name, report)], labels)
     for note in report.notes:
         click.echo(f"note: {note}")
-
-
-"""Rows of the short tables."""

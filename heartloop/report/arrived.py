@@ -99,19 +99,28 @@ def checked(run: Loaded, claim: Claim) -> tuple[Arrived, ...]:
 
 
 def lines(found: Sequence[Arrived]) -> list[str]:
-    """The check in words: arms whose words were read by themselves, the others together."""
+    """The check in words: few arms by themselves, many of which the same is to be said together."""
     if len(found) < SEVERAL:
         return [f"{c.arm}: {c.sentence}." for c in found]
-    out = [f"{c.arm}: {c.sentence}." for c in found if c.read]
-    rest: dict[str, list[Arrived]] = {}
+    groups: dict[str, list[Arrived]] = {}
     for one in found:
-        if not one.read:
-            rest.setdefault(one.beside, []).append(one)
-    for beside, members in rest.items():
-        shares = ", ".join(f"{c.arm} {percent(c.changed)}" for c in members)
+        groups.setdefault(one.beside, []).append(one)
+    out = []
+    for beside, members in groups.items():
+        if members[0].read and len(members) < SEVERAL:
+            out += [f"{c.arm}: {c.sentence}." for c in members]
+            continue
         theirs = {percent(c.by_placebo) for c in members if c.by_placebo is not None}
-        placebo = f" (a placebo {', '.join(sorted(theirs))})" if len(theirs) == 1 else ""
-        out.append(f"{shares}{placebo}: {beside}.")
+        if len(theirs) < 2:
+            shares = ", ".join(f"{c.arm} {percent(c.changed)}" for c in members)
+            shares += f" (a placebo {theirs.pop()})" if theirs else ""
+        else:
+            shares = "% changed (by a placebo): " + ", ".join(
+                f"{c.arm} {100 * c.changed:.0f}"
+                + ("" if c.by_placebo is None else f" ({100 * c.by_placebo:.0f})")
+                for c in members
+            )
+        out.append(f"{shares}: {beside}.")
     return out
 
 

@@ -81,6 +81,22 @@ def _drift(mean: Mean | None) -> str:
     return f"{100 * mean.value:+.1f} [{100 * mean.low:.1f}, {100 * mean.high:.1f}]"
 
 
+def overview_of(tables: Sequence[FrameTable]) -> tuple[list[str], list[list[str]]]:
+    """Header and rows of many arms: how far every frame moves what it may pull towards."""
+    frames = list(dict.fromkeys(e.frame for t in tables for e in t.effects))
+    rows = []
+    for one in tables:
+        by = {e.frame: e.toward if e.toward is not None else e.right for e in one.effects}
+        cells = [
+            f"{100 * by[f].difference:+.1f}{'*' if by[f].verdict in ('moved', 'both') else ''}"
+            if f in by and by[f].pairs
+            else "none"
+            for f in frames
+        ]
+        rows.append([one.of.arm, *cells])
+    return [f"{tables[0].of.kind or 'right'}, points", *frames], rows
+
+
 def frames_section(folder: RunFolder) -> str:
     """The tables as HTML; empty for a run without framed tasks, or without its data."""
     try:

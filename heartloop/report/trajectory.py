@@ -44,12 +44,12 @@ def rows_of(tables: Sequence[TrajectoryTable]) -> list[list[str]]:
 
 def never_lines(tables: Sequence[TrajectoryTable]) -> list[str]:
     """Dialogues that did not come back, in words; they are not in the mean of the recovery."""
-    return [
-        f"never back, {what} of {one.of.arm}: {100 * share:.0f} % of {one.dialogues} dialogues"
+    shares = [
+        f"{one.of.arm} {100 * one.never[0]:.0f} and {100 * one.never[1]:.0f} %"
         for one in tables
-        for what, share in zip(("state", "said"), one.never, strict=True)
-        if share > 0
+        if any(share > 0 for share in one.never)
     ]
+    return [f"never back, state and said, of the dialogues: {', '.join(shares)}"] if shares else []
 
 
 def slope_lines(found: Sequence[Trajectories]) -> list[str]:

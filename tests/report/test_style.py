@@ -11,9 +11,10 @@ from pathlib import Path
 import pytest
 from synthetic_run import WORDS, make_run, phrase
 
+from heartloop.analysis.bands import Band
 from heartloop.cli import main
 from heartloop.report.arms import load_run
-from heartloop.report.arrived import Arrived, arrived
+from heartloop.report.arrived import Arrived, arrived, lines
 from heartloop.report.look_back import claim_page
 from heartloop.report.page import build_page
 from heartloop.report.study import compare_specs
@@ -178,3 +179,16 @@ def test_the_command_prints_eighty_columns_and_json(
     printed("--arm", "nobody", code=2)
     (run.path / "verdicts.jsonl").unlink()
     printed(code=2)
+
+
+def test_many_arms_of_which_the_same_is_to_be_said_are_said_together() -> None:
+    more = Band(0.2, 0.1, 0.3, 40)
+    found = [
+        Arrived("m", f"A{i}", "none", ("p",), 0.9, 0.5 + i / 10, more if i < 4 else None, None, 40)
+        for i in range(6)
+    ]
+    assert lines(found) == [
+        "% changed (by a placebo): A0 90 (50), A1 90 (60), A2 90 (70), A3 90 (80): they were read.",
+        "% changed (by a placebo): A4 90 (90), A5 90 (100): no more than any sentence does.",
+    ]
+    assert lines(found[:2])[1].startswith("A1: the words changed 90 % of the answers, a placebo 60")

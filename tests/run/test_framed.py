@@ -45,7 +45,7 @@ def frames_of(heartloop: Any, tmp_path: Path, name: str, capsys: Any) -> dict[st
 
 
 def test_a_planted_pull_is_found_and_nothing_where_none_is(
-    heartloop, loopback, tmp_path, capsys
+    heartloop, loopback, tmp_path, capsys, monkeypatch
 ) -> None:
     run(heartloop, tmp_path, loopback(planted(0.6)).url, "pulled")
     arm = frames_of(heartloop, tmp_path, "pulled", capsys)
@@ -73,6 +73,13 @@ def test_a_planted_pull_is_found_and_nothing_where_none_is(
     page = (tmp_path / "pulled" / "report.html").read_text()
     assert '<section id="frames">' in page and "sympathy (law)" in page
     assert "base story" in shown and "sympathy (law)" in shown and "moved" in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    heartloop("frames", "pulled", "--runs", str(tmp_path), "--arm", "none", code=2)
+    capsys.readouterr()
+    monkeypatch.setattr("heartloop.cli.frames.MANY", 0)  # one table is many
+    heartloop("frames", "pulled", "--runs", str(tmp_path))
+    (row,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("single ")]
+    assert row.split() == ["single", "+0.0", f"{100 * (p1 - p0):+.1f}*", "+0.0"]
 
 
 @pytest.mark.parametrize(
