@@ -45,7 +45,7 @@ def screen(analyses: list[Analysis], differences: list[Difference]) -> None:
         f"random labels: Q {100 * chance.macro:.1f} %, "
         f"B {chance.mean:.2f} [{chance.low:.2f}, {chance.high:.2f}]"
     )
-    names = {} if several else {a.of.name: a.of.arm for a in analyses}
+    names = {} if several or models else {a.of.name: a.of.arm for a in analyses}
     found = [
         [
             cut(f"{names.get(d.second, d.second)} − {names.get(d.first, d.first)}", 40),
