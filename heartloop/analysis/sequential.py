@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -18,8 +17,6 @@ from numpy.typing import ArrayLike, NDArray
 from heartloop.analysis.proportions import cluster_ids
 
 FloatArray = NDArray[np.float64]
-
-PRIOR = 5.0  # both parameters of the Beta prior of the discordant questions' rate
 
 Decision = Literal["different", "equivalent", "open"]
 
@@ -32,7 +29,7 @@ class Look:
         decision: ``different``, ``equivalent`` or ``open``.
         p: always-valid p-value of "no difference": may be looked at any time.
         difference: mean difference so far, a share.
-        low, high: always-valid confidence sequence of the difference.
+        low, high: always-valid interval of the difference, from the same e-values.
         questions: looked at.
     """
 
@@ -79,88 +76,94 @@ def ordered_gains(
     return np.asarray(sums[complete] / size[complete])
 
 
-@lru_cache(maxsize=16)
-def _log_gamma(size: int, shift: float) -> FloatArray:
-    return np.array([math.lgamma(k + shift) for k in range(size)])
+BETS = (np.arange(100) + 0.5) / 50 - 1
+_LOG_PRIOR = 4 * np.log1p(-(BETS**2))  # Beta(5, 5) of (1 + bet) / 2
+_LOG_PRIOR -= math.log(np.exp(_LOG_PRIOR).sum())
+_BLOCK = 10_000  # questions at once
 
 
-def log_evidence(wins: ArrayLike, losses: ArrayLike) -> FloatArray:
-    """Logarithm of the e-value against "a discordant question favours either arm equally".
+def log_evidence(differences: ArrayLike, mean: float = 0.0) -> FloatArray:
+    """Logarithm of the e-value against "the mean difference is ``mean``", after each question.
 
-    ``E = 2^m B(w + 5, l + 5) / B(5, 5)``, m = w + l: the likelihood ratio of a Bernoulli rate drawn
-    from Beta(5, 5) against 1/2; that prior needs the fewest questions over the effects that such
-    experiments meet. Under equality E is a non-negative martingale with mean 1 over the discordant
-    questions, so that it ever reaches 1/alpha with probability at most alpha (Ville 1939; Robbins
-    1970; Ramdas et al. 2023, Stat. Sci. 38:576).
+    ``E = Σ_b π(b) Π (1 + b (d - mean) / (1 + |mean|))`` over bets b in (-1, 1): each factor has
+    mean 1 under the hypothesis, so E is a non-negative martingale and ever reaches 1/alpha with
+    probability at most alpha, whatever the distribution of d on [-1, 1] (Ville 1939; Waudby-Smith
+    & Ramdas 2024, JRSS B 86:1; Ramdas et al. 2023, Stat. Sci. 38:576). The prior is Beta(5, 5) of
+    (1 + b)/2 on 100 points: with right or wrong answers and a mean of 0 this is the mixture
+    likelihood ratio of the discordant questions' rate against 1/2.
 
     Args:
-        wins: questions in favour of the first arm, any shape.
-        losses: questions in favour of the second, same shape.
+        differences: one a question in the plan's order, each in [-1, 1], shape (questions,) or
+            (runs, questions).
+        mean: the hypothesis.
+
+    Returns:
+        Log e-values after each question, same shape.
     """
-    w, lost = np.asarray(wins, dtype=float), np.asarray(losses, dtype=float)
-    most = int(max(w.max(initial=0), lost.max(initial=0)))
-    # in powers of two, so that a run that is looked at often builds few tables
-    size = 1 << max(8, (2 * most + 1).bit_length())
-    table, whole = _log_gamma(size, PRIOR), _log_gamma(size, 2 * PRIOR)
-    m = w + lost
-    return np.asarray(
-        m * math.log(2.0)
-        + table[w.astype(int)]
-        + table[lost.astype(int)]
-        - whole[m.astype(int)]
-        + math.lgamma(2 * PRIOR)
-        - 2 * math.lgamma(PRIOR)
+    d = np.asarray(differences, dtype=float)
+    x = (d - mean) / (1 + abs(mean))
+    out = np.empty_like(x)
+    total = np.zeros((*x.shape[:-1], 1, len(BETS)))
+    for start in range(0, x.shape[-1], _BLOCK):
+        here = x[..., start : start + _BLOCK, None] * BETS
+        sums = total + np.cumsum(np.log1p(here), axis=-2)
+        total = sums[..., -1:, :]
+        sums = sums + _LOG_PRIOR
+        top = sums.max(axis=-1)
+        out[..., start : start + _BLOCK] = top + np.log(np.exp(sums - top[..., None]).sum(axis=-1))
+    return out
+
+
+def confidence_interval(differences: ArrayLike, alpha: float = 0.05) -> tuple[float, float]:
+    """The means that :func:`log_evidence` has never rejected: holds at all times at once.
+
+    It leaves out 0 exactly where a look says "different", and lies within the region where one
+    says "equivalent". Means are looked for on a grid of 5 points, and the ends by bisection.
+
+    Args:
+        differences: one a question in the plan's order, shape (questions,).
+        alpha: error over all times together.
+    """
+    d = np.asarray(differences, dtype=float)
+    bar = -math.log(alpha)
+
+    def kept(mean: float) -> bool:
+        return float(log_evidence(d, mean).max(initial=0.0)) < bar
+
+    def end(inside: float, outside: float) -> float:
+        for _ in range(9):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if kept(middle) else (inside, middle)
+        return outside
+
+    grid = [i / 20 for i in range(-20, 21)]
+    found = [m for m in (*grid, float(d.mean()) if d.size else 0.0) if kept(m)]
+    if not found:  # the answers have drifted apart: no single mean fits all of them
+        return float(d.mean()), float(d.mean())
+    low, high = min(found), max(found)
+    below = max((m for m in grid if m < low), default=-1.0)
+    above = min((m for m in grid if m > high), default=1.0)
+    return (
+        -1.0 if low <= -1 else end(low, below),
+        1.0 if high >= 1 else end(high, above),
     )
 
 
-def confidence_sequence(
-    differences: ArrayLike, alpha: float = 0.05
-) -> tuple[FloatArray, FloatArray]:
-    """Confidence sequence of a mean difference: holds at all times at once, for any distribution.
-
-    Predictable plug-in empirical-Bernstein sequence of Waudby-Smith & Ramdas (2024, JRSS B 86:1,
-    theorem 2) on (d + 1)/2 in [0, 1]: with λ_t = min(sqrt(2 log(2/α) / (σ̂²_{t-1} t log(1+t))), 1/2)
-    and ψ(λ) = (-log(1-λ) - λ)/4, the mean lies within ``Σλx/Σλ ± (log(2/α) + Σ 4(x - μ̂_{t-1})²
-    ψ(λ))/Σλ`` for all t with probability 1 - α. Limits are intersected over time.
-
-    Args:
-        differences: one a question in the plan's order, each in [-1, 1] (mean over seeds of right
-            in the first arm minus right in the second), shape (questions,) or (runs, questions).
-        alpha: error over all times together.
-
-    Returns:
-        Lower and upper limits after each question, same shape.
-    """
-    d = np.asarray(differences, dtype=float)
-    x = (d + 1) / 2
-    t = np.arange(1, x.shape[-1] + 1)
-    mean = (0.5 + np.cumsum(x, axis=-1)) / (t + 1)
-    spread = (0.25 + np.cumsum((x - mean) ** 2, axis=-1)) / (t + 1)
-    before_mean = np.concatenate([np.full((*x.shape[:-1], 1), 0.5), mean[..., :-1]], axis=-1)
-    before = np.concatenate([np.full((*x.shape[:-1], 1), 0.25), spread[..., :-1]], axis=-1)
-    bar = math.log(2 / alpha)
-    bet = np.minimum(np.sqrt(2 * bar / (before * t * np.log1p(t))), 0.5)
-    psi = (-np.log1p(-bet) - bet) / 4
-    total = np.cumsum(bet, axis=-1)
-    centre = np.cumsum(bet * x, axis=-1) / total
-    half = (bar + np.cumsum(4 * (x - before_mean) ** 2 * psi, axis=-1)) / total
-    low = np.maximum.accumulate(np.maximum(2 * (centre - half) - 1, -1.0), axis=-1)
-    high = np.minimum.accumulate(np.minimum(2 * (centre + half) - 1, 1.0), axis=-1)
-    return low, high
-
-
-def look(differences: ArrayLike, margin: float = 0.03, alpha: float = 0.05) -> Look:
+def look(
+    differences: ArrayLike, margin: float = 0.03, alpha: float = 0.05, interval: bool = True
+) -> Look:
     """Whether a comparison is decided by the questions seen so far: ``--stop-when decided``.
 
-    *different*: the e-value on the signs of the questions' differences has ever reached 1/alpha.
-    *equivalent*: the confidence sequence lies within ± margin. Both keep their error at alpha
-    however often and whenever one looks, also with several seeds (a question is one observation).
-    A task whose questions are clustered must be handed over as one difference a cluster.
+    *different*: the e-value against a mean of 0 has ever reached 1/alpha. *equivalent*: those
+    against both ends of ± margin have. Both keep their error at alpha however often and whenever
+    one looks, also with several seeds (a question is one observation) and with partial credit. A
+    task whose questions are clustered must be handed over as one difference a cluster.
 
     Args:
-        differences: as in :func:`confidence_sequence`, shape (questions,).
+        differences: as in :func:`confidence_interval`.
         margin: half-width of the region of equivalence.
         alpha: error of either decision.
+        interval: compute the interval too; -1 to 1 otherwise.
 
     Raises:
         ValueError: a difference outside of [-1, 1].
@@ -170,12 +173,12 @@ def look(differences: ArrayLike, margin: float = 0.03, alpha: float = 0.05) -> L
         raise ValueError("differences must be one row of numbers in [-1, 1]")
     if not d.size:
         return Look("open", 1.0, 0.0, -1.0, 1.0, 0)
-    evidence = log_evidence(np.cumsum(d > 0), np.cumsum(d < 0))
-    p = math.exp(-max(0.0, float(evidence.max())))
-    low, high = confidence_sequence(d, alpha)
+    bar = -math.log(alpha)
+    p = math.exp(-max(0.0, float(log_evidence(d).max())))
     decision: Decision = "open"
     if p <= alpha:
         decision = "different"
-    elif -margin < low[-1] and high[-1] < margin:
+    elif all(float(log_evidence(d, m).max()) >= bar for m in (-margin, margin)):
         decision = "equivalent"
-    return Look(decision, p, float(d.mean()), float(low[-1]), float(high[-1]), d.size)
+    low, high = confidence_interval(d, alpha) if interval else (-1.0, 1.0)
+    return Look(decision, p, float(d.mean()), low, high, d.size)

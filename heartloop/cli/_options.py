@@ -338,9 +338,13 @@ def _from_file(flags: Mapping[str, Any]) -> tuple[Plan, str]:
     plan = load_plan(Path(flags["plan"]))
     for name, default in _DECIDED.items():
         if flags[name] != default and (flags[name] or flags[name] == 0):
-            raise UsageError(
-                f"--{name.replace('_', '-')} and --plan exclude one another: change the plan file"
-            )
+            name = f"--{name.replace('_', '-')}"
+            if flags["claim_from"]:
+                raise UsageError(
+                    f"{name} and --claim-from exclude one another: a confirmation takes over the "
+                    "plan of its run; leave it out"
+                )
+            raise UsageError(f"{name} and --plan exclude one another: change the plan file")
     return changes_of(flags).of(plan), f"plan {flags['plan']}; model {', '.join(plan.models)}"
 
 

@@ -7,7 +7,7 @@ beside that of the placebo.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,8 +124,14 @@ def lines(found: Sequence[Arrived]) -> list[str]:
     return out
 
 
-def clause(found: Sequence[Arrived]) -> str:
-    """The check of one model in a few words, for the run's sentence; empty without treatments."""
+def clause(found: Sequence[Arrived], beyond: Collection[str] = ()) -> str:
+    """The check of one model in a few words, for the run's sentence; empty without treatments.
+
+    Args:
+        found: the check of every treatment.
+        beyond: arms that differ from the plain prompt and from the placebo, so that their words
+            have arrived whatever share of the answers changed.
+    """
     if not found:
         return ""
     if len(found) == 1:
@@ -133,13 +139,15 @@ def clause(found: Sequence[Arrived]) -> str:
         if one.changed == 0:
             return one.beside
         changed = f"the words changed {percent(one.changed)} of the answers"
+        if one.arm in beyond and one.by_placebo is not None:
+            return f"{changed}, a placebo {percent(one.by_placebo)}"
         return changed if one.by_placebo is None else one.sentence
     theirs = {percent(c.by_placebo) for c in found if c.by_placebo is not None}
     if not theirs:
         shares = [c.changed for c in found]
         least, most = percent(min(shares)).removesuffix(" %"), percent(max(shares))
         return f"the words changed {least} to {most} of the answers"
-    read = sum(c.read for c in found)
+    read = sum(c.read or c.arm in beyond for c in found)
     beside = f" ({theirs.pop()} changed)" if len(theirs) == 1 else ""
     return (
         f"{read or 'none'} of {len(found)} phrases left more in the answers than a placebo{beside}"

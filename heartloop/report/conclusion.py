@@ -53,7 +53,8 @@ def conclusion_of(
         read = _read(run, claim)
     for one in findings(run, claim) if found is None else found:
         mine = [c for c in read if c.model == one.model] if run.state.whole else []
-        text = sentence(one, claim, clause(mine))
+        beyond = {t.arm for unit, t in one.treatments if not unit.silent and t.finding.both}
+        text = sentence(one, claim, clause(mine, beyond))
         parts.append(f"{one.model}: {text}" if text and one.several > 1 else text)
     if not any(parts):
         return ""
@@ -82,5 +83,6 @@ def _prefix(run: Loaded) -> str:
         else:
             words.append("pocket, a tiny embedded model")
     if not run.state.whole:
-        words.append(headline(run.state))
+        # What a decided run came to is the sentence itself: not said twice.
+        words.append(headline(run.state).partition(" (decided: ")[0])
     return f"[{'; '.join(words)}] " if words else ""

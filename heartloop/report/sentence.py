@@ -169,7 +169,8 @@ def _one(unit: Unit, t: Treatment, claim: Claim, many: int) -> list[str]:
     text += f", {_size(unit)}: {word_of(t, claim)}"
     if t.finding.word == "undecided" and not t.finding.gate:
         text += f" ({_reach(m.none, claim, many, unit.questions)}; {_ruled_out(m.none)})"
-    return [text, *_content([t]), *_over([t] if _worded(t) else [], unit), *_demand([t], claim)]
+    clauses = [text, *_wide([t]), *_content([t])]
+    return [*clauses, *_over([t] if _worded(t) else [], unit), *_demand([t], claim)]
 
 
 def _worded(t: Treatment) -> bool:
@@ -268,6 +269,7 @@ def _several(unit: Unit, claim: Claim, many: int, models: bool) -> list[str]:
             f"{_count(same)} without any difference beyond ±{100 * claim.margin:g} points (a "
             "family of its own)"
         )
+    clauses += _wide([*works, *hurts, *above, *below])
     clauses += _content([*works, *hurts])
     clauses += _demand([*works, *hurts], claim)
     who = " of each model" if models else ""
@@ -314,6 +316,20 @@ def _gates(found: Sequence[Treatment]) -> list[str]:
         if group:
             clauses.append(f"{_count(group)}: {words}")
     return clauses
+
+
+def _wide(found: Sequence[Treatment]) -> list[str]:
+    """Words whose interval holds 0: Holm's steps are sharper than one interval for all."""
+    wide = [t for t in found if _worded(t) and _holds_zero(t)]
+    return (
+        [f"{_list(wide, lambda t: t.arm)}: by Holm; the interval for all holds 0"] if wide else []
+    )
+
+
+def _holds_zero(t: Treatment) -> bool:
+    m = t.finding.measured
+    shown = [m.none, m.placebo] if t.finding.both and m.placebo is not None else [m.none]
+    return any(d.low <= 0 <= d.high for d in shown if d is not None)
 
 
 def _content(found: Sequence[Treatment]) -> list[str]:

@@ -73,11 +73,10 @@ class Decider:
         self._since += 1
         if self._since % EVERY:
             return None
-        looks = self.looks()
-        return looks if decision(looks) != "open" else None
+        return self.looks() if decision(self.looks(interval=False)) != "open" else None
 
-    def looks(self) -> tuple[Look, ...]:
-        """The state of the arm against each of its controls."""
+    def looks(self, interval: bool = True) -> tuple[Look, ...]:
+        """The state of the arm against each of its controls, with intervals where wanted."""
         return tuple(
             look(
                 ordered_gains(
@@ -87,6 +86,7 @@ class Decider:
                 ),
                 self._margin,
                 self._alpha,
+                interval,
             )
             for group in self._against
         )

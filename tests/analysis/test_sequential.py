@@ -9,7 +9,6 @@ import pytest
 from scipy import stats
 
 from heartloop.analysis.sequential import (
-    confidence_sequence,
     log_evidence,
     look,
     ordered_gains,
@@ -27,21 +26,41 @@ def test_evidence_is_the_mixture_likelihood_ratio() -> None:
         theta = (np.arange(200_000) + 0.5) / 200_000
         integrand = theta**w * (1 - theta) ** lost * stats.beta.pdf(theta, 5, 5)
         expected = np.log(integrand.mean()) + (w + lost) * np.log(2)
-        assert float(log_evidence(w, lost)) == pytest.approx(expected, abs=5e-3)
+        d = np.repeat([0.0, 1.0, -1.0], [1, w, lost])
+        assert float(log_evidence(d)[-1]) == pytest.approx(expected, abs=5e-3)
 
 
 def test_false_positives_stay_under_five_percent_at_any_look() -> None:
-    x = pairs(np.random.default_rng(0), 2000, 800, 0.2, 0.0)
-    e = log_evidence(np.cumsum(x > 0, axis=1), np.cumsum(x < 0, axis=1)).max(axis=1)
-    assert (e >= math.log(20)).mean() < 0.05
-    low, high = confidence_sequence(x)
-    assert ((low > 0) | (high < 0)).any(axis=1).mean() < 0.05
+    x = pairs(np.random.default_rng(0), 200, 400, 0.2, 0.0)
+    assert (log_evidence(x).max(axis=1) >= math.log(20)).mean() < 0.05
+
+
+def test_partial_credit_with_a_mean_of_zero_is_not_called_different() -> None:
+    """Many small gains and few large losses: the signs differ, the mean does not."""
+    x = np.where(np.random.default_rng(5).random((200, 600)) < 0.2, -0.8, 0.2)
+    assert (log_evidence(x).max(axis=1) >= math.log(20)).mean() < 0.05
 
 
 def test_equivalence_is_rarely_claimed_at_the_edge_of_the_region() -> None:
-    x = pairs(np.random.default_rng(1), 200, 3000, 0.1, 0.03)
-    low, high = confidence_sequence(x)
-    assert ((low > -0.03) & (high < 0.03)).any(axis=1).mean() < 0.05
+    x = pairs(np.random.default_rng(1), 100, 1500, 0.1, 0.03)
+    beyond = [log_evidence(x, m).max(axis=1) >= math.log(20) for m in (-0.03, 0.03)]
+    assert (beyond[0] & beyond[1]).mean() < 0.05 + 2 * 0.022  # and two standard errors
+
+
+@pytest.mark.parametrize("delta", [0.0, 0.06, 0.3, -0.3])
+def test_decision_and_interval_come_from_one_procedure(delta: float) -> None:
+    """A run is stopped where it is decided: then its interval leaves out 0, or is within."""
+    x = pairs(np.random.default_rng(6), 1, 3000, max(0.05, abs(delta)), delta)[0]
+    for n in range(20, 3001, 20):
+        if look(x[:n], interval=False).decision != "open":
+            break
+    found = look(x[:n])
+    assert found.low <= found.difference <= found.high
+    if found.decision == "different":
+        assert found.low > 0 or found.high < 0
+    else:
+        assert (delta, found.decision) == (0.0, "equivalent")
+        assert -0.03 <= found.low < found.high <= 0.03
 
 
 def test_a_clear_effect_is_decided_early() -> None:
@@ -52,7 +71,7 @@ def test_a_clear_effect_is_decided_early() -> None:
 
 
 def test_no_effect_is_decided_as_equivalent_in_the_end() -> None:
-    x = pairs(np.random.default_rng(3), 1, 6000, 0.05, 0.0)[0]
+    x = pairs(np.random.default_rng(3), 1, 3000, 0.05, 0.0)[0]
     found = look(x)
     assert found.decision == "equivalent"
     assert -0.03 < found.low < 0 < found.high < 0.03
