@@ -11,6 +11,7 @@ from typing import Any
 
 import orjson
 
+from heartloop.calls.index import Index
 from heartloop.calls.lines import Line, read_lines
 from heartloop.calls.lock import FolderLock
 from heartloop.calls.records import completion_of, error_of, own_messages, pack
@@ -48,7 +49,7 @@ class Journal:
         self.read_only = read_only
         self.notes: list[str] = []
         self.paid: tuple[Usage, float] = (Usage(), 0.0)
-        self._index: dict[bytes, int] = {}
+        self._index = Index()
         self._errors: dict[bytes, int] = {}
         self._recent: OrderedDict[str, tuple[tuple[Message, ...], str]] = OrderedDict()
         self._lock = None if read_only else FolderLock(Path(folder))
@@ -117,7 +118,7 @@ class Journal:
     def record(self, key: str) -> dict[str, Any] | None:
         """The raw record of a call, that of an answer before that of an error."""
         name = bytes.fromhex(key)
-        entry = self._index.get(name, self._errors.get(name))
+        entry = self._index.get(name) or self._errors.get(name)
         return None if entry is None else self._read(entry)
 
     def records(self) -> Iterator[dict[str, Any]]:

@@ -29,8 +29,20 @@ def call_key(request: Request) -> str:
         digest.update(b"%s %d\n" % (message.role.encode(), len(content)))
         digest.update(content)
     digest.update(b"sampling\n")
-    digest.update(orjson.dumps(sampling_fields(request.sampling), option=orjson.OPT_SORT_KEYS))
+    digest.update(_sampling_bytes(request.sampling))
     return digest.hexdigest()
+
+
+_last: tuple[Sampling | None, bytes] = (None, b"")
+
+
+def _sampling_bytes(sampling: Sampling) -> bytes:
+    """The fields as they are hashed; all calls of a task share one Sampling."""
+    global _last
+    if _last[0] is not sampling:
+        fields = sampling_fields(sampling)
+        _last = (sampling, orjson.dumps(fields, option=orjson.OPT_SORT_KEYS))
+    return _last[1]
 
 
 def derive_seed(address: Address) -> int:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
+from heartloop.calls.index import Index
 from heartloop.calls.records import problem_of
 
 BOM = b"\xef\xbb\xbf"
@@ -69,12 +70,12 @@ class Scan:
     """What stands in a journal.
 
     Attributes:
-        answered: keys of the answered calls, as bytes.
+        answered: keys of the answered calls.
         damaged: numbers of damaged lines, a torn last one left out.
         torn: whether the last line was cut off by a crash.
     """
 
-    answered: frozenset[bytes]
+    answered: Index
     damaged: tuple[int, ...]
     torn: bool
 
@@ -89,13 +90,13 @@ def scan(path: Path, each: Callable[[dict[str, Any]], None] | None = None) -> Sc
     Raises:
         OSError: it cannot be read.
     """
-    answered: set[bytes] = set()
+    answered = Index()
     damaged: list[int] = []
     torn = False
     try:
         size = path.stat().st_size
     except FileNotFoundError:
-        return Scan(frozenset(), (), False)
+        return Scan(answered, (), False)
     for line in read_lines(path, size):
         if line.record is None:
             torn = line.torn
@@ -105,5 +106,5 @@ def scan(path: Path, each: Callable[[dict[str, Any]], None] | None = None) -> Sc
         if each is not None:
             each(line.record)
         if not line.record["error"]:
-            answered.add(bytes.fromhex(line.record["key"]))
-    return Scan(frozenset(answered), tuple(damaged), torn)
+            answered[bytes.fromhex(line.record["key"])] = 1
+    return Scan(answered, tuple(damaged), torn)

@@ -6,6 +6,7 @@ import os
 from pathlib import Path
 from typing import Any
 
+from heartloop.calls.index import Index
 from heartloop.calls.journal import Journal
 from heartloop.errors import CallError
 from heartloop.types import Completion, Request, Usage
@@ -19,7 +20,7 @@ class Unkept(Journal):
         self.read_only = False
         self.notes: list[str] = []
         self.paid = (Usage(), 0.0)
-        self._index: dict[bytes, int] = {}
+        self._index = Index()
         self._errors: dict[bytes, int] = {}
         self._descriptor = -1  # nothing to close
 

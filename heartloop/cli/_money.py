@@ -79,9 +79,12 @@ def confirm_rest(prepared: Any, folder: Any, yes: bool) -> None:
         click.exceptions.Abort: the answer is no.
     """
     from heartloop.run.estimate import estimate
+    from heartloop.run.state import run_state
     from heartloop.run.totals import paid_in
 
     whole = estimate(prepared).to_dict()
+    if yes or not whole["costs_money"] or run_state(folder).whole:
+        return
     paid = paid_in(folder)["cost"] or 0.0
     rest = {k: None if whole[k] is None else max(0.0, whole[k] - paid) for k in ("usd", "usd_most")}
     confirm_cost({**whole, **rest}, yes, "the rest of this run")

@@ -273,7 +273,6 @@ def resume_command(
     from heartloop.errors import UsageError
     from heartloop.run.execute import execute, plan_of, prepare
     from heartloop.run.folder import find_folder
-    from heartloop.run.state import run_state
 
     folder = find_folder(run, runs_folder(runs))
     manifest = folder.manifest
@@ -293,8 +292,7 @@ def resume_command(
     if judge_base_url:
         plan = dataclasses.replace(plan, judge=moved_judges(plan.judge, judge_base_url))
     prepared = prepare(plan)
-    if not run_state(folder).whole:
-        confirm_rest(prepared, folder, flags["yes"])
+    confirm_rest(prepared, folder, flags["yes"])
     if ray:
         from heartloop.run.ray import execute_on_ray
 

@@ -103,12 +103,9 @@ def custom_task(path: Path) -> TaskCard:
         verifier="auto",
         baselines=("echo", "majority", "chance"),
     )
-    from heartloop.data.readers.table import read, settle_verifier
+    from heartloop.data.readers.table import settle_verifier
 
-    raw = Raw(str(path), (path,))
-    card = settle_verifier(card, raw)
-    read(card, raw)  # a broken row is an error now, not when the run begins
-    return card
+    return settle_verifier(card, Raw(str(path), (path,)))
 
 
 def _settled(card: TaskCard, data_dir: str | Path | None) -> TaskCard:

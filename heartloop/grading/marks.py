@@ -111,26 +111,29 @@ _LEADING = re.compile(
 )
 
 
+_COPULA = re.compile(r"(?<=[\d$}])(?:입니다|이다|です|だ)$")
+_EMPTY_BOX = re.compile(r"\\boxed\s*\{\s*\}")
+_MATHS = re.compile(r"[\d\\$]|\b[a-zA-Z]\b")
+
+
 def _clause(text: str, start: int) -> tuple[str, bool]:
     """The clause that begins at ``start``: up to the end of its sentence, maths kept whole."""
     lead = _LEADING.match(text, start)
     at = lead.end() if lead else start
     tail = text[at : at + 2000]
     spans = [match.span() for match in ENVIRONMENT.finditer(tail)]
-    braces = _brace_spans(tail)
+    spans += _brace_spans(tail) if "{" in tail else []
     end = len(tail)
     closed = False
     for stop in _SENTENCE_END.finditer(tail):
-        if any(a < stop.start() < b for a, b in spans) or any(
-            a < stop.start() < b for a, b in braces
-        ):
+        if any(a < stop.start() < b for a, b in spans):
             continue
         if not tail[: stop.start()].strip():
             continue
         end, closed = stop.start(), stop.end() < len(tail) or stop.group() in ".!?\n。"
         break
     clause = tail[:end].strip().strip("*_`").strip()
-    clause = re.sub(r"(?<=[\d$}])(?:입니다|이다|です|だ)$", "", clause)
+    clause = clause if clause.isascii() else _COPULA.sub("", clause)
     hope = clause.find("I hope it is correct")
     if hope > 0:
         clause = clause[:hope].strip().rstrip(".").strip()
@@ -295,9 +298,9 @@ def conclusion(text: str) -> tuple[str, bool] | None:
     at_final = -1
     for match in list(_FINAL.finditer(text))[-8:]:
         clause, closed = _clause(text, match.end())
-        if not clause or re.search(r"\\boxed\s*\{\s*\}", clause) or _NO_VALUE.match(clause):
+        if not clause or _EMPTY_BOX.search(clause) or _NO_VALUE.match(clause):
             continue
-        if box is not None and not re.search(r"[\d\\$]|\b[a-zA-Z]\b", clause):
+        if box is not None and not _MATHS.search(clause):
             continue
         if clause.lower().startswith(("i hope", "please")) or clause.endswith((" is", " is:")):
             continue

@@ -79,6 +79,7 @@ async def execute(
         runner = Runner(client, plan.selector, session.log)
         runner.max_unscored = plan.limits.get("max_unscored")
         runner.helper = plan.helper
+        runner.live = session.kept.live
 
         def opening(model: str) -> list[tuple[str, str]]:
             return opening_order(prepared.tasks, model, plan.seeds, plan.order, shard)
@@ -97,9 +98,10 @@ async def execute(
 
             async def run(arms: Sequence[Arm], done: int) -> int:
                 def units(models: Sequence[str]) -> Iterator[Unit]:
-                    return units_of(
+                    every = units_of(
                         prepared.tasks, models, plan.seeds, arms, shard, plan.order, plan.draws
                     )
+                    return (unit for unit in every if unit not in session.kept)
 
                 def wave_by_wave() -> Iterator[Unit]:
                     waves = client.waves(plan.models)

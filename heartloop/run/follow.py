@@ -92,9 +92,7 @@ class Follower:
             if not line["last"]:
                 return
             mode = self._modes[line["task"]]
-            final = final_line(self._trace, mode)
-            right = final["outcome"] == "correct"
-            self.live.count(line["arm"], self._trace, right, final)
+            self.live.count(line["arm"], self._trace, final_line(self._trace, mode))
         except (ValueError, LookupError, TypeError):
             pass  # damage is for heartloop status and repair to name
         self._trace = []

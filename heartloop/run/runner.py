@@ -53,13 +53,11 @@ class Live:
     unscored: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
 
-    def count(
-        self, arm: str, lines: Sequence[dict[str, Any]], right: bool, final: Mapping[str, Any]
-    ) -> None:
-        """Book one finished unit; ``final`` is the line of the answer that it hands in."""
+    def count(self, arm: str, lines: Sequence[dict[str, Any]], final: Mapping[str, Any]) -> None:
+        """Book one finished unit; ``final`` is the line that decides it (`final_line`)."""
         self.done += 1
         self.finished[arm] = self.finished.get(arm, 0) + 1
-        self.solved[arm] = self.solved.get(arm, 0) + right
+        self.solved[arm] = self.solved.get(arm, 0) + (final["outcome"] == "correct")
         first = next((line["round"] for line in lines if line["outcome"] == "correct"), None)
         rounds = self.by_round.setdefault(arm, [])
         while len(rounds) <= max(line["round"] for line in lines):
@@ -232,7 +230,7 @@ class Runner:
             raise
         if self.reserve is not None:
             self.reserve.paid(unit, ask.paid_tokens)
-        self._record(unit, trace, graded, ask.spent)
+        self._record(unit, trace, graded, ask.spent if len(trace.attempts) > 1 else {})
 
     def _record(
         self,
@@ -244,11 +242,8 @@ class Runner:
         """Write a finished trace and count it."""
         lines = candidate_lines(unit, trace, graded, spent)
         self._log.write(lines)
-        right = any(x["outcome"] == "correct" for x in lines)
-        if unit.task.mode != "oracle":
-            right = any(x["selected"] and x["outcome"] == "correct" for x in lines)
         final = final_line(lines, unit.task.mode)
-        self.live.count(unit.arm.name, lines, right, final)
+        self.live.count(unit.arm.name, lines, final)
         self._look_for_unread(unit.arm.name)
         if self.decider is not None:
             state = self.decider.add({**lines[0], **final})

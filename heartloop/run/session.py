@@ -22,6 +22,7 @@ from heartloop.calls.lock import FolderLock
 from heartloop.errors import HeartloopError, JournalError, Stopped, UsageError
 from heartloop.run.clients import attach_judges, make_client
 from heartloop.run.folder import CALLS, MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
+from heartloop.run.kept import Kept
 from heartloop.run.layout import Manifest, SessionFacts, Summary
 from heartloop.run.load import Prepared, close_tasks
 from heartloop.run.manifest import check_unchanged, new_manifest
@@ -48,6 +49,7 @@ class Session:
         manifest: as on disk; `save` writes it.
         client: asks; the judge's calls go through it, too.
         log: takes the lines of finished units.
+        kept: units that earlier sessions finished; their lines are in the log.
         asked: earlier sessions asked something already.
         stopped: after the session: why it ended early, or None.
         summary: after the session: as written to ``summary.json``.
@@ -60,9 +62,10 @@ class Session:
         manifest: Manifest,
         client: Client,
         log: VerdictLog,
+        kept: Kept,
     ) -> None:
         self.prepared, self.folder, self.manifest = prepared, folder, manifest
-        self.client, self.log = client, log
+        self.client, self.log, self.kept = client, log, kept
         self.asked = len(client.journal) > 0
         self.stopped: str | None = None
         self.summary = cast("Summary", {})
@@ -123,8 +126,9 @@ async def open_session(
                 check_unchanged(manifest, prepared)
                 folder.write_manifest(manifest)
             async with open_client(prepared, journal, in_waves=in_waves) as client:
-                log = VerdictLog(folder.path / VERDICTS)
-                session = Session(prepared, folder, manifest, client, log)
+                kept = Kept(prepared, manifest, journal)
+                log = VerdictLog(folder.path / VERDICTS, kept.take)
+                session = Session(prepared, folder, manifest, client, log, kept)
                 opened = True
                 try:
                     with _stop_on_signals(client, signals):

@@ -67,7 +67,7 @@ def run_state(
         )
     if "imported" in manifest and not (folder.path / VERDICTS).exists():
         return state("damaged", "its import was not finished; delete the folder and import again")
-    if calls.answered and not (folder.path / VERDICTS).exists():
+    if len(calls.answered) and not (folder.path / VERDICTS).exists():
         return state("damaged", f"{VERDICTS} is absent; heartloop score {folder.path}")
     if done >= total:
         return state("whole")

@@ -106,13 +106,17 @@ class Cell:
     attempts: int = 0
     cost: float | None = None
     labels: Counter[str] = field(default_factory=Counter)  # what a judge said
-    draws: dict[str, list[Draw]] = field(default_factory=dict)  # independent answers by question
+    draws: dict[str, list[Draw]] | None = field(default_factory=dict)
+    """Independent answers by question, equal ones as one object; None: one of them has a single."""
+    known: dict[Draw, Draw] = field(default_factory=dict)
 
-    def add(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
-        """Count one trace."""
+    def add(
+        self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int, seeds: int = 1
+    ) -> None:
+        """Count one trace of a plan of so many seeds."""
         final = final_line(trace, mode)
         self.trials += 1
-        self.draws.setdefault(final["question"], []).extend(first_answers(trace))
+        self._keep(final["question"], first_answers(trace), seeds)
         self.questions.add(final["question"])
         self.outcomes[final["outcome"]] += 1
         if final["outcome"] == "unscored":
@@ -142,6 +146,15 @@ class Cell:
                     self.fitted[int(value)] += 1
                 elif value is None:
                     self.left_out[name] += 1
+
+    def _keep(self, question: str, answers: Sequence[Draw], seeds: int) -> None:
+        """Keep answers that may be compared with others to the same question."""
+        if seeds == 1 and len(answers) < 2:
+            self.draws = None
+            self.known.clear()
+        if self.draws is not None:
+            same = [self.known.setdefault(answer, answer) for answer in answers]
+            self.draws.setdefault(question, []).extend(same)
 
     def _count_rounds(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
         answers = [line for line in trace if line["purpose"] == "answer"]
@@ -233,7 +246,7 @@ def summarize(
         cell = cells.get(key)
         if cell is None:
             cell = cells[key] = Cell()
-        cell.add(trace, modes[first["task"]], rounds.get(first["arm"], 0))
+        cell.add(trace, modes[first["task"]], rounds.get(first["arm"], 0), len(plan["seeds"]))
         if modes[first["task"]] != "oracle":
             chosen.add(trace)
     rows: list[ArmRow] = []
@@ -338,7 +351,7 @@ def _row(
         "fitted_short": cell.fitted.total() - cell.fitted[cap],
         "left_out": dict(sorted(cell.left_out.items())),
         "judged": judged_figures(cell.labels),
-        "repeats": repeat_figures(cell.draws, _all_drawn(arm, mode)),
+        "repeats": repeat_figures(cell.draws or {}, _all_drawn(arm, mode)),
     }
 
 

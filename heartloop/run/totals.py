@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from heartloop.calls import journal_records
+from heartloop.calls.index import Index
 from heartloop.calls.records import usage_of
 from heartloop.run.folder import RunFolder
 from heartloop.run.layout import Paid
@@ -26,7 +27,7 @@ class Totals:
     """
 
     def __init__(self) -> None:
-        self._answered: set[bytes] = set()
+        self._answered = Index()
         self._failed: dict[bytes, tuple[str, str]] = {}
         self._calls = 0
         self._usage = Usage()
@@ -44,7 +45,7 @@ class Totals:
             return
         self._failed.pop(key, None)
         if key not in self._answered and "reused" not in record:
-            self._answered.add(key)
+            self._answered[key] = 1
             self._pay(record, 1)
 
     def _pay(self, record: Mapping[str, Any], calls: int) -> None:

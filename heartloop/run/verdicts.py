@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import os
 import re
+import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -75,18 +76,40 @@ class VerdictLog:
     their place as soon as they hold as many traces, or not at all.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(
+        self, path: Path, keep: Callable[[Sequence[dict[str, Any]]], bool] | None = None
+    ) -> None:
+        """Open the file.
+
+        Args:
+            path: of the file.
+            keep: says of each trace that stands there whether it is taken over as it is.
+
+        Raises:
+            JournalError: it cannot be written.
+        """
         self._path = path
-        self._before = count_traces(path)
+        self._before = sys.maxsize
         self._traces = 0
         self._flushed = time.monotonic()
-        self._target = temporary(path) if self._before else path
+        self._target = temporary(path)
         try:
-            if not self._before:
-                path.unlink(missing_ok=True)  # a link is never followed
             self._file = self._target.open("xb", buffering=1 << 16)
+            self._before = self._take_stock(keep)
+            if self._traces >= self._before:
+                self._take_over()
         except OSError as error:
             raise self._failed(error) from error
+
+    def _take_stock(self, keep: Callable[[Sequence[dict[str, Any]]], bool] | None) -> int:
+        """Take over what stays of the traces that stand there; returns how many there were."""
+        count = 0
+        with contextlib.suppress(UsageError):  # what follows damage counts nothing
+            for trace in read_traces(self._path) if self._path.exists() else ():
+                count += 1
+                if keep is not None and keep(trace):
+                    self.write(trace)
+        return count
 
     def write(self, lines: Sequence[dict[str, Any]]) -> None:
         """Append one trace."""

@@ -98,7 +98,7 @@ def test_a_broken_row_names_file_line_and_field(
     tmp_path: Path, rows: list[dict[str, Any]], expected: str
 ) -> None:
     with pytest.raises(DataError) as caught:
-        resolve_tasks(table(tmp_path, rows))
+        load_data(resolve_tasks(table(tmp_path, rows))[0])
     assert expected in str(caught.value)
 
 

@@ -1,0 +1,88 @@
+"""Finished units that a resumed run need not go through again: their verdicts stand there."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from heartloop.calls import Journal
+from heartloop.methods import settings
+from heartloop.run.layout import Manifest
+from heartloop.run.load import Prepared
+from heartloop.run.manifest import git_revision, versions
+from heartloop.run.runner import Live
+from heartloop.run.summary import final_line
+from heartloop.run.unit import Unit
+
+_BETTER_NEXT_TIME = ("undecided", "judge_failed")
+
+
+class Kept:
+    """What earlier sessions finished and the same program would only repeat, word for word.
+
+    Attributes:
+        live: counts of it, to be gone on with.
+    """
+
+    def __init__(self, prepared: Prepared, manifest: Manifest, journal: Journal) -> None:
+        """Look at nothing yet.
+
+        Args:
+            prepared: the plan with its tasks.
+            manifest: of the run that is gone on with.
+            journal: holds the answers that verdicts rest on.
+        """
+        self.live = Live()
+        self._journal = journal
+        self._units: set[int] = set()
+        plan = prepared.plan
+        same = manifest["versions"] == versions() and manifest["git"] == git_revision()
+        if not same or str(manifest["git"]).endswith("+changes") or "search" in manifest:
+            plain = False
+        else:
+            plain = plan.stop_when is None  # what decides wants to see every line in order
+        # A verifier without a file is a package's, of which no version is pinned.
+        self._tasks = {
+            task.card.name: task for task in prepared.tasks if task.grader.verifier.path.is_file()
+        }
+        self._questions = {name: task.data.golds.keys() for name, task in self._tasks.items()}
+        # A bandit learns from what it goes through.
+        self._arms = {
+            arm.name for arm in plan.arms if plain and settings(arm).get("schedule") != "bandit"
+        }
+        self._models, self._seeds = set(plan.models), set(plan.seeds)
+
+    def take(self, trace: Sequence[dict[str, Any]]) -> bool:
+        """Whether the lines of a trace stay as they are; counts it if so."""
+        first = trace[0]
+        task = self._tasks.get(first["task"])
+        unit = hash((first["task"], first["question"], first["model"], first["seed"], first["arm"]))
+        if (
+            task is None
+            or first["arm"] not in self._arms
+            or first["model"] not in self._models
+            or first["seed"] not in self._seeds
+            or first["question"] not in self._questions[first["task"]]
+            or unit in self._units
+            or not all(map(self._settled, trace))
+        ):
+            return False
+        self._units.add(unit)
+        self.live.count(first["arm"], trace, final_line(trace, task.mode))
+        return True
+
+    def __contains__(self, unit: Unit) -> bool:
+        return bool(self._units) and (
+            hash((unit.task.card.name, unit.question.id, unit.model, unit.seed, unit.arm.name))
+            in self._units
+        )
+
+    def _settled(self, line: Mapping[str, Any]) -> bool:
+        """Whether a candidate has its answer in the journal, and a verdict that stays."""
+        return (
+            line["key"] is not None
+            and line["key"] in self._journal
+            and line["outcome"] != "error"
+            and line["reason"] not in _BETTER_NEXT_TIME
+            and line["content"]["reason"] not in _BETTER_NEXT_TIME
+        )

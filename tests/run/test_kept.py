@@ -1,0 +1,96 @@
+"""A resumed run goes through what is left; through all where it could come out otherwise."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from heartloop.run import kept, manifest, runner
+from heartloop.run.execute import execute, prepare, resume
+from heartloop.run.folder import RunFolder, new_folder
+from heartloop.run.plan import Plan
+from heartloop.types import Arm
+
+N = 20
+
+
+@pytest.fixture
+def folder(
+    tmp_path: Path, mock_server: Callable[..., str], monkeypatch: pytest.MonkeyPatch
+) -> RunFolder:
+    """A finished run of two arms on a clean checkout, of which the last five answers are lost."""
+    for module in (kept, manifest):
+        monkeypatch.setattr(module, "git_revision", lambda: "abc")
+    task = tmp_path / "sums.jsonl"
+    rows = [{"question": f"Problem {i}: what?", "answer": str(i)} for i in range(N)]
+    task.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    plan = Plan(
+        tasks=(str(task),),
+        models=("server/mock",),
+        arms=(Arm("one"), Arm("two", params={"draw": 1}, role="again")),
+        server={"base_urls": [mock_server("--ability", "0.5")]},
+    )
+    run = new_folder(tmp_path / "runs", "r", "r")
+    asyncio.run(execute(prepare(plan), run, signals=False))
+    calls = (run.path / "calls.jsonl").read_bytes().splitlines(keepends=True)
+    (run.path / "calls.jsonl").write_bytes(b"".join(calls[:-5]))
+    return run
+
+
+def gone_through(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """Where the units that are worked on stand."""
+    seen: list[str] = []
+    work_on = runner.work_on
+
+    async def work(unit: Any, *more: Any) -> Any:
+        seen.append(unit.where)
+        return await work_on(unit, *more)
+
+    monkeypatch.setattr(runner, "work_on", work)
+    return seen
+
+
+def verdicts(folder: RunFolder) -> list[dict[str, Any]]:
+    """The lines by unit, without the times of the calls."""
+    lines = [json.loads(line) for line in (folder.path / "verdicts.jsonl").open()]
+    found = [{k: v for k, v in x.items() if k not in ("started", "finished")} for x in lines]
+    return sorted(found, key=lambda line: (line["arm"], line["index"]))
+
+
+def test_what_is_finished_is_not_gone_through_again(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before, summary = verdicts(folder), folder.summary
+    seen = gone_through(monkeypatch)
+    again = asyncio.run(resume(folder))
+    assert len(seen) == len(set(seen)) == 5
+    assert verdicts(folder) == before
+    assert summary is not None and again["arms"] == summary["arms"]
+
+
+@pytest.mark.parametrize("change", ["version", "dirty", "undecided"])
+def test_what_could_come_out_otherwise_is(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    before = verdicts(folder)
+    expected = 2 * N
+    if change == "version":
+        monkeypatch.setattr(kept, "versions", lambda: {"heartloop": "another"})
+    elif change == "dirty":
+        folder.write_manifest({**folder.manifest, "git": "abc+changes"})
+        monkeypatch.setattr(kept, "git_revision", lambda: "abc+changes")
+    else:
+        path = folder.path / "verdicts.jsonl"
+        first, *rest = path.read_text().splitlines(keepends=True)
+        line = json.loads(first) | {"outcome": "unscored", "reason": "undecided"}
+        path.write_text(json.dumps(line) + "\n" + "".join(rest))
+        expected = 6
+    seen = gone_through(monkeypatch)
+    asyncio.run(resume(folder))
+    assert len(seen) == expected
+    assert verdicts(folder) == before
