@@ -9,7 +9,7 @@ import pytest
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models.in_turn import take_turns
-from heartloop.run import load
+from heartloop.run import clients
 from heartloop.types import Address, Completion, Message, Request, Sampling
 
 ASKED = Request(Address("t", "1", "m", 0, 0), (Message("user", "2+2?"),), Sampling())
@@ -103,7 +103,7 @@ def test_one_alone_takes_no_turns():
 def test_a_run_over_two_models_in_this_process_is_one_run(tmp_path, monkeypatch, heartloop, capsys):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "ta.csv").write_text("id,question,answer\n" + "q1,2+2?,4\nq2,3+3?,6\n")
-    monkeypatch.setattr(load, "make_model", lambda name, options=None: Loaded(name))
+    monkeypatch.setattr(clients, "make_model", lambda name, options=None: Loaded(name))
     heartloop(
         "run", "--task", "ta.csv", "--verifier", "math", "--rounds", "2", "--name", "t", "--yes",
         "--model", "hf/a,hf/b", "--json",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 
 from heartloop.errors import UsageError
-from heartloop.run import load
+from heartloop.run import clients
 
 
 def test_a_run_is_scored_without_what_its_model_needs(
@@ -21,7 +21,7 @@ def test_a_run_is_scored_without_what_its_model_needs(
     def missing(name, options=None):
         raise UsageError(f"--model {name}: No module named 'torch'")
 
-    monkeypatch.setattr(load, "make_model", missing)
+    monkeypatch.setattr(clients, "make_model", missing)
     capsys.readouterr()
     heartloop("score", "t", "--json")
     (row,) = json.loads(capsys.readouterr().out)["arms"]

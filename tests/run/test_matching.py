@@ -12,7 +12,7 @@ import pytest
 
 from heartloop.methods import TokenAverages, draws_for_equal_tokens, expected_tokens
 from heartloop.methods.cost import selector_tokens
-from heartloop.run import load
+from heartloop.run import clients
 from heartloop.run.arms import build_arms
 from heartloop.run.execute import execute, prepare
 from heartloop.run.folder import RunFolder
@@ -42,7 +42,7 @@ def asked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
     for name, word in (("long", "Problem"), ("short", "Short")):
         rows = "".join(f"{word[0]}{i},{word} {i:03d}: what is it?,{i + 1}\n" for i in range(24))
         (tmp_path / f"{name}.csv").write_text("id,question,answer\n" + rows)
-    monkeypatch.setattr(load, "make_model", lambda spec, *_a, **_k: Fake(spec))
+    monkeypatch.setattr(clients, "make_model", lambda spec, *_a, **_k: Fake(spec))
 
     def run(tasks: tuple[str, ...], models: tuple[str, ...], mode: Any, **params: Any) -> Any:
         arms = build_arms("heart", mode=mode, params={"rounds": 5, **params})
