@@ -34,6 +34,8 @@ LAGS = 3
 """Cues of this turn and the two before it are looked for in an answer."""
 NOISE = ("again", "placebo")
 """Controls that are shown against the plain prompt, too: how much moves by itself."""
+MANY = 8
+"""Rounds that are compared one by one; of more three spans are."""
 LEAST = 20
 """Under so many pairs of answers that both have a measure, no difference is given."""
 _CUE = len(NAMES)  # column of the cue's valence, behind the measures
@@ -41,17 +43,18 @@ _CUE = len(NAMES)  # column of the cue's valence, behind the measures
 
 @dataclass(frozen=True, slots=True)
 class Contrast:
-    """One arm in one round minus one of its controls, every measure.
+    """One arm in one round, or a span of rounds, minus one of its controls, every measure.
 
     Attributes:
         arm, control: names; ``control`` is the mean of several where there are.
-        round: of both.
+        round, last: of both; a span is the mean of a question's answers in these rounds.
         differences: measure -> band.
     """
 
     arm: str
     control: str
     round: int
+    last: int
     differences: Mapping[str, Band]
 
 
@@ -228,13 +231,18 @@ def style(texts: Texts, claim: Claim, manifest: Mapping[str, Any]) -> Style:
     arms = [arm["name"] for arm in manifest["plan"]["arms"]]
     planned = pairs(claim, manifest)
     wanted = [
-        (arm, controls, number)
+        (arm, controls, span)
         for arm, controls in planned
-        for number in shared_rounds(texts, arm, controls)
+        for span in spans(shared_rounds(texts, arm, controls))
     ]
     tables = [
-        texts.table(arm, n)[:_CUE] - np.mean([texts.table(c, n)[:_CUE] for c in cs], axis=0)
-        for arm, cs, n in wanted
+        mean_over(
+            [
+                texts.table(arm, n)[:_CUE] - np.mean([texts.table(c, n)[:_CUE] for c in cs], axis=0)
+                for n in span
+            ]
+        )
+        for arm, cs, span in wanted
     ]
     columns: dict[str, list[Band]] = {}
     for i, one in enumerate(MEASURES if tables else ()):
@@ -255,8 +263,14 @@ def style(texts: Texts, claim: Claim, manifest: Mapping[str, Any]) -> Style:
             if texts.rounds(arm)
         },
         contrasts=tuple(
-            Contrast(arm, " and ".join(cs), n, {name: columns[name][k] for name in NAMES})
-            for k, (arm, cs, n) in enumerate(wanted)
+            Contrast(
+                arm,
+                " and ".join(cs),
+                span[0],
+                span[-1],
+                {name: columns[name][k] for name in NAMES},
+            )
+            for k, (arm, cs, span) in enumerate(wanted)
         ),
         carried=_carried(texts, planned, claim),
         answers=texts.answers,
@@ -287,6 +301,24 @@ def shared_rounds(texts: Texts, arm: str, controls: Sequence[str]) -> list[int]:
     every = [set(texts.rounds(name)) for name in (arm, *controls)]
     shared = sorted(set.intersection(*every))
     return [n for n in shared if n > 0] or shared
+
+
+def spans(rounds: Sequence[int]) -> list[tuple[int, ...]]:
+    """Each round by itself; of more than `MANY` three spans, since so many bands say nothing."""
+    if len(rounds) <= MANY:
+        return [(n,) for n in rounds]
+    return [tuple(part.tolist()) for part in np.array_split(np.array(rounds), 3)]
+
+
+def mean_over(tables: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Mean of tables of one shape, cell by cell over those that have it; NaN where none has."""
+    if len(tables) == 1:
+        return tables[0]
+    found = np.stack(tables)
+    there = ~np.isnan(found)
+    count = there.sum(axis=0)
+    total = np.where(there, found, 0.0).sum(axis=0)
+    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
 
 
 def _levels(texts: Texts, arm: str, number: int) -> dict[str, float]:

@@ -5,13 +5,13 @@ from __future__ import annotations
 import dataclasses
 import math
 import textwrap
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from heartloop.analysis.bands import Band
 from heartloop.report.arrived import Arrived, lines
 from heartloop.report.style import LEAST, Contrast, Style
-from heartloop.report.writing import some_rounds, text_table
+from heartloop.report.writing import text_table
 from heartloop.style.measures import MEASURES, Measure
 
 WIDTH = 80
@@ -117,7 +117,7 @@ def _apart(style: Style) -> list[str]:
 def apart_head(style: Style) -> str:
     """What the list of `apart` shows."""
     loops = any(c.round > 0 for c in style.contrasts)
-    return "Measures whose band leaves out zero" + (" (first … last round)" if loops else "")
+    return "Measures whose band leaves out zero" + (" (first … last rounds)" if loops else "")
 
 
 def apart(style: Style) -> list[tuple[str, str]]:
@@ -148,18 +148,15 @@ def arm_tables(style: Style, arm: str) -> Iterator[str]:
     mine = [c for c in style.contrasts if c.arm == arm]
     if not mine:
         yield f"{arm}: it has no control in this run; its means are in --json."
-    rounds = sorted({c.round for c in mine})
-    shown = {rounds[i] for i in some_rounds(len(rounds))}
-    if len(shown) < len(rounds):
-        yield f"{len(shown)} of {len(rounds)} rounds; all are in --json."
     for one in mine:
-        if one.round not in shown:
-            continue
+        rounds = range(one.round, one.last + 1)
         where = f", round {one.round}" if one.round else ""
+        if len(rounds) > 1:
+            where = f", rounds {one.round} to {one.last}"
         rows = [
             [
                 name_of(m),
-                number(style.levels[arm][one.round][m.name], m),
+                number(_level(style, arm, rounds, m.name), m),
                 band(d, m),
                 f"{d.questions:,}",
             ]
@@ -170,6 +167,13 @@ def arm_tables(style: Style, arm: str) -> Iterator[str]:
             yield f"{arm} − {one.control}{where}: too few answers in both (under {LEAST} pairs)"
             continue
         yield text_table([f"{arm} − {one.control}{where}", arm, "difference", "n"], rows)
+
+
+def _level(style: Style, arm: str, rounds: Iterable[int], name: str) -> float:
+    """Mean of an arm's level over rounds that have it."""
+    found = [style.levels[arm][n][name] for n in rounds if n in style.levels[arm]]
+    there = [value for value in found if not math.isnan(value)]
+    return sum(there) / len(there) if there else math.nan
 
 
 def carried_table(style: Style) -> list[str]:

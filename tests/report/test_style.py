@@ -8,6 +8,7 @@ import json
 import random
 from pathlib import Path
 
+import numpy as np
 import pytest
 from synthetic_run import WORDS, make_run, phrase
 
@@ -18,7 +19,7 @@ from heartloop.report.arrived import Arrived, arrived, lines
 from heartloop.report.look_back import claim_page
 from heartloop.report.page import build_page
 from heartloop.report.study import compare_specs
-from heartloop.report.style import Style, read_texts, style
+from heartloop.report.style import Style, mean_over, read_texts, spans, style
 from heartloop.report.tables import render
 from heartloop.run.claim import read_claim
 from heartloop.types import Arm, Stimulus
@@ -192,3 +193,12 @@ def test_many_arms_of_which_the_same_is_to_be_said_are_said_together() -> None:
         "% changed (by a placebo): A4 90 (90), A5 90 (100): no more than any sentence does.",
     ]
     assert lines(found[:2])[1].startswith("A1: the words changed 90 % of the answers, a placebo 60")
+
+
+def test_of_many_rounds_three_spans_are_compared() -> None:
+    assert spans([0]) == [(0,)] and spans(list(range(1, 9))) == [(n,) for n in range(1, 9)]
+    turns = list(range(1, 25))
+    assert [(s[0], s[-1], len(s)) for s in spans(turns)] == [(1, 8, 8), (9, 16, 8), (17, 24, 8)]
+    one, two = np.array([[1.0, np.nan, np.nan]]), np.array([[3.0, 5.0, np.nan]])
+    assert mean_over([one, two]).tolist()[0][:2] == [2.0, 5.0]
+    assert np.isnan(mean_over([one, two])[0, 2])
