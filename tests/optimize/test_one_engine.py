@@ -97,6 +97,7 @@ def both(*model, flags=()):
 EXTRA = {
     "knowledge": ["--param", "knowledge=Be brief."],
     "critique": ["--helper", "server/second"],
+    "traces": ["--param", "traces=@choices.json"],
 }
 
 
@@ -104,6 +105,8 @@ EXTRA = {
 @pytest.mark.parametrize("method", SPECS)
 def test_a_search_gives_the_verdicts_of_a_run(place, loopback, method, mode):
     tasks = ",".join(f"tasks/t_{kind}.yaml" for kind in KINDS)
+    shares = {str(n): {"one": [70, 40], "other": [30, 60]} for n in range(0, QUESTIONS, 2)}
+    (place / "choices.json").write_text(json.dumps(shares))
     flags = ["--task", tasks, "--stimuli", "emotionprompt:EP02", "--method", method]
     flags += ["--mode", mode, "--delta", "0.3", "--error", "0.3", *EXTRA.get(method, [])]
     flags += ["--rounds", "2"] if "rounds" in SPECS[method].params else []
