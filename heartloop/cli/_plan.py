@@ -66,10 +66,13 @@ def _short(prepared: Any, found: Any, width: int) -> list[str]:
         "      " + cut(_cost(found), width - 6),
     ]
     said = _notes(prepared, found)
+    # What the file itself has wrong is never left to --dry-run.
+    faults = [note for note in said[1:] if "has different answers" in note][:1]
     if said:
-        more = f" (+{len(said) - 1}: --dry-run)" if len(said) > 1 else ""
+        left = len(said) - 1 - len(faults)
+        more = f" (+{left}: --dry-run)" if left else ""
         lines.append("note: " + cut(said[0].split("; ")[0], width - 6 - len(more)) + more)
-    return lines
+    return lines + ["note: " + cut(fault, width - 6) for fault in faults]
 
 
 def _cost(found: Any) -> str:
