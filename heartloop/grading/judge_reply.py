@@ -264,7 +264,7 @@ def _named(
     for axis, labels in axes.items():
         name = r"[\s_-]+".join(map(re.escape, re.split(r"[\s_-]+", axis)))
         pattern = re.compile(
-            rf"(?im)<{name}>\s*([^<\n]{{1,60}}?)\s*</{name}>"
+            rf"(?im)<(?:{name}|answer|label)>\s*([^<\n]{{1,60}}?)\s*</(?:{name}|answer|label)>"
             rf"|(?<![\w<\\/]){name}[*_\"'`”)\]]*(?:\s*(?:[:=]|->|→|[–—-](?=\s)|\bis\b:?)|[ \t]*\n)"
             rf"[\s*_\"'`“(\[]*(?=([^\n]*))"
         )
@@ -333,6 +333,12 @@ def _in_words(text: str, axes: Mapping[str, Sequence[str]]) -> dict[str, str] | 
             taken.append(match.span())
             if text[match.end() :].lstrip(" *_\"'`”").startswith("?"):
                 return None
+            listed = re.match(
+                r"[\s*_\"'`”]*(?:[,/|]|\bor\b|\band\b)[\s*_\"'`“]*", text[match.end() :]
+            )
+            behind = text[match.end() + listed.end() :] if listed else ""
+            if any(re.match(_spelled(other), behind) for other in labels):
+                return None  # "CORRECT, INCORRECT": what there is to choose from
             sentence = re.split(r"(?<=[.!?;:\n])\s+|\n", text[: match.start()])[-1]
             lead = sentence.rstrip(" *_`(")
             at_head = not lead.strip(" -–—#>\"'")
@@ -349,7 +355,6 @@ def _in_words(text: str, axes: Mapping[str, Sequence[str]]) -> dict[str, str] | 
     return {axis: asserted.pop()} if len(asserted) == 1 else None
 
 
-_STATES = re.compile(r"(?i)\b(?:is|as|thus|therefore|hence|so|answer|grade|it)\s*:?$")
 _ANY_DOUBT = re.compile(
     r"(?i)n['’]t\b|\b(?:not|never|no|nor|neither|cannot|hardly|barely|scarcely|without|whether|if"
     r"|unless|could|might|may|would|should|can|either|consider\w*|thought|perhaps|maybe|possibly"

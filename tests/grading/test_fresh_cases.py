@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 
 from heartloop.grading import grade_pairs, open_grader
+from heartloop.grading.judge_reply import parse_reply
 from heartloop.types import Completion, Gold, Question
 
 ROWS: list[dict[str, Any]] = [
@@ -67,3 +68,16 @@ def test_more_than_eight_of_ten_that_were_missed_at_first_are_read_now() -> None
     first = [row for row in ROWS if "first" in row]
     assert len(first) == 161
     assert sum("still" in row for row in first) <= 0.16 * len(first)
+
+
+def test_a_judge_s_reply_is_its_own_last_verdict_or_none() -> None:
+    """72 replies with their labels written down beforehand; 69 agreed on first sight."""
+    path = Path(__file__).parents[1] / "fixtures" / "grading" / "fresh_judge_replies.jsonl"
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    axes = {"verdict": ["CORRECT", "INCORRECT", "NOT_ATTEMPTED"]}
+    misread = {}
+    for row in rows:
+        found = (parse_reply(row["reply"], axes) or {}).get("verdict", "unscored")
+        if found not in row["right"]:
+            misread[row["reply"]] = found
+    assert misread == {"The answer is incorrect.": "unscored"}  # in lower case: the vote is lost
