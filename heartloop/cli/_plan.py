@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -66,13 +67,16 @@ def _short(prepared: Any, found: Any, width: int) -> list[str]:
         "      " + cut(_cost(found), width - 6),
     ]
     said = _notes(prepared, found)
-    # What the file itself has wrong is never left to --dry-run.
-    faults = [note for note in said[1:] if "has different answers" in note][:1]
+    # What a file has wrong, or what is not used of it, is never left to --dry-run.
+    faults = [note for note in said[1:] if _FAULT.search(note)][:2]
     if said:
         left = len(said) - 1 - len(faults)
         more = f" (+{left}: --dry-run)" if left else ""
         lines.append("note: " + cut(said[0].split("; ")[0], width - 6 - len(more)) + more)
     return lines + ["note: " + cut(fault, width - 6) for fault in faults]
+
+
+_FAULT = re.compile(r"has different answers|not used in prompts")
 
 
 def _cost(found: Any) -> str:

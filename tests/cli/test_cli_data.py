@@ -88,3 +88,14 @@ def test_get_fetches_into_the_cache(
     assert any("not pinned" in note for note in row["notes"])
     code, out, _ = run("data", "get", "small")
     assert code == 0 and "in the cache already" in out
+
+
+def test_the_two_line_plan_still_names_what_a_file_has_wrong(run: Run, tmp_path: Path) -> None:
+    rows = "question,answer,level\nWhat is 4+4?,8,1\nWhat is 4+4?,9,1\n"
+    (tmp_path / "a.csv").write_text(rows)
+    code, _, said = run(
+        "run", "--task", "a.csv", "--model", "pocket", "--method", "single", "--name", "x"
+    )
+    plan = said[: said.index("accuracy")] if "accuracy" in said else said
+    assert code == 0
+    assert 'different answers: "8" and "9"' in plan and "column level is not used" in plan
