@@ -36,7 +36,8 @@ def folded(sentence: str, width: int, most: int = SENTENCE) -> list[str]:
         return whole
     for count in range(len(clauses) - 1, 0, -1):
         left = len(clauses) - count
-        text = "; ".join(clauses[:count]) + f"; … and {left} more clauses (--verbose)"
+        more = "clause" if left == 1 else "clauses"
+        text = "; ".join(clauses[:count]) + f"; … and {left} more {more} (--verbose)"
         lines = textwrap.wrap(text, width)
         if len(lines) <= most:
             return lines

@@ -167,7 +167,10 @@ def _one(unit: Unit, t: Treatment, claim: Claim, many: int) -> list[str]:
         own = "its own placebo" if len(t.placebos) > 1 else "the placebo"
         text += f", and {numbers(m.placebo)} against {own} ({_each(unit, t)})"
     text += f", {_size(unit)}: {word_of(t, claim)}"
-    if t.finding.word == "undecided" and not t.finding.gate:
+    if unit.edges is not None and unit.edges.blind:
+        if t.finding.word == "undecided" and not t.finding.gate:
+            text += " (there was little room for any difference)"
+    elif t.finding.word == "undecided" and not t.finding.gate:
         text += f" ({_reach(m.none, claim, many, unit.questions)}; {_ruled_out(m.none)})"
     clauses = [text, *_wide([t]), *_content([t])]
     return [*clauses, *_over([t] if _worded(t) else [], unit), *_demand([t], claim)]

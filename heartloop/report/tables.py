@@ -216,6 +216,11 @@ def _legend(study: Study) -> str:
         f"within ±{100 * study.margin:g} points, Holm. ROPE: how likely the difference lies "
         "there, flat prior, not adjusted."
     )
+    if any(r.equal for r in study.rows):
+        text += (
+            " At equal spending an arm that is cut hands in its latest answer, draws their vote, "
+            "whatever selector the run had; each interval by itself."
+        )
     if any(r.counts for r in study.rows):
         text += (
             " b/c: right in the arm only / in the control only. Bootstrap: over questions, by "

@@ -80,7 +80,8 @@ def pairs(study: Study) -> str:
             table(
                 equal_heads(study),
                 [equal_cells(*row, study) for row in equal],
-                caption="The dearer arm cut where both spend the same a question",
+                caption="The dearer arm cut where both spend the same a question: it hands in its "
+                "latest answer, draws their vote, whatever selector the run had",
             )
         )
     return "".join(parts)

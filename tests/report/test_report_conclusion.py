@@ -303,3 +303,13 @@ def test_one_of_many_placebos_that_strays_by_chance_is_no_news(tmp_path: Path) -
         first = unit.controls["P0"]
         widths.append((first.high - first.low) / first.se)
     assert widths[0] < 4.2 < 5 < widths[1]  # two times 2.0 and 2.9 standard errors
+
+
+def test_at_the_floor_nothing_is_ruled_out(tmp_path: Path) -> None:
+    floor = {"none": 0.0, "P1": 0.0, "P2": 0.0, "S0": 0.004}
+    sentence = say(tmp_path / "a", floor, questions=200)
+    assert "there was little room for any difference" in sentence
+    assert "the control is at the floor" in sentence
+    for words in ("ruled out", "could find"):
+        assert words not in sentence
+    assert "ruled out" in say(tmp_path / "b", {}, questions=200)
