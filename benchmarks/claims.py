@@ -115,14 +115,15 @@ def point_a(tables: int) -> None:
                  value, "≤ 5", tables)  # fmt: skip
 
 
-def point_b(tables: int) -> None:
-    def missed(found: list[Finding]) -> bool:
-        every = [d for f in found for d in (f.measured.none, f.measured.placebo) if d]
-        return any(not d.low <= 0 <= d.high for d in every)
+def _missed(found: list[Finding]) -> bool:
+    every = [d for f in found for d in (f.measured.none, f.measured.placebo) if d]
+    return any(not d.low <= 0 <= d.high for d in every)
 
+
+def point_b(tables: int) -> None:
     for n in (200, 600):
         world = World((0.0,) * (3 + NULLS), questions=n)
-        words = (said("works", "hurts"), said("above", "below"), missed)
+        words = (said("works", "hurts"), said("above", "below"), _missed)
         names = ("any “works” or “hurts”", "any “above” or “below the plain prompt”",
                  "any simultaneous interval without 0")  # fmt: skip
         for value, name in zip(share(world, tables, *words), names, strict=True):
@@ -238,6 +239,23 @@ def point_h(tables: int) -> None:
             line("h", planted, "a summary without 0", 100 * missed / spoken, "≤ 6", spoken)
 
 
+def point_i(tables: int) -> None:
+    """Awkward shapes: few right, conversations, uneven and tiny tasks."""
+    import claims_shapes
+
+    words = (said("works", "hurts"), lambda found: any(f.plain for f in found), _missed)
+    names = ("any “works” or “hurts”", "any “above” or “below the plain prompt”",
+             "any simultaneous interval without 0")  # fmt: skip
+    for number, (shape, draw) in enumerate(claims_shapes.SHAPES.items()):
+        rng = np.random.default_rng([SEED[0], number])
+        counts = np.zeros(3)
+        for seed in range(tables):
+            found = verdicts(draw(rng), seed, draws=20)
+            counts += [word(found) for word in words]
+        for value, name in zip(100 * counts / tables, names, strict=True):
+            line("i", f"nothing, 6 treatments, {shape}", name, value, "≤ 5", tables)
+
+
 def point_esc(tables: int) -> None:
     """Support strategies: B first, Q behind it."""
     import claims_esc
@@ -346,7 +364,7 @@ def _one_run(plant: dict[str, Any], seed: int) -> tuple[str, str]:
 
 
 POINTS = {"a": point_a, "b": point_b, "c": point_c, "d": point_d, "e": point_e, "f": point_f,
-          "g": point_g, "h": point_h, "esc": point_esc}  # fmt: skip
+          "g": point_g, "h": point_h, "i": point_i, "esc": point_esc}  # fmt: skip
 
 
 def main() -> None:
