@@ -107,8 +107,14 @@ def test_a_harmful_stimulus_that_the_student_wears_is_taken_off():
     assert EP02 in student.signature.instructions
 
 
-def test_the_estimate_is_on_the_validation_set_when_there_is_one():
-    program, model = compile({EP08: 0.3}, examples(120), examples(80, start=1000))
+def test_the_estimate_is_on_the_validation_set_when_there_is_one(tmp_path):
+    program, model = compile(
+        {EP08: 0.3}, examples(120), examples(80, start=1000), folder=tmp_path / "val"
+    )
+    lines = [json.loads(line) for line in open(tmp_path / "val" / "verdicts.jsonl")]
+    raced = {row["name"] for row in search_of(program)["ranking"]}
+    own = [line for line in lines if line["arm"] not in raced]  # the winner's own placebos
+    assert own and all(int(line["question"][1:]) >= 1000 for line in own)
     held = {call.place.question for call in model.calls if "q1" in call.place.question}
     held = {one for one in held if int(one[1:]) >= 1000}
     assert len(held) == search_of(program)["held_out"]["questions"] <= 80

@@ -116,6 +116,26 @@ def test_a_search_gives_the_verdicts_of_a_run(place, loopback, method, mode):
     assert outcomes == {"correct", "incorrect", "unscored", "error"}
 
 
+def test_an_answer_that_was_cut_does_not_end_a_loop_in_either(place, loopback):
+    def cut(body):
+        number = next(w.rstrip(":") for w in str(body["messages"]).split() if w[:1].isdigit())
+        again = len(body["messages"]) > 1
+        text = f"\\boxed{{{number}}}" if again else f"The answer is {number}"
+        message = {"role": "assistant", "content": text}
+        return 200, {
+            "choices": [{"message": message, "finish_reason": "stop" if again else "length"}],
+            "usage": {"prompt_tokens": 9, "completion_tokens": 9},
+        }
+
+    flags = ["--task", "tasks/t_math.yaml", "--schedule", "alternate", "--rounds", "1"]
+    both("--model", "server/m", "--base-url", loopback(cut).url, flags=[*flags, "--delta", "0.3"])
+    compare(place, "heart")
+    for name in "sr":
+        found = lines(place / "runs" / name).values()
+        said = {(line["round"], line["outcome"], line["reason"]) for line in found}
+        assert said == {(0, "unscored", "truncated"), (1, "correct", None)}
+
+
 def test_log_likelihoods_in_a_search_are_those_of_a_run(place):
     flags = ["--task", "esconv_loglik", "--practice", "--limit", "8", "--stimuli"]
     both("--model", "pocket", flags=[*flags, "emotionprompt:EP02", "--delta", "0.3"])
