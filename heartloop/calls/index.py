@@ -26,7 +26,7 @@ class Index:
         """Begin empty."""
         self._count = 0
         self._slots = FIRST
-        self._table = array("Q", bytes(24 * FIRST))  # both halves of the key, the number
+        self._table = array("Q", [0]) * (3 * FIRST)  # both halves of the key, the number
 
     def __len__(self) -> int:
         """How many keys there are."""
@@ -65,7 +65,7 @@ class Index:
     def _grow(self) -> None:
         old = self._table
         self._slots *= 2
-        self._table = array("Q", bytes(24 * self._slots))
+        self._table = array("Q", [0]) * (3 * self._slots)
         for at in range(0, len(old), 3):
             if old[at + 2]:
                 place = self._place(old[at], old[at + 1])

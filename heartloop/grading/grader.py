@@ -61,7 +61,7 @@ class Grader:
         pool: MathPool | None = None,
         judge_ask: JudgeAsk | Sequence[Judge] | None = None,
         params: Mapping[str, Any] | None = None,
-        cache: int = 50_000,
+        cache: int = 10_000,
     ) -> None:
         """Describe a grader; nothing is started.
 
