@@ -60,9 +60,11 @@ def without_remark(text: str) -> str:
 _BUT = re.compile(
     r"(?:it is )?not\s+[^.]{1,60}?,?\s+but\s+(?:rather\s+)?(?P<said>[^.]+)[.!]?", re.I
 )
-_DENIES = re.compile(
-    r"\b(?:not|never|neither|nor|nothing|cannot|wrong|incorrect|unknown)\b|n't\b", re.I
+_NOT_SO = re.compile(
+    r"(?:\b(?:not|never|neither|nor|cannot)\b|n't\b)(?:\s+[A-Za-z']+){0,2}[\s:$(\\]*$", re.I
 )
+_WRONG = re.compile(r"[\s$)\\]*(?:is|are|was)\s+(?:not|wrong|incorrect|false)\b", re.I)
+_NOTHING = re.compile(r"\b(?:nothing|unknown)\b", re.I)
 _OPEN = re.compile(
     r"\b(?:of|the|is|are|to|and|or|that|a|an|for|with|by|from)\s*(?:\.{3})?\s*$", re.I
 )
@@ -99,8 +101,8 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
     contrast = _BUT.fullmatch(text.strip())
     if contrast:
         return [contrast["said"]]
-    if _DENIES.search(ENVIRONMENT.sub(" ", text)) or _OPEN.search(text):
-        return found  # a number that it names is not what it says
+    if _OPEN.search(text):
+        return found  # a sentence without an end
     tail = re.split(r"\b(?:is|are|equals|be|was)\b", ENVIRONMENT.sub(_opaque, text))[-1]
     tail = text[len(text) - len(tail) :].strip(" :")
     if tail and tail != text.strip():
@@ -113,7 +115,18 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
         number = last_number(text)
         if number:
             found.append(number)
-    return [item for item in dict.fromkeys(found) if item.strip() and item != text]
+    return [
+        item
+        for item in dict.fromkeys(found)
+        if item.strip() and item != text and not _denied(text, item)
+    ]
+
+
+def _denied(text: str, value: str) -> bool:
+    """Whether a sentence denies the value that it names: “it is not 9”, “9 is wrong”."""
+    at = text.rfind(value)
+    before, behind = text[: max(at, 0)], text[max(at, 0) + len(value) :]
+    return bool(_NOT_SO.search(before) or _WRONG.match(behind) or _NOTHING.search(text))
 
 
 def _stands_at_the_end(text: str) -> bool:
