@@ -15,6 +15,7 @@ from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, n
 from heartloop.grading.content.readings import readings
 from heartloop.grading.content.statement import SO, committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
+from heartloop.grading.content.text import ONLY_A_NUMBER
 from heartloop.grading.phrases import CORRECTION, DENIAL, UNDECIDED
 
 _MARKED_LETTER = re.compile(
@@ -91,7 +92,8 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if settled is None or settled.index is None and settled.rule == "in the text":
         settled = _said(plain, text, asked, options) or settled
     if settled is None:
-        return nothing("no choice is named")
+        alone = ONLY_A_NUMBER.fullmatch(plain.lower())
+        return nothing("not the task: only a number" if alone else "no choice is named")
     if settled.index is not None:
         return Reading((Candidate(asked.choices[settled.index], settled.span, settled.rule),))
     said = " ".join(text[slice(*settled.span)].split())[:80]

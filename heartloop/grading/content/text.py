@@ -16,7 +16,7 @@ from heartloop.grading.marks import box_spans
 from heartloop.grading.maths.units import parse_unit
 from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED, markers
 
-_ONLY_A_NUMBER = re.compile(
+ONLY_A_NUMBER = re.compile(
     r"\W*(?:(?:my |the )?(?:confidence|certainty)\w*(?: (?:score|level))?\s*(?:is|:|=)?\s*)?"
     r"(?:[01](?:\.\d+)?|\.\d+|\d{1,3}\s?%)\W*"
 )
@@ -29,7 +29,7 @@ def read_text(text: str, asked: Asked) -> Reading:
     if asked.signs:
         return read_signs(text, asked)
     body = _without_prefix(bare(text), asked.prefix)
-    if not asked.numbered and _ONLY_A_NUMBER.fullmatch(body.lower()):
+    if not asked.numbered and ONLY_A_NUMBER.fullmatch(body.lower()):
         return Reading((), "unparsed", "not the task: only a number")
     spans, rule = committed(body, text, asked)
     if not spans:

@@ -87,3 +87,24 @@ def test_words_of_the_loop_are_no_answer(text: str) -> None:
     found = graded("math", Question("q", "t", 0, "?"), Gold("q", ("12",)), text)
     assert found.own.outcome == found.content.outcome == "unscored"
     assert found.own.reason == "unparsed"
+
+
+@pytest.mark.parametrize(
+    ("task", "outcome", "detail"),
+    [
+        ("instruction_induction/letters_list", "unscored", "not the task: only a number"),
+        ("bigbench/causal_judgment", "unscored", "not the task: only a number"),
+        ("instruction_induction/sum", "incorrect", "'1' with"),  # there a number is an answer
+        ("bigbench/object_counting", "incorrect", "'1' is not"),
+    ],
+)
+def test_a_bare_confidence_has_one_name_in_every_suite(
+    shared_data: Path, task: str, outcome: str, detail: str
+) -> None:
+    (card,) = resolve_tasks(task)
+    data = load_data(card, data_dir=shared_data, download=False)
+    question = data.questions[0]
+    content = graded(
+        data.card.verifier, question, data.golds[question.id], "1", params=dict(data.card.params)
+    ).content
+    assert content.outcome == outcome and detail in content.detail
