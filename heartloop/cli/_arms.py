@@ -8,9 +8,9 @@ import click
 
 from heartloop.cli._show import bar, cut, sparkline
 from heartloop.report.arms import Loaded
-from heartloop.report.findings import Findings, Unit
 from heartloop.report.ranking import MOST, Row, chosen, ranked, short_word, tone
 from heartloop.report.sentence import word_of
+from heartloop.report.units import Findings, Unit
 from heartloop.report.writing import points, some_rounds, span
 from heartloop.run.layout import Summary
 from heartloop.types import Claim

@@ -8,16 +8,17 @@ from typing import Any
 from heartloop.report import tracks
 from heartloop.report.arms import Loaded
 from heartloop.report.arrived import Arrived
+from heartloop.report.clauses import numbers
 from heartloop.report.conclusion import conclusion_of
-from heartloop.report.findings import Findings, Planned, Unit
 from heartloop.report.html import bullets, e, folded, note, table
 from heartloop.report.look_back import changes
 from heartloop.report.plain import headline, standing
 from heartloop.report.ranking import Row, chosen, ranked, tone
 from heartloop.report.search import asked, is_search, search_sentence
 from heartloop.report.searched import read_search
-from heartloop.report.sentence import numbers, word_of
+from heartloop.report.sentence import word_of
 from heartloop.report.study import provenance
+from heartloop.report.units import Findings, Planned, Unit
 from heartloop.report.writing import points, span
 from heartloop.run.claim import read_claim
 from heartloop.run.state import headline as state_headline

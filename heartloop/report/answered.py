@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from heartloop.report.arms import Entry, Loaded, entries
-from heartloop.report.findings import Findings
+from heartloop.report.units import Findings
 from heartloop.report.writing import points
 
 GAP = 0.05

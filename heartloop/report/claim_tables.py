@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from heartloop.analysis.contrasts import Difference
-from heartloop.report.findings import Findings, Treatment, Unit
-from heartloop.report.sentence import numbers, word_of
+from heartloop.report.clauses import numbers
+from heartloop.report.sentence import word_of
+from heartloop.report.units import Findings, Treatment, Unit
 from heartloop.report.writing import p_value, points, span
 from heartloop.types import Claim
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from heartloop.errors import HeartloopError
 from heartloop.report.arms import Loaded
 from heartloop.report.arrived import Arrived, checked, clause
-from heartloop.report.findings import Findings, findings
+from heartloop.report.findings import findings
 from heartloop.report.search import is_search, search_sentence
 from heartloop.report.sentence import sentence
 from heartloop.report.study import provenance
+from heartloop.report.units import Findings
 from heartloop.run.claim import read_claim
 from heartloop.run.state import headline
 from heartloop.types import Claim

@@ -18,9 +18,11 @@ from heartloop.report.answered import answered_table, differing
 from heartloop.report.arms import Loaded
 from heartloop.report.arrived import Arrived, checked
 from heartloop.report.arrived import lines as arrived_lines
+from heartloop.report.clauses import POWER, numbers
 from heartloop.report.conclusion import conclusion_of
-from heartloop.report.findings import Findings, Treatment, Unit, findings
-from heartloop.report.sentence import POWER, numbers, word_of
+from heartloop.report.findings import findings
+from heartloop.report.sentence import word_of
+from heartloop.report.units import Findings, Treatment, Unit
 from heartloop.report.writing import markdown_table, points
 from heartloop.run.claim import read_claim
 from heartloop.run.files import write_text

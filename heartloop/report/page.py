@@ -19,7 +19,7 @@ from heartloop.report.beside import beside_section
 from heartloop.report.dose import dose_section
 from heartloop.report.esc import esc_section
 from heartloop.report.facts import baselines, deviations, plan_section
-from heartloop.report.findings import Findings, findings
+from heartloop.report.findings import findings
 from heartloop.report.frames import frames_section
 from heartloop.report.glossary import GLOSSARY
 from heartloop.report.html import e, folded, note, section, table
@@ -28,6 +28,7 @@ from heartloop.report.search import MIXED, UNEVEN, is_search, search_section
 from heartloop.report.study import stopped_too_early, study
 from heartloop.report.trajectory import trajectory_section
 from heartloop.report.transcripts import Packed, pack_transcripts, private_tasks
+from heartloop.report.units import Findings
 from heartloop.report.wrong import wrong_answers
 from heartloop.run.claim import DIALOGUE, read_claim, same_claim
 from heartloop.run.files import write_text

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from heartloop.report.findings import Findings, Planned, Treatment, Unit
+from heartloop.report.clauses import numbers
 from heartloop.report.ranking import ranked
-from heartloop.report.sentence import numbers
+from heartloop.report.units import Findings, Planned, Treatment, Unit
 from heartloop.report.writing import points
 from heartloop.types import Claim
 

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from heartloop.analysis.contrasts import Difference
-from heartloop.report.findings import ArmFigures, Treatment, Unit
+from heartloop.report.units import ArmFigures, Treatment, Unit
 from heartloop.types import Claim
 
 MOST = 10

@@ -5,18 +5,26 @@ Pure: findings and claim in, text out. Every figure comes from those two objects
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
-from heartloop.analysis._special import norm_ppf
 from heartloop.analysis.contrasts import Difference
-from heartloop.report.findings import ArmFigures, Findings, Planned, Treatment, Unit
+from heartloop.report.clauses import (
+    SHOWN,
+    alone,
+    at_stage,
+    caveats,
+    controls,
+    counted,
+    listed,
+    nothing,
+    numbers,
+    planned,
+    reached,
+    size,
+)
+from heartloop.report.units import Findings, Treatment, Unit
 from heartloop.report.writing import points, span
-from heartloop.run.claim import MOOD_METRIC
 from heartloop.types import Claim
-
-SHOWN = 4  # names in a list
-POWER = 0.8
-SHARE = 0.03  # lost answers from which on their share is said
 
 
 def sentence(found: Findings, claim: Claim, read: str = "") -> str:
@@ -43,10 +51,10 @@ def sentence(found: Findings, claim: Claim, read: str = "") -> str:
 def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
     name = f"{unit.name}: " if len(found.units) > 1 else ""
     if unit.silent:
-        return name + "; ".join([unit.silence, *_at_stage(unit)])
-    nothing = _nothing(unit)
-    if nothing:
-        return name + nothing
+        return name + "; ".join([unit.silence, *at_stage(unit)])
+    empty = nothing(unit)
+    if empty:
+        return name + empty
     clauses: list[str] = []
     many = len(found.treatments)
     if unit.treatments:
@@ -55,75 +63,15 @@ def _unit(unit: Unit, found: Findings, claim: Claim) -> str:
         else:
             clauses += _several(unit, claim, many, found.several > 1)
         clauses += _form_asked(unit.treatments)
-        clauses += _controls(unit, claim)
+        clauses += controls(unit, claim)
     if unit.planned:
-        clauses += _planned(unit, claim)
+        clauses += planned(unit, claim)
     if not clauses:
-        return name + _alone(list(unit.arms.values()), claim)
-    clauses += _caveats(unit)
+        return name + alone(list(unit.arms.values()), claim)
+    clauses += caveats(unit)
     if unit.verifier:
         clauses.append(f"answers read by {unit.verifier}")
     return name + "; ".join(clauses)
-
-
-def _at_stage(unit: Unit) -> list[str]:
-    """What is known of a silent unit all the same, where its arms were cut at one budget."""
-    if unit.speaking is None or unit.speaking.budget is None:
-        return []
-    levels = ", ".join(
-        f"{a.arm} {points(a.own, False)} ({1 - a.lost:.0%} read)" for a in unit.arms.values()
-    )
-    return [_stage(unit), f"{levels} ({_size(unit)})", *_ends(unit)]
-
-
-def _stage(unit: Unit) -> str:
-    """At which budget the arms of a stopped run are compared, and what that leaves out."""
-    s = unit.speaking
-    assert s is not None and s.budget is not None
-    text = f"all arms compared at {s.budget:,.0f} tokens a question, where every one still has all"
-    for arm, stage in s.stages.items():
-        first = f"first {stage.answers} answers" if stage.answers > 1 else "first answer"
-        text += (
-            f"; {arm} had ended on {s.ended.get(arm, 0):,} of {s.opened:,}, the solved ones "
-            f"(right within its {first}, which all have: {points(stage.right, False)})"
-        )
-    return text
-
-
-def _nothing(unit: Unit) -> str:
-    """No room at all: every arm at an end of the scale."""
-    levels = [arm.own for arm in unit.arms.values()]
-    if len(levels) > 1 and min(levels) < 0 and max(levels) <= 0:
-        return (
-            "no arm is above chance: check verifier, extraction and model; nothing can be learned"
-        )
-    if len(levels) > 1 and max(levels) <= 0:
-        return (
-            "no answer was ever right: check verifier, extraction and model; nothing can be learned"
-        )
-    if len(levels) > 1 and min(levels) >= 1:
-        return f"no headroom: every arm is at 100 % of {unit.questions:,} questions"
-    return ""
-
-
-def _alone(arms: Sequence[ArmFigures], claim: Claim) -> str:
-    listed = ", ".join(
-        f"{a.arm} {points(a.own, False)} % "
-        f"[{points(a.interval[0], False)}, {points(a.interval[1], False)}]"
-        for a in arms[:3]
-    )
-    more = f" and {len(arms) - 3} more" if len(arms) > 3 else ""
-    why = (
-        "no control was run, so nothing can be said about its cause"
-        if claim.treatments
-        else "no treatment was run"
-    )
-    return f"{listed}{more}: {why}" if listed else ""
-
-
-def numbers(d: Difference) -> str:
-    """A difference with its interval."""
-    return f"{points(d.estimate)} {span(d.low, d.high)}"
 
 
 def word_of(t: Treatment, claim: Claim) -> str:
@@ -166,12 +114,12 @@ def _one(unit: Unit, t: Treatment, claim: Claim, many: int) -> list[str]:
     if m.placebo is not None:
         own = "its own placebo" if len(t.placebos) > 1 else "the placebo"
         text += f", and {numbers(m.placebo)} against {own} ({_each(unit, t)})"
-    text += f", {_size(unit)}: {word_of(t, claim)}"
+    text += f", {size(unit)}: {word_of(t, claim)}"
     if unit.edges is not None and unit.edges.blind:
         if t.finding.word == "undecided" and not t.finding.gate:
             text += " (there was little room for any difference)"
     elif t.finding.word == "undecided" and not t.finding.gate:
-        text += f" ({_reach(m.none, claim, many, unit.questions)}; {_ruled_out(m.none)})"
+        text += f" ({reached(m.none, claim, many, unit.questions)}; {_ruled_out(m.none)})"
     clauses = [text, *_wide([t]), *_content([t])]
     return [*clauses, *_over([t] if _worded(t) else [], unit), *_demand([t], claim)]
 
@@ -185,45 +133,12 @@ def _each(unit: Unit, t: Treatment) -> str:
     return f"two sentences, {levels}" if len(t.placebos) == 2 else levels
 
 
-def _size(unit: Unit) -> str:
-    tasks = f"on these {len(unit.tasks)} tasks, " if unit.suite else ""
-    return f"{tasks}{unit.questions:,} questions"
-
-
 def _ruled_out(d: Difference) -> str:
     """The bounded null: what the interval excludes."""
     return (
         f"gains above {points(max(d.high, 0), False)} and losses beyond "
         f"{points(max(-d.low, 0), False)} are ruled out"
     )
-
-
-def reach(d: Difference, claim: Claim, family: int, questions: int) -> float:
-    """The difference that would be found at the first step of Holm, with 80 % power; a share.
-
-    With z the sum of both quantiles, z se, where se is that of the share of questions that differ
-    now. But a difference of δ needs at least a share δ / m of questions that differ, m the typical
-    size of one, and that spread of its own cannot be seen below z² m / (n + z²): where hardly
-    anything differed the standard error alone would promise too much.
-
-    Args:
-        d: the contrast as it was measured.
-        claim: gives the level.
-        family: contrasts that Holm goes over.
-        questions: n.
-    """
-    z = norm_ppf(1 - claim.level / (2 * max(1, family))) + norm_ppf(POWER)
-    size = 1.0
-    if d.discordance > 0:
-        size = min(1.0, ((d.se**2 * questions + d.estimate**2) / d.discordance) ** 0.5)
-    return max(z * d.se, z**2 * size / (questions + z**2))
-
-
-def _reach(d: Difference, claim: Claim, family: int, questions: int) -> str:
-    least = reach(d, claim, family, questions)
-    if least >= 1:
-        return "too few questions to find any difference"
-    return f"this run could find about {points(least, False)} points or more"
 
 
 def _several(unit: Unit, claim: Claim, many: int, models: bool) -> list[str]:
@@ -259,24 +174,24 @@ def _several(unit: Unit, claim: Claim, many: int, models: bool) -> list[str]:
         plain = [t for t in group if t not in both]
         if both:
             is_are = "is" if len(both) == 1 else "are"
-            clauses.append(f"{_count(both)} {is_are} {side} none and {side} the placebo")
+            clauses.append(f"{counted(both)} {is_are} {side} none and {side} the placebo")
             clauses += _over(both, unit)
         if plain:
             is_are = "is" if len(plain) == 1 else "are"
-            clauses.append(f"{_count(plain)} {is_are} {side} the plain prompt alone")
+            clauses.append(f"{counted(plain)} {is_are} {side} the plain prompt alone")
             clauses += _over(plain, unit)
     clauses += _gates(found)
     same = [t for t in found if t.finding.word == "equivalent"]
     if same:
         clauses.append(
-            f"{_count(same)} without any difference beyond ±{100 * claim.margin:g} points (a "
+            f"{counted(same)} without any difference beyond ±{100 * claim.margin:g} points (a "
             "family of its own)"
         )
     clauses += _wide([*works, *hurts, *above, *below])
     clauses += _content([*works, *hurts])
     clauses += _demand([*works, *hurts], claim)
     who = " of each model" if models else ""
-    clauses.append(f"{_size(unit)}, Holm over {many} treatments{who}")
+    clauses.append(f"{size(unit)}, Holm over {many} treatments{who}")
     return clauses
 
 
@@ -286,21 +201,7 @@ def _with_numbers(found: Sequence[Treatment]) -> str:
         own = f", {numbers(m.placebo)} to its own placebo" if m.placebo else ""
         return f"{t.arm} ({numbers(m.none)}{own})"
 
-    return _list(found, one)
-
-
-def _count(found: Sequence[Treatment]) -> str:
-    """Names of a few, else a number and the first names."""
-    if len(found) <= SHOWN:
-        return _list(found, lambda t: t.arm)
-    return f"{len(found)} ({', '.join(t.arm for t in found[:SHOWN])} …)"
-
-
-def _list(found: Sequence[Treatment], one: Callable[[Treatment], str]) -> str:
-    shown = [one(t) for t in found[:SHOWN]]
-    if len(found) > SHOWN:
-        return f"{', '.join(shown)} and {len(found) - SHOWN} more"
-    return " and ".join(shown) if len(shown) < 3 else f"{', '.join(shown[:-1])} and {shown[-1]}"
+    return listed(found, one)
 
 
 def _gates(found: Sequence[Treatment]) -> list[str]:
@@ -309,7 +210,7 @@ def _gates(found: Sequence[Treatment]) -> list[str]:
         form = [t for t in found if t.finding.gate == "form" and t.finding.sign == sign]
         if form:
             verb = "answers" if len(form) == 1 else "answer"
-            clauses.append(f"{_count(form)} {verb} {word} often in the asked form")
+            clauses.append(f"{counted(form)} {verb} {word} often in the asked form")
     for gate, words in (
         ("mixed", "content and form not told apart"),
         ("lost", "of all answers and of those that could be read with opposite signs"),
@@ -317,7 +218,7 @@ def _gates(found: Sequence[Treatment]) -> list[str]:
     ):
         group = [t for t in found if t.finding.gate == gate]
         if group:
-            clauses.append(f"{_count(group)}: {words}")
+            clauses.append(f"{counted(group)}: {words}")
     return clauses
 
 
@@ -325,7 +226,7 @@ def _wide(found: Sequence[Treatment]) -> list[str]:
     """Words whose interval holds 0: Holm's steps are sharper than one interval for all."""
     wide = [t for t in found if _worded(t) and _holds_zero(t)]
     return (
-        [f"{_list(wide, lambda t: t.arm)}: by Holm; the interval for all holds 0"] if wide else []
+        [f"{listed(wide, lambda t: t.arm)}: by Holm; the interval for all holds 0"] if wide else []
     )
 
 
@@ -361,7 +262,7 @@ def _over(found: Sequence[Treatment], unit: Unit) -> list[str]:
         return ["over tasks like these the same"]
     if not held:
         return ["over tasks like these undecided"]
-    return [f"over tasks like these only {_list(held, lambda t: t.arm)}"]
+    return [f"over tasks like these only {listed(held, lambda t: t.arm)}"]
 
 
 def _demand(found: Sequence[Treatment], claim: Claim) -> list[str]:
@@ -377,7 +278,7 @@ def _demand(found: Sequence[Treatment], claim: Claim) -> list[str]:
     if untold:
         told.append(
             "words and what they ask for, not told apart: "
-            + _list(untold, lambda t: f"{t.arm} ({t.asks})")
+            + listed(untold, lambda t: f"{t.arm} ({t.asks})")
         )
     return told
 
@@ -388,105 +289,4 @@ def _form_asked(found: Sequence[Treatment]) -> list[str]:
     if not asked:
         return []
     verb = "asks" if len(asked) == 1 else "ask"
-    return [f"{_count(asked)} {verb} for another form of answer"]
-
-
-def _controls(unit: Unit, claim: Claim) -> list[str]:
-    """What the placebos did, and what their number allows."""
-    clauses = []
-    placebos = [a for a in unit.arms.values() if a.role == "placebo"]
-    if not placebos:
-        return ["no placebo was run: feeling cannot be told from any added sentence"]
-    if all(len(t.placebos) < 2 for t in unit.treatments):
-        one = placebos[0]
-        clauses.append(
-            f"one placebo was run ({points(one.own, False)}, "
-            f"{points(unit.controls[one.arm].estimate)}), so “own placebo” does not apply"
-        )
-    else:
-        found = [(a, unit.controls[a.arm]) for a in placebos if a.arm in unit.controls]
-        apart = [(a, d) for a, d in found if not d.low <= 0 <= d.high]
-        if apart and len(apart) == len(found):
-            mean = sum(d.estimate for _, d in found) / len(found)
-            verb = "costs" if mean < 0 else "gains"
-            clauses.append(f"adding any sentence {verb} {points(abs(mean), False)} here")
-        elif apart:
-            listed = ", ".join(f"{a.arm} {points(d.estimate)}" for a, d in apart[:SHOWN])
-            clauses.append(f"placebos that differ from the plain prompt: {listed}")
-    return clauses
-
-
-def _planned(unit: Unit, claim: Claim) -> list[str]:
-    names = list(dict.fromkeys(n for p in unit.planned for n in _names(p)))
-    levels = ", ".join(f"{n} {points(unit.arms[n].own, False)}" for n in names)
-    clauses = [f"{levels} ({_size(unit)})"]
-    for p in unit.planned:
-        clauses.append(_contrast(p, unit, claim, len(unit.planned)))
-    if len(unit.planned) > 1:
-        clauses.append(f"Holm over the {len(unit.planned)}")
-    if MOOD_METRIC in unit.metric:
-        clauses.append(
-            "above and below are the mood of the last answer, no gain; its course: heartloop "
-            "trajectory"
-        )
-    return clauses
-
-
-def _names(p: Planned) -> tuple[str, ...]:
-    return (p.contrast.arm, *p.contrast.controls)
-
-
-def _contrast(p: Planned, unit: Unit, claim: Claim, family: int) -> str:
-    c, d = p.contrast, p.compared.difference
-    control = " and ".join(c.controls)
-    how = f"{c.arm} − {control}"
-    if c.name == "the loop":
-        a, b = unit.arms[c.arm].tokens, unit.arms[c.controls[0]].tokens
-        far = a and b and abs(b / a - 1) > 0.05
-        match = f"not at equal tokens, {points(b / a - 1)[:-2]} %" if far else "at equal tokens"
-        how += f", {match}: {a:,.0f} and {b:,.0f} a question"
-    word = p.compared.word
-    if word in ("above", "below"):
-        text = f"{c.arm} {word} {control}"
-        if p.compared.inside:
-            text += ", by less than the margin"
-    elif word == "equivalent":
-        text = f"no difference beyond ±{100 * claim.margin:g} points"
-    else:
-        text = f"undecided ({_reach(d, claim, family, unit.questions)})"
-    if unit.suite and p.compared.over is not None and word in ("above", "below"):
-        text += ", over tasks like these " + ("too" if p.compared.over else "undecided")
-    lead = f"{c.name} ({how})" if c.family == "loop" else how
-    return f"{lead}: {numbers(d)}, {text}"
-
-
-def _ends(unit: Unit) -> list[str]:
-    """Floor and ceiling of the control."""
-    clauses = []
-    ends = unit.edges
-    if ends is not None:
-        for where, name in ((ends.floor, "floor"), (ends.ceiling, "ceiling")):
-            if where and unit.suite:
-                clauses.append(f"{len(where)} of {ends.tasks} tasks at the {name}")
-            elif where:
-                clauses.append(f"the control is at the {name}: little could be seen")
-    return clauses
-
-
-def _caveats(unit: Unit) -> list[str]:
-    clauses = _ends(unit)
-    if unit.speaking is not None and unit.speaking.budget is not None:
-        clauses.append(_stage(unit))
-    moved = [*(t.finding.word for t in unit.treatments), *(p.compared.word for p in unit.planned)]
-    cot = next((a for a in unit.arms.values() if a.role == "cot"), None)
-    if cot is not None and cot.arm in unit.controls and set(moved) <= {"undecided", "equivalent"}:
-        d = unit.controls[cot.arm]
-        if d.low <= 0 <= d.high:
-            clauses.append(f"the positive control {cot.arm} moved nothing either ({numbers(d)})")
-    lost = [a for a in unit.arms.values() if a.lost > SHARE]
-    if lost:
-        worst = max(lost, key=lambda a: a.lost)
-        clauses.append(f"up to {worst.lost:.0%} of the answers could not be read ({worst.arm})")
-    if unit.left_out:
-        clauses.append(f"{unit.left_out:,} questions that were open at the stop are left out")
-    return clauses
+    return [f"{counted(asked)} {verb} for another form of answer"]

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from heartloop.report.answered import Answered
     from heartloop.report.arrived import Arrived
     from heartloop.report.beside import Beside
-    from heartloop.report.findings import Findings
+    from heartloop.report.units import Findings
     from heartloop.types import Claim
 
 

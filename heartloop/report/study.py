@@ -24,11 +24,12 @@ from heartloop.report.arms import (
 )
 from heartloop.report.arrived import checked
 from heartloop.report.beside import beside, speaks_alone
-from heartloop.report.findings import Findings, findings
+from heartloop.report.findings import findings
 from heartloop.report.rows import rows_of
 from heartloop.report.search import MIXED, is_search
 from heartloop.report.several import best_arms, stimulus_classes
 from heartloop.report.shapes import Study
+from heartloop.report.units import Findings
 from heartloop.run.claim import read_claim, same_claim
 from heartloop.run.state import headline
 from heartloop.types import Claim

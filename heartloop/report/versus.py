@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from heartloop.report.arms import Entry, Loaded, entries
-from heartloop.report.findings import Findings, Unit
 from heartloop.report.html import e, note, table
 from heartloop.report.ranking import Row, ranked
 from heartloop.report.samples import bounds_of, values
 from heartloop.report.shapes import Row as Pair
 from heartloop.report.shapes import Study
 from heartloop.report.tables import equal_cells, equal_heads
+from heartloop.report.units import Findings, Unit
 from heartloop.report.writing import p_value, points, span
 
 if TYPE_CHECKING:

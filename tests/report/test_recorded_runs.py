@@ -18,8 +18,9 @@ from heartloop.cli import main
 from heartloop.report.answered import answered
 from heartloop.report.arms import Loaded, entries, load_run
 from heartloop.report.conclusion import conclusion_of
-from heartloop.report.findings import Unit, findings
+from heartloop.report.findings import findings
 from heartloop.report.study import compare_specs
+from heartloop.report.units import Unit
 from heartloop.run.folder import RunFolder
 from heartloop.run.rescore import rescore
 

@@ -14,9 +14,9 @@ from heartloop.analysis.contrasts import contrasts, sample
 from heartloop.analysis.power import smallest_detectable
 from heartloop.report import conclude
 from heartloop.report.arms import load_run, pairs_within
+from heartloop.report.clauses import reach
 from heartloop.report.findings import findings
 from heartloop.report.page import build_page
-from heartloop.report.sentence import reach
 from heartloop.report.study import compare_specs, study
 from heartloop.report.tables import render
 from heartloop.run.claim import claim_dict, claim_of, read_claim
