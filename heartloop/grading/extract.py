@@ -9,13 +9,10 @@ from typing import Any
 
 from heartloop.cards.verifier import Step
 from heartloop.errors import CardError
-from heartloop.grading.marks import (
-    after,
-    answer_is,
-    boxed,
+from heartloop.grading.marks import after, answer_is, boxed, conclusion, final_answer
+from heartloop.grading.phrases import REFUSAL
+from heartloop.grading.positional import (
     choice_letter,
-    conclusion,
-    final_answer,
     final_line,
     find_label,
     first_line,
@@ -25,7 +22,6 @@ from heartloop.grading.marks import (
     last_number,
     quoted,
 )
-from heartloop.grading.phrases import REFUSAL
 from heartloop.thinking import split_thinking
 from heartloop.types import Question
 

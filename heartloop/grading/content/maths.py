@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from heartloop.grading import marks
+from heartloop.grading import marks, positional
 from heartloop.grading.content.numbers import values_in
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.surface import machine_fields
@@ -113,10 +113,10 @@ def _claimed(text: str) -> tuple[str, bool] | None:
             if sentence.rstrip().endswith("?") or _CHECK.match(sentence):
                 continue
             claims = list(_CLAIMS.finditer(sentence))
-            value = marks.last_math(sentence[claims[-1].start() :]) if claims else None
+            value = positional.last_math(sentence[claims[-1].start() :]) if claims else None
             if value:
                 return value, False
-            formula = marks.last_latex(sentence)
+            formula = positional.last_latex(sentence)
             if formula and not re.search(r"[A-Za-z]{4,}", re.sub(r"\\[A-Za-z]+", "", formula)):
                 return formula, False
     return None

@@ -5,13 +5,8 @@ from __future__ import annotations
 import re
 from typing import Any
 
-from heartloop.grading.marks import (
-    ENVIRONMENT,
-    answer_is,
-    boxed,
-    last_latex,
-    last_number,
-)
+from heartloop.grading.marks import ENVIRONMENT, answer_is, boxed
+from heartloop.grading.positional import last_latex, last_number
 
 _GLUE_WORDS = {
     "and",
