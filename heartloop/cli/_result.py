@@ -130,18 +130,21 @@ def show_result(
     folder: Any,
     *,
     own: bool = True,
+    again: bool = False,
     quiet: bool = False,
     verbose: bool = False,
 ) -> None:
     """Table, sentence, warnings, paths and what to type next; everything with ``verbose``.
 
-    The sentence is about the run's ``own`` verdicts, so it is left out for any others.
+    The sentence is about the run's ``own`` verdicts, so it is left out for any others. A result
+    that is shown ``again`` leaves a ``claim.md`` that is there as it is: reading every text for it
+    takes the longest.
     """
     from heartloop.run.selection import selection_line
     from heartloop.run.warnings import warnings_by_kind
 
     width = width_now()
-    lines, sentence = _answer(folder, width) if own else (_arms(summary, width), "")
+    lines, sentence = _answer(folder, width, again) if own else (_arms(summary, width), "")
     left = LINES - _stopped(summary, folder)
     if quiet:
         click.echo(sentence or "nothing was answered, so nothing is concluded")
@@ -196,12 +199,12 @@ def _server_notes(folder: Any) -> list[Any]:
     return [Warned("Plan and provenance", notes)] if notes else []
 
 
-def _answer(folder: Any, width: int) -> tuple[list[str], str]:
+def _answer(folder: Any, width: int, again: bool) -> tuple[list[str], str]:
     """The tables and the sentence of a run's own verdicts; writes ``claim.md`` beside them."""
     from heartloop.report.arms import load_run
     from heartloop.report.conclusion import conclusion_of
     from heartloop.report.findings import findings
-    from heartloop.report.look_back import look_back
+    from heartloop.report.look_back import FILE, look_back
     from heartloop.report.search import is_search
     from heartloop.run.claim import read_claim
 
@@ -211,6 +214,8 @@ def _answer(folder: Any, width: int) -> tuple[list[str], str]:
             return [], conclusion_of(run)
         found = findings(run)
         lines = result_lines(run, found, read_claim(run.manifest), width)
+        if again and (folder.path / FILE).exists():
+            return lines, conclusion_of(run, found)
         return lines, look_back(run, found)
     except HeartloopError as error:
         return [], f"no conclusion: {error}"

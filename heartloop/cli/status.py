@@ -54,7 +54,7 @@ def status_command(
             if item["why"] and not (run and item["summary"]):
                 click.echo(f"{item['run']}: {item['state']}: {item['why']}")
     if run and found[0]["summary"]:
-        show_result(found[0]["summary"], folders[0], quiet=quiet, verbose=verbose)
+        show_result(found[0]["summary"], folders[0], again=True, quiet=quiet, verbose=verbose)
 
 
 def _follow(folder: Any) -> None:
