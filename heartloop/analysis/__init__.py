@@ -28,7 +28,7 @@ variance components, repeated greedy runs), ``paired`` (McNemar, permutation, bo
 (score intervals, TOST), ``compare`` (everything that ``heartloop compare`` prints),
 ``multiplicity`` (Holm, Benjamini-Hochberg), ``suites`` (normalised metrics, tasks as
 clusters, stimulus classes), ``selection`` (winner's curse), ``curves`` (equal
-compute), ``contrasts`` (a task's own metric: tests, simultaneous intervals, content and form),
+compute), ``contrasts`` (a task's own metric: tests, simultaneous intervals), ``content_form``,
 ``words`` (which word a difference may carry), ``bands`` (simultaneous bands of what is only
 described), ``carry`` (how much of a cue stands in the answers), ``meta`` (a contrast over models),
 ``ratios`` (F and other ratios of sums),
@@ -71,7 +71,7 @@ _HOME = {
     "Sample": "contrasts",
     "contrasts": "contrasts",
     "sample": "contrasts",
-    "split": "contrasts",
+    "split": "content_form",
     "Finding": "words",
     "Roles": "words",
     "compare_all": "words",

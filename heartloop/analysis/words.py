@@ -14,16 +14,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from heartloop.analysis.content_form import Split, split
 from heartloop.analysis.contrasts import (
     FLIPS,
     Difference,
     Edges,
     Sample,
-    Split,
     contrasts,
     edges,
     level_of,
-    split,
 )
 from heartloop.analysis.multiplicity import holm
 

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from heartloop.analysis.contrasts import contrasts, edges, level_of, sample, split
+from heartloop.analysis.content_form import split
+from heartloop.analysis.contrasts import contrasts, edges, level_of, sample
 from heartloop.analysis.paired import mcnemar
 
 
