@@ -3,6 +3,7 @@
 import asyncio
 import json
 import re
+import sys
 from pathlib import Path
 
 import pytest
@@ -119,8 +120,10 @@ def test_help_of_a_run_prints_its_flags_by_group(heartloop, capsys):
     assert max(map(len, told)) <= 80
 
 
-def test_the_wait_for_litellm_is_announced(place, capsys):
+def test_the_wait_for_litellm_is_announced(place, capsys, monkeypatch):
     from heartloop.cli._live import say_what_loads
+
+    monkeypatch.delitem(sys.modules, "litellm", raising=False)  # another test may have loaded it
 
     say_what_loads(["pocket", "server/x"])
     assert capsys.readouterr().err == ""
