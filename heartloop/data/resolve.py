@@ -53,6 +53,11 @@ def _resolve(name: str, inside: tuple[str, ...], data_dir: str | Path | None) ->
     if name.endswith(MARK):
         found = _resolve(name.removesuffix(MARK), inside, data_dir)
         return [changed_card(card) for card in found]
+    if "~" in Path(name).name and not Path(name).is_file():
+        raise UsageError(
+            f"--task {name}: behind ~ stands one word alone: TASK{MARK} changes a number in each "
+            "question"
+        )
     suffix = Path(name).suffix.lower()
     if suffix in SUFFIXES:
         return [custom_task(Path(name))]

@@ -192,6 +192,7 @@ OLDER = {
     "goes_on": "newest",
     "lost": 0,
     "signal": "verdict",
+    "personality": [],
 }
 """What these parameters were before they existed: for runs that were begun then."""
 

@@ -368,13 +368,14 @@ def render(tables: Sequence[ByColumn], markdown: bool = False) -> str:
         few = sorted({c.value for c in one.cells if c.low is None})
         notes = []
         if few:
-            notes.append(f"note: under {FEW} questions, no interval: {', '.join(few)}")
+            named = ", ".join(few if len(few) < 5 else [*few[:3], f"and {len(few) - 3} more"])
+            notes.append(f"note: under {FEW} questions, no interval: {named}")
         if one.unknown:
             notes.append(f"note: {one.unknown:,} questions without a known {one.column} left out")
         blocks += notes
     blocks.append(
-        "Descriptive: no column was part of what was fixed beforehand, so no word is said. "
-        "Intervals\nhold for all cells and arms of a table at once; p: permutation test of no "
+        "Descriptive: no column was part of what was fixed beforehand,\nso no word is said. "
+        "Intervals hold for all cells and arms of a table at\nonce; p: permutation test of no "
         "change with the column."
     )
     return "\n\n".join(blocks)

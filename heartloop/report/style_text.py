@@ -42,9 +42,9 @@ def name_of(measure: Measure) -> str:
     return f"{measure.name} %" if measure.share else measure.name
 
 
-def _short(name: str) -> str:
+def _short(name: str, room: int) -> str:
     """An arm's name in a narrow column."""
-    return name if len(name) <= 12 else name[:11] + "…"
+    return name if len(name) <= room else name[: room - 1] + "…"
 
 
 # --- Text ---------------------------------------------------------------------------------
@@ -62,15 +62,21 @@ def render(styles: Sequence[Style], checks: Sequence[Sequence[Arrived]], arm: st
             out += list(arm_tables(style, arm))
             out += _checked([c for c in check if c.arm == arm])
             continue
-        out.append(text_table(*levels(style)))
+        tables = [text_table(*levels(style, room)) for room in range(12, 5, -1)]
+        out.append(next((t for t in tables if t.index("\n") <= WIDTH), tables[-1]))
         out += _apart(style)
         out += carried_table(style)
         out += _checked(check)
     return "\n\n".join(_wrapped(block) for block in out)
 
 
-def levels(style: Style) -> tuple[list[str], list[list[str]]]:
-    """Mean of each measure: controls, then the arms that lie lowest and highest."""
+def levels(style: Style, room: int = 12) -> tuple[list[str], list[list[str]]]:
+    """Mean of each measure: controls, then the arms that lie lowest and highest.
+
+    Args:
+        style: of one model.
+        room: characters that an arm's name may take.
+    """
     compared = {n for c in style.contrasts for n in (c.arm, *c.control.split(" and "))}
     means = {
         name: _over_rounds(rounds)
@@ -80,7 +86,11 @@ def levels(style: Style) -> tuple[list[str], list[list[str]]]:
     controls = list(dict.fromkeys(c for x in style.contrasts for c in x.control.split(" and ")))
     base = [c for c in controls if c in means][:2] or list(means)[:1]
     several = len(means) > len(base)
-    heads = ["mean of an arm", *map(_short, base), *(["lowest", "highest"] if several else [])]
+    heads = [
+        "mean of an arm",
+        *(_short(c, room) for c in base),
+        *(["lowest", "highest"] if several else []),
+    ]
     rows = []
     for one in MEASURES:
         known = {a: m[one.name] for a, m in means.items() if not math.isnan(m[one.name])}
@@ -88,7 +98,7 @@ def levels(style: Style) -> tuple[list[str], list[list[str]]]:
             continue
         ends = [min(known, key=known.__getitem__), max(known, key=known.__getitem__)]
         cells = [number(means[c][one.name], one) for c in base]
-        shown = [f"{_short(a)} {number(known[a], one)}" for a in ends] if several else []
+        shown = [f"{_short(a, room)} {number(known[a], one)}" for a in ends] if several else []
         rows.append([name_of(one), *cells, *shown])
     return heads, rows
 

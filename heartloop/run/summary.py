@@ -247,7 +247,8 @@ def summarize(
         if cell is None:
             cell = cells[key] = Cell()
         cell.add(trace, modes[first["task"]], rounds.get(first["arm"], 0), len(plan["seeds"]))
-        if modes[first["task"]] != "oracle":
+        # The turns of a dialogue are no candidates for one answer: nothing is chosen from them.
+        if modes[first["task"]] != "oracle" and methods[first["arm"]]["method"] != "dialogue":
             chosen.add(trace)
     rows: list[ArmRow] = []
     for task in (t["task"] for t in manifest["tasks"]):

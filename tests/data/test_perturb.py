@@ -50,6 +50,8 @@ def test_one_number_is_changed_everywhere_and_the_rest_stays(tmp_path: Path) -> 
 def test_it_is_refused_where_it_says_nothing(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="read by .*; numbers can be changed where"):
         resolve_tasks(table(tmp_path, [("Who?", "a poet"), ("Where?", "in a town")]) + "~numbers")
+    with pytest.raises(UsageError, match="TASK~numbers changes a number"):
+        resolve_tasks(table(tmp_path, [("What is 40 + 2?", "42")]) + "~level")
     spec = table(tmp_path, [("one and one?", "2"), ("a half of $x^{12}$?", "3")], "few.jsonl")
     (card,) = resolve_tasks(f"{spec}~numbers")
     with pytest.raises(DataError, match="no question holds a whole number"):

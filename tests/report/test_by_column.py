@@ -76,6 +76,11 @@ def test_intervals_hold_for_all_cells_and_small_cells_have_none(
     assert "1 questions without a known kind left out" in text
     assert "Descriptive" in text and "no word is said" in text
     assert "cannot be tested" in by_column.render([alone], markdown=True)
+    _labelled(monkeypatch, {f"q{i}": f"v{i % 25:02}" for i in range(100)})
+    (every,) = by_column.by_column(["a"], tmp_path, "kind")
+    wide = by_column.render([every])
+    assert "no interval: v00, v01, v02, and 22 more" in wide
+    assert max(map(len, wide.splitlines())) <= 80
 
 
 def test_too_many_values_and_wrong_arms_are_refused(

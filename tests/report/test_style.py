@@ -20,6 +20,7 @@ from heartloop.report.look_back import claim_page
 from heartloop.report.page import build_page
 from heartloop.report.study import compare_specs
 from heartloop.report.style import Style, mean_over, read_texts, spans, style
+from heartloop.report.style_text import render as render_style
 from heartloop.report.tables import render
 from heartloop.run.claim import read_claim
 from heartloop.types import Arm, Stimulus
@@ -180,6 +181,24 @@ def test_the_command_prints_eighty_columns_and_json(
     printed("--arm", "nobody", code=2)
     (run.path / "verdicts.jsonl").unlink()
     printed(code=2)
+
+
+def test_long_names_of_arms_leave_the_table_in_eighty_columns(tmp_path: Path) -> None:
+    found, checks = measured(tmp_path / "r", planted, questions=30)
+    long = {arm.name: f"{arm.name}-with-a-longer-name" for arm in ARMS}
+    contrasts = tuple(
+        dataclasses.replace(
+            one,
+            arm=long[one.arm],
+            control=" and ".join(long[c] for c in one.control.split(" and ")),
+        )
+        for one in found.contrasts
+    )
+    levels = {long[name]: rounds for name, rounds in found.levels.items()}
+    found = dataclasses.replace(found, levels=levels, contrasts=contrasts)
+    shown = render_style([found], [checks])
+    assert "mean of an arm" in shown
+    assert max(map(len, shown.splitlines())) <= 80
 
 
 def test_many_arms_of_which_the_same_is_to_be_said_are_said_together() -> None:

@@ -121,6 +121,13 @@ def test_parameters_that_were_typed_are_no_hidden_difference():
     assert changes(one, two, arms) == ["parameters of reflect: rounds 1 and 3"]
 
 
+def test_a_dialogue_from_before_there_were_personalities_goes_on():
+    arms = [{"name": "d", "method": "dialogue", "params": {}}]
+    today = {"sha256": "2", "words": words(), "params": {"d": {"mu": 0.1, "personality": []}},
+             "prompts": "p", "judge_prompts": "j"}  # fmt: skip
+    assert changes({**today, "sha256": "1", "params": {"d": {"mu": 0.1}}}, today, arms) == []
+
+
 def test_a_run_from_before_answers_were_found_by_content_ends_as_lost_as_it_did(place, loopback):
     url = loopback(lambda body: "141").url
     now = PARAMS["answer_by"]

@@ -54,3 +54,15 @@ def test_the_screen_of_a_verifier_free_loop_says_what_its_selector_gained_and_co
     heart = next(row for row in summary["arms"] if row["role"] == "treatment")
     assert heart["selection"]["picked"] == pytest.approx(heart["accuracy"])
     assert (summary["paid"]["selecting"]["calls"] > 0) == (selector == "synthesis")
+
+
+def test_the_turns_of_a_dialogue_are_no_candidates(tmp_path: Path, monkeypatch, heartloop, capsys):
+    monkeypatch.chdir(tmp_path)
+    heartloop(
+        "run", "--task", "state25", "--method", "dialogue", "--limit", "1", "--rounds", "3",
+        "--name", "d",
+    )  # fmt: skip
+    assert "selector" not in capsys.readouterr().out
+    assert all(
+        row["selection"] is None for row in RunFolder(tmp_path / "runs" / "d").summary["arms"]
+    )
