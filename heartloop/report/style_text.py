@@ -176,7 +176,11 @@ def arm_tables(style: Style, arm: str) -> Iterator[str]:
         if not rows:
             yield f"{arm} − {one.control}{where}: too few answers in both (under {LEAST} pairs)"
             continue
-        yield text_table([f"{arm} − {one.control}{where}", arm, "difference", "n"], rows)
+        yield (
+            textwrap.fill(f"{arm} − {one.control}{where}:", WIDTH)
+            + "\n"
+            + text_table(["measure", "mean", "difference", "n"], rows)
+        )
 
 
 def _level(style: Style, arm: str, rounds: Iterable[int], name: str) -> float:

@@ -197,8 +197,9 @@ def test_long_names_of_arms_leave_the_table_in_eighty_columns(tmp_path: Path) ->
     levels = {long[name]: rounds for name, rounds in found.levels.items()}
     found = dataclasses.replace(found, levels=levels, contrasts=contrasts)
     shown = render_style([found], [checks])
-    assert "mean of an arm" in shown
-    assert max(map(len, shown.splitlines())) <= 80
+    one = render_style([found], [checks], long["glad"])
+    assert "mean of an arm" in shown and "glad-with-a-longer-name − " in one
+    assert max(map(len, [*shown.splitlines(), *one.splitlines()])) <= 80
 
 
 def test_many_arms_of_which_the_same_is_to_be_said_are_said_together() -> None:
