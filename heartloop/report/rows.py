@@ -259,7 +259,9 @@ def _remarks(found: Sample, difference: Difference, case: _Case, lost: Sequence[
     notes = []
     different = round(difference.discordance * found.own.shape[1])
     if different < 10:
-        notes.append(f"only {different} questions differ: little can be said")
+        few = {0: "no question differs", 1: "only 1 question differs"}
+        said = few.get(different, f"only {different} questions differ")
+        notes.append(f"{said}: little can be said")
     groups = len(np.unique(found.clusters))
     if groups < 20:
         notes.append(f"only {groups} independent groups: intervals are rough")

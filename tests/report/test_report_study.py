@@ -40,6 +40,13 @@ def test_a_run_alone_is_compared_with_its_controls_strictest_first(tmp_path: Pat
     assert all(r.compared.p_holm >= r.p_bh >= r.difference.p for r in found.rows)
 
 
+def test_where_no_question_differs_that_is_said(tmp_path: Path) -> None:
+    arms = (STIMULI[0], STIMULI[2])
+    make_run(tmp_path / "a", arms=arms, rates={"none": 0.0, "S1": 0.0})
+    (row,) = compare_specs(["a"], tmp_path).rows
+    assert "no question differs: little can be said" in row.notes
+
+
 def test_a_phrase_is_set_against_its_own_controls_alone(tmp_path: Path) -> None:
     short, long_ = phrase("S1"), phrase("S2")
     arms = (
