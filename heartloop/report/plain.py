@@ -60,7 +60,8 @@ def _verdict(unit: Unit, claim: Claim) -> str:
         return " ".join(_named(p, unit, claim) for p in unit.planned[:NAMES])
     if unit.planned:
         told = [p for p in unit.planned if p.compared.word != "undecided"]
-        open_ = [_asked(p) for p in unit.planned if p.compared.word == "undecided"]
+        undecided = (p for p in unit.planned if p.compared.word == "undecided")
+        open_ = list(dict.fromkeys(map(_asked, undecided)))  # several arms may ask the same
         said = [_contrast(p, claim) for p in told[:NAMES]]
         if open_:
             what = f"{', '.join(open_[:-1])} or {open_[-1]}" if len(open_) > 1 else open_[0]

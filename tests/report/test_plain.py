@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from pathlib import Path
 from typing import Any
 
@@ -56,6 +57,13 @@ def test_many_phrases_name_those_with_a_word(tmp_path: Path) -> None:
 def test_loops_ask_three_questions(tmp_path: Path) -> None:
     found = said(tmp_path / "a", arms=LOOP_ARMS, rates={"heart": 0.9, "resample": 0.3})
     assert "The loop helps (heart above resample)." in found
+
+
+def test_what_several_arms_ask_is_said_once(tmp_path: Path) -> None:
+    (heart,) = (arm for arm in LOOP_ARMS if arm.name == "heart")
+    both = (*LOOP_ARMS, dataclasses.replace(heart, name="heart2"))
+    found = said(tmp_path / "a", arms=both, rates={})
+    assert found.startswith("Whether ") and found.count("the loop") == 1
 
 
 def test_nothing_right_is_said(tmp_path: Path) -> None:
