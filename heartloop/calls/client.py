@@ -148,6 +148,7 @@ class Client:
         if known is not None:
             self._shared += 1
             self.ledger.book_question(request, known.usage)
+            self._room.set()  # its promise is kept, and no flight will end to say so
             return known
         flight = self._flights.get(key)
         first = flight is None

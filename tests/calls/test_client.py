@@ -260,6 +260,23 @@ def test_hungry_lets_in_as_many_units_as_there_are_places(tmp_path, mock_server)
     assert opened <= 48  # a unit that is being graded holds no place
 
 
+def test_an_answer_of_the_journal_makes_room_at_once(tmp_path):
+    """No call ends to say so, and a promise runs out in its own time only."""
+
+    async def work(client):
+        await client.ask(request())
+        await client.hungry()
+        waiting = asyncio.create_task(client.hungry())
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await client.ask(request())  # out of the journal
+        for _ in range(3):
+            await asyncio.sleep(0)
+        return waiting.done()
+
+    assert run(work, tmp_path, Scripted(), limits=Limits(concurrency=1))
+
+
 def test_replay_only_answers_from_the_journal_and_never_asks(tmp_path):
     model = Scripted([None, CallError("bad", kind="http_400")])
 
