@@ -106,3 +106,27 @@ def test_a_choice_that_was_cut_is_no_answer() -> None:
         return (await grader.grade(question, Gold("1", ("B",)), cut)).own.reason
 
     assert asyncio.run(asked()) == "truncated"
+
+
+@pytest.mark.parametrize(
+    ("verifier", "gold", "text", "outcome"),
+    [
+        ("ii_exact", "61", "Output: -61", "incorrect"),
+        ("ii_exact", "61", "\u221261", "incorrect"),
+        ("ii_exact", "-61", "61", "incorrect"),
+        ("ii_exact", "-61", "\u221261", "correct"),
+        ("math", "(3,1)", r"\boxed{\text{None}}", "incorrect"),
+        ("math", "(5, 2), (3,1)", r"\boxed{\emptyset}", "incorrect"),
+        ("math", "no solution", r"\boxed{(3,1)}", "incorrect"),
+        ("choice", "A", "The correct answer is not (A).", "unscored"),
+        ("choice", "A", r"\boxed{\text{not red panda}}", "unscored"),
+        ("choice", "A", "Red panda is possible, but the answer is none of these.", "unscored"),
+    ],
+)
+def test_a_sign_an_empty_set_and_a_denial_count(
+    verifier: str, gold: str, text: str, outcome: str
+) -> None:
+    pair = {"gold": gold, "prediction": text, "prediction_kind": "response"}
+    if verifier == "choice":
+        pair["choices"] = CHOICES
+    assert grade_pairs(verifier, [pair])[0]["verdict"] == outcome
