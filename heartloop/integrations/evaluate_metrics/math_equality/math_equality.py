@@ -1,10 +1,10 @@
 """Mathematical equality of answers and golds as a Hugging Face ``evaluate`` metric."""
 
-import datasets
 import evaluate
 
 from heartloop.analysis.proportions import wilson
 from heartloop.grading.pairs import grade_pairs
+from heartloop.integrations.evaluate_metrics import info_of_texts
 
 _DESCRIPTION = """\
 Is the answer equal to the gold as mathematics, however it is written? Numbers, fractions, LaTeX,
@@ -25,17 +25,7 @@ class MathEquality(evaluate.Metric):
     """The metric; see ``inputs_description``."""
 
     def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation="heartloop, docs/grading.md",
-            inputs_description=_KWARGS,
-            features=datasets.Features(
-                {
-                    "predictions": datasets.Value("string"),
-                    "references": datasets.Value("string"),
-                }
-            ),
-        )
+        return info_of_texts(_DESCRIPTION, "heartloop, docs/grading.md", _KWARGS)
 
     def _compute(self, predictions, references, whole_texts=True):  # type: ignore[no-untyped-def]
         kind = "response" if whole_texts else "answer"

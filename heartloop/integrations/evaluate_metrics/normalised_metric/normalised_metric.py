@@ -1,6 +1,5 @@
 """BIG-bench's normalised preferred metric of generated answers, for Hugging Face ``evaluate``."""
 
-import datasets
 import evaluate
 import numpy as np
 
@@ -9,6 +8,7 @@ from heartloop.data.items import mean_low
 from heartloop.grading import open_grader
 from heartloop.grading.answers_file import grade_answers
 from heartloop.grading.pairs import run_sync
+from heartloop.integrations.evaluate_metrics import info_of_texts
 from heartloop.types import Gold, Question
 
 _CITATION = """\
@@ -36,17 +36,7 @@ class NormalisedMetric(evaluate.Metric):
     """The metric; see ``inputs_description``."""
 
     def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS,
-            features=datasets.Features(
-                {
-                    "predictions": datasets.Value("string"),
-                    "references": datasets.Value("string"),
-                }
-            ),
-        )
+        return info_of_texts(_DESCRIPTION, _CITATION, _KWARGS)
 
     def _compute(  # type: ignore[no-untyped-def]
         self, predictions, references, choices=None, target_scores=None

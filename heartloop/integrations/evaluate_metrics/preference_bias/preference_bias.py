@@ -1,6 +1,5 @@
 """Preference bias of label predictions as a Hugging Face ``evaluate`` metric."""
 
-import datasets
 import evaluate
 
 from heartloop.analysis.preference import LABELS as ESCONV
@@ -10,6 +9,7 @@ from heartloop.analysis.preference import (
     preference_bias,
     preference_dict,
 )
+from heartloop.integrations.evaluate_metrics import info_of_texts
 
 _CITATION = """\
 Kang et al. 2024, Can Large Language Models be Good Emotional Supporter? Mitigating Preference Bias
@@ -38,17 +38,7 @@ class PreferenceBias(evaluate.Metric):
     """The metric; see ``inputs_description``."""
 
     def _info(self) -> evaluate.MetricInfo:
-        return evaluate.MetricInfo(
-            description=_DESCRIPTION,
-            citation=_CITATION,
-            inputs_description=_KWARGS,
-            features=datasets.Features(
-                {
-                    "predictions": datasets.Value("string"),
-                    "references": datasets.Value("string"),
-                }
-            ),
-        )
+        return info_of_texts(_DESCRIPTION, _CITATION, _KWARGS)
 
     def _compute(  # type: ignore[no-untyped-def]
         self, predictions, references, labels=None, conversations=None, draws=1000, seed=0
