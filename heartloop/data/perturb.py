@@ -50,7 +50,10 @@ def with_other_numbers(card: TaskCard, found: ItemSet) -> ItemSet:
     """
     items = [new for item in found.items if (new := _changed(item)) is not None]
     if not items:
-        raise DataError(f"{card.name}: no question holds a whole number that can be changed")
+        raise DataError(
+            f"{card.name}: no question holds a whole number of two to six digits, which could "
+            "be changed"
+        )
     note = (
         f"one number is changed in each of {len(items)} of {len(found.items)} questions (the rest "
         "have none and are not asked); counted is the old answer, which is no longer right"
