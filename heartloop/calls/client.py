@@ -23,7 +23,7 @@ from heartloop.models.scoring import scoring_request
 from heartloop.provider import Checks, Lasting, TakesTurns, Tells
 from heartloop.types import Address, Completion, Model, Request, Usage
 
-PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first call
+PROMISE_SECONDS = 0.05  # within which a unit of work that was let in makes its first calls
 
 
 @dataclass(frozen=True, slots=True)
@@ -208,11 +208,15 @@ class Client:
             if isinstance(lane.model, Checks):
                 await lane.model.check()
 
-    async def hungry(self, model: str | None = None) -> None:
+    async def hungry(self, model: str | None = None, *, calls: int = 1) -> None:
         """Wait until a further unit of work may be opened.
 
         It returns when fewer calls are wanted than may be in flight (of the model, or of any),
         so that a runner which opens one unit a return keeps the number in flight at the limit.
+
+        Args:
+            model: whose places count; None: those of all.
+            calls: how many the unit makes together at first; they count as wanted until it does.
 
         Raises:
             Stopped, CircuitOpen: no further unit should be opened at all.
@@ -226,7 +230,7 @@ class Client:
                 self._promises.popleft()
             room = sum(max(0, lane.room()) for lane in lanes)
             if room > len(self._promises):
-                self._promises.append(now + PROMISE_SECONDS)
+                self._promises.extend([now + PROMISE_SECONDS] * calls)
                 return
             self._room.clear()
             # A promise that nobody takes up runs out; a limit may rise without a call ending.

@@ -24,6 +24,7 @@ from heartloop.methods.cost import (
     draws_from_pilot,
     expected_calls,
     expected_tokens,
+    first_calls,
     never_right,
 )
 from heartloop.methods.dialogue import turns_of
@@ -59,6 +60,7 @@ __all__ = [
     "draws_from_pilot",
     "expected_calls",
     "expected_tokens",
+    "first_calls",
     "informed",
     "length_difference",
     "loop",

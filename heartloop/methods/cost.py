@@ -88,6 +88,17 @@ def expected_calls(arm: Arm, mode: Mode, selector: str | None = None) -> tuple[i
     return least, most
 
 
+def first_calls(arm: Arm, mode: Mode) -> int:
+    """Calls that a question sends out together at first: those whose prompts hold no answer.
+
+    Raises:
+        UsageError: the arm does not validate.
+    """
+    sure = SPECS[arm.method].shape(settings(arm))[: _least_rounds(arm, mode)]
+    steps = (step for steps in sure for step in steps)
+    return max(1, int(sum(step.draws for step in steps if not step.answers + step.feedbacks)))
+
+
 def expected_tokens(arm: Arm, mode: Mode, tokens: TokenAverages) -> tuple[Usage, Usage]:
     """Least and most tokens a question takes under this arm, selectors aside.
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from heartloop.calls import Client
 from heartloop.errors import Decided, HeartloopError, NotInJournal, Stopped
-from heartloop.methods import open_learner, settings
+from heartloop.methods import first_calls, open_learner, settings
 from heartloop.methods.bandit import Learner
 from heartloop.run.ask import BoundAsk
 from heartloop.run.reserve import Block, Reserve
@@ -109,6 +109,7 @@ class Runner:
         self._log = log
         self._open: set[asyncio.Task[None]] = set()
         self._left: dict[Block, int] = {}  # units of a question that are not finished
+        self._first: dict[tuple[str, str, str], int] = {}  # calls a unit makes together at first
         self._ended = asyncio.Event()
         self._of_model: Counter[str] = Counter()  # units taken up and not finished
         self._released: set[str] = set()  # models of which no further unit comes
@@ -167,11 +168,18 @@ class Runner:
                 for unit in together:
                     while len(self._open) >= 2 * self._client.limit + OPEN_BESIDE:
                         await self._wait()
-                    await self._client.hungry()  # raises once the client was told to stop
+                    # Raises once the client was told to stop.
+                    await self._client.hungry(calls=self._first_calls(unit))
                     yield unit
             except HeartloopError as error:
                 self._client.stop(error)
                 return
+
+    def _first_calls(self, unit: Unit) -> int:
+        key = (unit.arm.name, unit.model, unit.task.card.name)
+        if key not in self._first:
+            self._first[key] = first_calls(unit.arm, unit.task.mode)
+        return self._first[key]
 
     async def _open_question(self, unit: Unit) -> None:
         """Wait until the caps have room for a question; the open ones are finished first.

@@ -277,6 +277,26 @@ def test_an_answer_of_the_journal_makes_room_at_once(tmp_path):
     assert run(work, tmp_path, Scripted(), limits=Limits(concurrency=1))
 
 
+def test_units_of_many_draws_are_opened_one_after_another(tmp_path):
+    """Their calls count as wanted before they are made: else all places draw in a unit each."""
+    model = Scripted(delay=0.001)
+
+    async def work(client):
+        async def unit(number):
+            await asyncio.gather(*(client.ask(request(number, draw)) for draw in range(40)))
+
+        opened, tasks = 0, []
+        for number in range(10):
+            await client.hungry(calls=40)
+            tasks.append(asyncio.create_task(unit(number)))
+            opened = max(opened, sum(not task.done() for task in tasks))
+        await asyncio.gather(*tasks)
+        return opened
+
+    assert run(work, tmp_path, model, limits=Limits(concurrency=8)) <= 3
+    assert model.peak == 8
+
+
 def test_replay_only_answers_from_the_journal_and_never_asks(tmp_path):
     model = Scripted([None, CallError("bad", kind="http_400")])
 

@@ -15,6 +15,7 @@ from heartloop.methods import (
     draws_from_pilot,
     expected_calls,
     expected_tokens,
+    first_calls,
     matched_controls,
     register,
     render,
@@ -159,6 +160,23 @@ def test_a_pilot_of_the_loop_fixes_the_draws():
         draws_from_pilot([trace("solved")])
     with pytest.raises(ValueError, match="at least one"):
         draws_from_pilot([])
+
+
+@pytest.mark.parametrize(
+    ("arm", "mode", "calls"),
+    [
+        (Arm("a"), "oracle", 1),
+        (Arm("a", "resample", params={"draws": 500}), "oracle", 500),
+        (Arm("a", "resample", params={"draws": 3.4}), "verifier-free", 3),
+        (Arm("a", "resample", params={"draws": 9, "stop": "solved"}), "oracle", 1),
+        (Arm("a", "resample", params={"draws": 9, "stop": "solved"}), "verifier-free", 9),
+        (Arm("a", "heart", cues=CUES, params={"candidates": 3}), "oracle", 3),
+        (Arm("a", "reflect", params={"candidates": 3, "history": "none"}), "verifier-free", 3),
+        (Arm("a", "planner"), "oracle", 1),
+    ],
+)
+def test_calls_that_go_out_together_at_first_are_known_beforehand(arm, mode, calls):
+    assert first_calls(arm, mode) == calls
 
 
 def test_a_fractional_number_of_draws_is_planned_as_such():
