@@ -45,12 +45,20 @@ class Index:
         return self._table[self._place(*_halves(key)) + 2] or None
 
     def __setitem__(self, key: bytes, number: int) -> None:
+        self.add(key, number)
+
+    def add(self, key: bytes, number: int) -> bool:
+        """Set the number of a key; returns whether the key is new."""
         if 3 * self._count >= 2 * self._slots:
             self._grow()
         low, high = _halves(key)
         table, place = self._table, self._place(low, high)
-        self._count += not table[place + 2]
-        table[place], table[place + 1], table[place + 2] = low, high, number
+        new = not table[place + 2]
+        if new:
+            table[place], table[place + 1] = low, high
+            self._count += 1
+        table[place + 2] = number
+        return new
 
     def _place(self, low: int, high: int) -> int:
         """Where a key stands, or the empty place where it would."""

@@ -262,7 +262,8 @@ class Journal:
         """
         size = os.fstat(self._descriptor).st_size
         end = size
-        paid, dollars = [0, 0, 0, 0], 0.0
+        prompt = completion = reasoning = cached = 0
+        dollars = 0.0
         damaged: list[Line] = []
         for line in read_lines(self.path, size):
             record = line.record
@@ -274,15 +275,20 @@ class Journal:
             name = bytes.fromhex(record["key"])
             failed, used = record["error"], record["usage"]
             entry = line.offset << LENGTH_BITS | line.size
-            if (failed or name not in self._index) and "reused" not in record:
-                tokens = used["prompt"], used["completion"], used["reasoning"], used["cached"]
-                paid = [total + more for total, more in zip(paid, tokens, strict=True)]
+            if failed:
+                if name not in self._index:
+                    self._errors[name] = entry
+            else:
+                if self._errors:
+                    self._errors.pop(name, None)
+                if not self._index.add(name, entry):
+                    continue  # two sessions of a merged run paid for it; it counts once
+            if "reused" not in record:
+                prompt += used["prompt"]
+                completion += used["completion"]
+                reasoning += used["reasoning"]
+                cached += used["cached"]
                 dollars += record["cost"] or 0.0
-            if not failed:
-                self._index[name] = entry
-                self._errors.pop(name, None)
-            elif name not in self._index:
-                self._errors[name] = entry
         if damaged and damaged[-1].torn:
             end = self._drop(damaged.pop(), size)
         if damaged:
@@ -295,7 +301,7 @@ class Journal:
         if end and not self.read_only and os.pread(self._descriptor, 1, end - 1) != b"\n":
             os.write(self._descriptor, b"\n")  # a record that has only lost its newline
             end += 1
-        self.paid = (Usage(*paid), dollars)
+        self.paid = (Usage(prompt, completion, reasoning, cached), dollars)
         return end
 
     def _drop(self, torn: Line, size: int) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
+from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -185,6 +186,14 @@ def _clean(value: Any) -> Any:
 
 _TOKENS = ("prompt", "completion", "reasoning", "cached")
 _REAL = (int, float)
+_tokens = itemgetter(*_TOKENS)
+_place = itemgetter("task", "question", "model", "round", "draw", "seed")
+_fields = itemgetter(
+    *("text", "reasoning", "finish_reason", "estimated", "logprob", "logprob_tokens", "cost"),
+    *("started", "finished", "attempts", "endpoint", "arm", "purpose"),
+)
+_good: set[tuple[type, ...]] = set()
+"""Types of the fields of answers in which none was wrong: a run has few such patterns."""
 
 
 def usage_of(record: Mapping[str, Any]) -> Usage:
@@ -212,6 +221,28 @@ def _problem_of(record: Any) -> str:
         bytes.fromhex(key)
     except (TypeError, ValueError):
         return "key is no hexadecimal number"
+    try:
+        spent = _tokens(usage)
+        types = (*map(type, _fields(record)), *map(type, _place(record["address"])))
+        types = (*types, *map(type, spent))
+    except (KeyError, TypeError):
+        types, spent = (), ()
+    if error is not None or types not in _good or min(spent) < 0:
+        fault = _wrong_type(record, error, usage)
+        if fault:
+            return fault
+        if error is None:
+            _good.add(types)
+    for message in asked["messages"]:
+        if not (isinstance(message["role"], str) and isinstance(message["content"], str)):
+            return "request.messages holds no conversation"
+    extends = asked.get("extends")
+    if extends is not None and (not isinstance(extends, str) or extends == key):
+        return "request.extends names no earlier call"
+    return ""
+
+
+def _wrong_type(record: Any, error: Any, usage: Any) -> str:
     if error is not None and not (
         isinstance(error, dict)
         and isinstance(error["class"], str)
@@ -239,12 +270,6 @@ def _problem_of(record: Any) -> str:
             return f"{name} is no text"
     if type(record["estimated"]) is not bool:
         return "estimated is neither true nor false"
-    for message in asked["messages"]:
-        if not (isinstance(message["role"], str) and isinstance(message["content"], str)):
-            return "request.messages holds no conversation"
-    extends = asked.get("extends")
-    if extends is not None and (not isinstance(extends, str) or extends == key):
-        return "request.extends names no earlier call"
     address = record["address"]
     for name in ("task", "question", "model"):
         if not isinstance(address[name], str):

@@ -5,12 +5,11 @@ from __future__ import annotations
 import contextlib
 import os
 import re
-import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from operator import itemgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import orjson
 
@@ -72,8 +71,9 @@ FLUSH_SECONDS = 1.0
 class VerdictLog:
     """Appends the lines of finished traces; rebuilt from the journal on resume.
 
-    Verdicts that stand there already are never emptied: new ones are written beside them and take
-    their place as soon as they hold as many traces, or not at all.
+    Verdicts that stand there already are never emptied. Where all of them stay, new ones follow in
+    the same file; else they are written beside them and take their place as soon as they hold as
+    many traces, or not at all.
     """
 
     def __init__(
@@ -89,27 +89,25 @@ class VerdictLog:
             JournalError: it cannot be written.
         """
         self._path = path
-        self._before = sys.maxsize
-        self._traces = 0
         self._flushed = time.monotonic()
         self._target = temporary(path)
         try:
-            self._file = self._target.open("xb", buffering=1 << 16)
-            self._before = self._take_stock(keep)
-            if self._traces >= self._before:
+            stays, self._traces, self._before = _take_stock(path, keep)
+            if self._before and self._traces == self._before and not path.is_symlink():
+                self._target = path
+                self._file = path.open("r+b", buffering=1 << 16)
+                self._file.truncate(stays[0][1])  # a trace that was not finished
+                self._file.seek(-1, os.SEEK_END)
+            else:
+                self._file = self._target.open("x+b", buffering=1 << 16)
+                if stays:
+                    _copy(path, stays, self._file)
+            if stays and self._file.read() != b"\n":
+                self._file.write(b"\n")  # a line that has only lost its newline
+            if self._target is not path and self._traces >= self._before:
                 self._take_over()
         except OSError as error:
             raise self._failed(error) from error
-
-    def _take_stock(self, keep: Callable[[Sequence[dict[str, Any]]], bool] | None) -> int:
-        """Take over what stays of the traces that stand there; returns how many there were."""
-        count = 0
-        with contextlib.suppress(UsageError):  # what follows damage counts nothing
-            for trace in read_traces(self._path) if self._path.exists() else ():
-                count += 1
-                if keep is not None and keep(trace):
-                    self.write(trace)
-        return count
 
     def write(self, lines: Sequence[dict[str, Any]]) -> None:
         """Append one trace."""
@@ -120,7 +118,7 @@ class VerdictLog:
             if time.monotonic() - self._flushed > FLUSH_SECONDS:
                 self._file.flush()
                 self._flushed = time.monotonic()
-            if self._target != self._path and self._traces >= self._before:
+            if self._target is not self._path and self._traces >= self._before:
                 self._take_over()
         except OSError as error:
             raise self._failed(error) from error
@@ -135,7 +133,7 @@ class VerdictLog:
     def close(self) -> None:
         """Flush to disk; verdicts that hold less than those before them are dropped."""
         try:
-            if self._target != self._path and self._traces < self._before:
+            if self._target is not self._path and self._traces < self._before:
                 self._target.unlink(missing_ok=True)
             else:
                 self._file.flush()
@@ -154,6 +152,36 @@ class VerdictLog:
 
     def _failed(self, error: OSError) -> JournalError:
         return JournalError(f"cannot write {self._path}: {error.strerror}{room(error, self._path)}")
+
+
+def _take_stock(
+    path: Path, keep: Callable[[Sequence[dict[str, Any]]], bool] | None
+) -> tuple[list[list[int]], int, int]:
+    """What stays of a file: its stretches (begin, end in bytes), its traces, and those of all."""
+    stretches: list[list[int]] = []
+    kept = count = begin = 0
+    with contextlib.suppress(UsageError):  # what follows damage counts nothing
+        for trace, end in _placed_traces(path) if path.exists() else ():
+            count += 1
+            if keep is not None and keep(trace):
+                kept += 1
+                if stretches and stretches[-1][1] == begin:
+                    stretches[-1][1] = end
+                else:
+                    stretches.append([begin, end])
+            begin = end
+    return stretches, kept, count
+
+
+def _copy(path: Path, stretches: Sequence[Sequence[int]], to: BinaryIO) -> None:
+    """Copy stretches of a file, and stand before the last byte written."""
+    with path.open("rb") as file:
+        for begin, end in stretches:
+            file.seek(begin)
+            while piece := file.read(min(end - begin, 1 << 20)):
+                begin += len(piece)
+                to.write(piece)
+    to.seek(-1, os.SEEK_END)
 
 
 def count_traces(path: Path) -> int:
@@ -261,9 +289,15 @@ def read_traces(path: Path) -> Iterator[list[dict[str, Any]]]:
     Raises:
         UsageError: the file is absent or a line is damaged; ``score`` rebuilds it.
     """
+    return (trace for trace, _ in _placed_traces(path))
+
+
+def _placed_traces(path: Path) -> Iterator[tuple[list[dict[str, Any]], int]]:
+    """As `read_traces`, each trace with the place in the file, in bytes, where it ends."""
     if not path.exists():
         raise UsageError(f"{path} is absent; rebuild it: heartloop score {path.parent}")
     trace: list[dict[str, Any]] = []
+    end = 0
     with path.open("rb") as file:
         for number, raw in enumerate(file, start=1):
             line, fault = read_line(raw)
@@ -274,8 +308,9 @@ def read_traces(path: Path) -> Iterator[list[dict[str, Any]]]:
                     f"{path}:{number}: {fault}; rebuild it: heartloop score {path.parent}"
                 )
             trace.append(line)
+            end += len(raw)
             if line["last"]:
-                yield trace
+                yield trace, end
                 trace = []
 
 

@@ -14,6 +14,7 @@ from heartloop.run import kept, manifest, runner
 from heartloop.run.execute import execute, prepare, resume
 from heartloop.run.folder import RunFolder, new_folder
 from heartloop.run.plan import Plan
+from heartloop.run.verdicts import VerdictLog
 from heartloop.types import Arm
 
 N = 20
@@ -94,3 +95,58 @@ def test_what_could_come_out_otherwise_is(
     asyncio.run(resume(folder))
     assert len(seen) == expected
     assert verdicts(folder) == before
+
+
+def test_verdicts_that_all_stay_are_written_on_behind_the_last_whole_one(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.jsonl"
+    lines = [verdict_line(n) for n in range(3)]
+    path.write_bytes(b"".join(lines) + verdict_line(3, last=False) + lines[0][:40])
+    before = path.stat().st_ino
+    log = VerdictLog(path, lambda trace: True)
+    log.write([json.loads(verdict_line(4))])
+    log.close()
+    assert path.read_bytes() == b"".join(lines) + verdict_line(4)
+    assert path.stat().st_ino == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_stretches_of_verdicts_that_stay_are_copied_as_they_are(tmp_path: Path) -> None:
+    path = tmp_path / "verdicts.jsonl"
+    lines = [verdict_line(n) for n in range(8)]
+    path.write_bytes(b"".join(lines).removesuffix(b"\n"))
+    log = VerdictLog(path, lambda trace: trace[0]["index"] not in (0, 3, 4))
+    kept_lines = [lines[n] for n in (1, 2, 5, 6, 7)]
+    for n in (0, 3):
+        log.write([json.loads(lines[n])])
+    assert path.read_bytes() == b"".join(lines).removesuffix(b"\n")  # holds more until now
+    log.write([json.loads(lines[4])])
+    log.close()
+    assert path.read_bytes() == b"".join([*kept_lines, lines[0], lines[3], lines[4]])
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_link_is_replaced_and_what_it_points_to_is_not_touched(tmp_path: Path) -> None:
+    elsewhere, path = tmp_path / "elsewhere", tmp_path / "verdicts.jsonl"
+    elsewhere.write_bytes(verdict_line(0))
+    path.symlink_to(elsewhere)
+    log = VerdictLog(path, lambda trace: True)
+    log.write([json.loads(verdict_line(1))])
+    log.close()
+    assert elsewhere.read_bytes() == verdict_line(0)
+    assert path.read_bytes() == verdict_line(0) + verdict_line(1)
+    assert not path.is_symlink()
+
+
+def verdict_line(index: int, *, last: bool = True) -> bytes:
+    """A line as it is written."""
+    tokens = {"prompt": 1, "completion": 1, "reasoning": 0, "cached": 0}
+    content = {"outcome": "correct", "reason": None, "answer": "1", "score": None, "detail": ""}
+    line = {
+        **{"task": "t", "question": str(index), "index": index, "turn": 0, "cluster": None},
+        **{"model": "m", "seed": 0, "arm": "a", "round": 0, "draw": 0, "purpose": "answer"},
+        **{"key": "ab", "cue": "", **content, "content": content, "form": True},
+        **{"selected": True, "last": last, "finish_reason": "stop", "tokens": tokens},
+        **{"calls": 1, "usage": tokens, "cost": None, "error": None, "started": 1.5},
+        **{"finished": 2.5, "checked": None, "notes": {}},
+    }
+    return json.dumps(line, separators=(",", ":")).encode() + b"\n"
