@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 from heartloop.grading.phrases import CORRECTION, FOREIGN, OTHERS_ERROR, markers
@@ -11,6 +11,8 @@ from heartloop.grading.phrases import CORRECTION, FOREIGN, OTHERS_ERROR, markers
 # --- marked answers ----------------------------------------------------------------------
 
 _BOX = re.compile(r"\\(?:begin)?(?:boxed|fbox|framebox)\b\s*|\\boxed(?=\d)")
+_BRACE = re.compile(r"\\.|[{}]", re.S)
+"""A brace, or what stands behind a backslash and is none."""
 _SIMPLE_BOX = re.compile(r"\\(?:boxed|fbox)\s*(?:\{(?P<in>.{1,2000})\}|(?P<bare>\d{1,50}))", re.S)
 _GLUE = re.compile(
     r"(?:\s|\\[,;:! ]|\\q?quad|\\text(?:rm|bf|it)?\s*\{[^{}]{0,40}\}|\\(?:text)?rm|and|or|"
@@ -19,20 +21,15 @@ _GLUE = re.compile(
 )
 
 
-def _closing_braces(text: str) -> dict[int, int]:
-    """Index of every opening brace → index just behind the one that closes it."""
+def _closing_braces(text: str, start: int) -> dict[int, int]:
+    """Index of every opening brace from ``start`` → index just behind the one that closes it."""
     closing: dict[int, int] = {}
     stack: list[int] = []
-    escaped = False
-    for i, char in enumerate(text):
-        if escaped:
-            escaped = False
-        elif char == "\\":
-            escaped = True
-        elif char == "{":
-            stack.append(i)
-        elif char == "}" and stack:
-            closing[stack.pop()] = i + 1
+    for mark in _BRACE.finditer(text, start):
+        if mark.group() == "{":
+            stack.append(mark.start())
+        elif mark.group() == "}" and stack:
+            closing[stack.pop()] = mark.end()
     return closing
 
 
@@ -40,8 +37,9 @@ def _closing_braces(text: str) -> dict[int, int]:
 def _boxes(text: str) -> list[tuple[int, int, int, str]]:
     """Outer boxes of a text, in order: start of the mark, start and end of the content, content."""
     spans: list[tuple[int, int, int, str]] = []
-    closing = _closing_braces(text)
-    for match in _BOX.finditer(text):
+    marks = list(_BOX.finditer(text))
+    closing = _closing_braces(text, marks[0].start()) if marks else {}
+    for match in marks:
         at = match.end()
         if at < len(text) and text[at] == "[":  # \framebox[width]{…}
             close = text.find("]", at)
@@ -137,11 +135,11 @@ def _clause(text: str, start: int) -> tuple[str, bool]:
 
 def _brace_spans(text: str) -> list[tuple[int, int]]:
     spans, stack = [], []
-    for i, char in enumerate(text):
-        if char == "{":
-            stack.append(i)
-        elif char == "}" and stack:
-            spans.append((stack.pop(), i))
+    for brace in re.finditer("[{}]", text):
+        if brace.group() == "{":
+            stack.append(brace.start())
+        elif stack:
+            spans.append((stack.pop(), brace.start()))
     return spans
 
 
@@ -204,18 +202,20 @@ _ASKING = re.compile(
 _ONESELF = re.compile(r"\b(?:I|we|us|our|my|let's|let us)\b")
 
 
-def own_part(text: str) -> str:
+def own_part(text: str, marks: Sequence[re.Match[str]]) -> str:
     """The text up to where, after a conclusion, it goes on with a problem of its own.
 
     Models without an end token pose themselves new problems. A new problem begins at a chat mark
     or a “Question:” line, or at a line behind a conclusion that asks something (“…, what is the
     sum of …?”) without speaking of itself (“we”, “I”) or doubting (“but”, “wait”).
+
+    Args:
+        text: of the answer.
+        marks: of its conclusions; without any nothing is left out.
     """
-    first = min(
-        (m.end() for m in (_FINAL.search(text), _BOX.search(text)) if m is not None), default=-1
-    )
-    if first < 0:
+    if not marks:
         return text
+    first = min(mark.end() for mark in marks)
     ends = [match.start() for match in [_RUN_ON.search(text, first)] if match is not None]
     for match in _ASKS.finditer(text, first):
         if _ASKING.search(match["asked"]) and not _ONESELF.search(match["asked"]):
@@ -242,7 +242,7 @@ _ENV_LABEL = re.compile(
 
 def unlabelled(text: str) -> str:
     r"""A label inside of a formula put in front of it: ``\[\text{Answer: } 42\]``."""
-    if "nswer" not in text and "esult" not in text and "olution" not in text:
+    if "$" not in text and "\\[" not in text and "\\(" not in text:
         return text
 
     def moved(match: re.Match[str]) -> str:
@@ -286,12 +286,17 @@ def conclusion(text: str) -> tuple[str, bool] | None:
     What follows a problem that the text poses itself is not read (``own_part``). A clause without
     any mathematics, or with an empty box, does not push a box aside.
     """
-    text = unlabelled(own_part(text))
-    box = boxed(text)
-    at_box = max((match.start() for match in _BOX.finditer(text)), default=-1)
+    finals, boxes = list(_FINAL.finditer(text)), list(_BOX.finditer(text))
+    own = unlabelled(own_part(text, (*finals[:1], *boxes[:1])))
+    if own != text:
+        text, finals, boxes = own, list(_FINAL.finditer(own)), list(_BOX.finditer(own))
+    box = boxed(text) if boxes else None
+    at_box = boxes[-1].end() if boxes else -1
     final = None
     at_final = -1
-    for match in list(_FINAL.finditer(text))[-8:]:
+    for match in finals[-8:]:
+        if box is not None and match.end() < at_box:
+            continue  # the box is what it says
         clause, closed = _clause(text, match.end())
         if not clause or _EMPTY_BOX.search(clause) or _NO_VALUE.match(clause):
             continue

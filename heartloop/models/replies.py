@@ -11,6 +11,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -314,14 +315,21 @@ def read_usage(reply: Any) -> tuple[Usage, bool]:
 
     What has to be estimated is 0 here.
     """
-    places = [reply.get(name) for name in USAGE_PLACES] if isinstance(reply, dict) else []
-    usage: Mapping[str, Any] = next((p for p in places if isinstance(p, dict) and p), {})
-    details = [d for name in USAGE_DETAILS if isinstance(d := usage.get(name), dict)]
+    usage: Mapping[str, Any] = {}
+    for place in USAGE_PLACES if isinstance(reply, dict) else ():
+        if isinstance(found := reply.get(place), dict) and found:
+            usage = found
+            break
+    names = _fields_in(tuple(usage))
+    known = [(usage, names)]
+    for place in names["details"]:
+        if isinstance(found := usage[place], dict):
+            known.append((found, _fields_in(tuple(found))))
 
     def count(what: str) -> int | None:
-        for fields in (usage, *details):
-            for name in USAGE_FIELDS[what]:
-                if fields.get(name) is not None:
+        for fields, names in known:
+            for name in names[what]:
+                if fields[name] is not None:
                     return _tokens(fields[name])
         return None
 
@@ -338,8 +346,17 @@ def read_usage(reply: Any) -> tuple[Usage, bool]:
     )
 
 
+@lru_cache(maxsize=64)
+def _fields_in(usage: tuple[str, ...]) -> dict[str, tuple[str, ...]]:
+    """The names of each count, and of details, that a usage has: a server does not vary them."""
+    names = {**USAGE_FIELDS, "details": USAGE_DETAILS}
+    return {what: tuple(name for name in among if name in usage) for what, among in names.items()}
+
+
 def _tokens(value: Any) -> int | None:
     """A count of tokens, or None where it is none."""
+    if type(value) is int and 0 <= value <= SANE_TOKENS:
+        return value
     if isinstance(value, str) and len(value) < 20:
         try:
             value = float(value)
