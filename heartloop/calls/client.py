@@ -62,13 +62,18 @@ class Stats:
 
 
 class _Flight:
-    """A call that is being made, and how many wait for it."""
+    """A call that is being made, and who waits for it."""
 
-    __slots__ = ("task", "waiters")
+    __slots__ = ("task", "waiting")
 
-    def __init__(self, task: asyncio.Task[Completion]) -> None:
-        self.task = task
-        self.waiters = 0
+    def __init__(self) -> None:
+        self.task: asyncio.Task[None]
+        self.waiting: list[asyncio.Future[Completion]] = []
+
+    def give_up(self) -> None:
+        """Cancel all who still wait."""
+        for waiter in self.waiting:
+            waiter.cancel()
 
 
 class Client:
@@ -156,21 +161,21 @@ class Client:
             if self._replay_only:
                 raise self._missing(request, key)
             self.raise_if_stopped()
-            flight = _Flight(asyncio.ensure_future(self._fly(request, key)))
-            self._flights[key] = flight
-        flight.waiters += 1
+            flight = self._flights[key] = _Flight()
+            flight.task = asyncio.create_task(self._fly(request, key, flight))
+        # A future of its own for everyone: a shielded task takes three turns of the loop, this one.
+        waiter: asyncio.Future[Completion] = asyncio.get_running_loop().create_future()
+        flight.waiting.append(waiter)
         try:
-            completion = await asyncio.shield(flight.task)
+            completion = await waiter
         except asyncio.CancelledError:
-            if flight.waiters == 1:
+            flight.waiting.remove(waiter)
+            if not flight.waiting:
+                self._forget(key, flight)  # who asks for the same from now on makes a new call
                 flight.task.cancel()
                 # Let it book what it used before whoever cancelled goes on.
                 await asyncio.wait([flight.task])
-                if not flight.task.cancelled():
-                    flight.task.exception()  # nobody is left to hear of it
             raise
-        finally:
-            flight.waiters -= 1
         self.ledger.book_question(request, completion.usage)
         if first:
             return completion
@@ -330,16 +335,18 @@ class Client:
 
     async def close(self) -> None:
         """Abort what is under way and release the models; the journal stays the caller's."""
-        tasks = [flight.task for flight in self._flights.values()]
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        flights = list(self._flights.values())
+        for flight in flights:
+            flight.task.cancel()
+        await asyncio.gather(*(flight.task for flight in flights), return_exceptions=True)
+        for flight in flights:
+            flight.give_up()  # a task that was cancelled before it began told nobody
         await asyncio.gather(*(lane.model.close() for lane in self._lanes.values()))
 
     # --- Inside --------------------------------------------------------------------------
 
-    async def _fly(self, request: Request, key: str) -> Completion:
-        """Make the call and write down what came of it."""
+    async def _fly(self, request: Request, key: str, flight: _Flight) -> None:
+        """Make the call, write down what came of it, and tell all who wait."""
         try:
             lane = self._lane(request.address.model)
             lane.wanted += 1
@@ -381,12 +388,27 @@ class Client:
                     self._cost += completion.cost
                     self._priced = True
                 lane.settle(reservation.tokens, completion.usage.total)
-                return completion
             finally:
                 lane.wanted -= 1
+        except asyncio.CancelledError:
+            flight.give_up()
+            raise
+        except Exception as error:
+            for waiter in flight.waiting:
+                if not waiter.done():
+                    waiter.set_exception(error)
+        else:
+            for waiter in flight.waiting:
+                if not waiter.done():
+                    waiter.set_result(completion)
         finally:
-            del self._flights[key]
+            self._forget(key, flight)
             self._room.set()
+
+    def _forget(self, key: str, flight: _Flight) -> None:
+        """Let nobody join a call any more."""
+        if self._flights.get(key) is flight:
+            del self._flights[key]
 
     def _book_cancelled(self, request: Request, key: str, prompt: int, started: float) -> None:
         """Book a call that was aborted while the model worked on it: its prompt was read."""

@@ -6,7 +6,6 @@ import asyncio
 from collections import Counter
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
@@ -142,9 +141,7 @@ class Runner:
         self.live.total = total
         try:
             async for unit in self._paced(self._counted(units)):
-                task = asyncio.create_task(self._guard(unit))
-                self._open.add(task)
-                task.add_done_callback(partial(self._closed, unit.model))
+                self._open.add(asyncio.create_task(self._guard(unit)))
             while self._open:
                 await self._wait()
             await asyncio.gather(*self._resting)
@@ -197,7 +194,9 @@ class Runner:
         self._ended.clear()
         await self._ended.wait()
 
-    def _closed(self, model: str, task: asyncio.Task[None]) -> None:
+    def _closed(self, model: str) -> None:
+        task = asyncio.current_task()
+        assert task is not None
         self._open.discard(task)
         self._of_model[model] -= 1
         self._rest(model)
@@ -219,6 +218,8 @@ class Runner:
             failure = internal_error(unit, error)
             failure.__cause__ = error
             self._client.stop(failure)
+        finally:
+            self._closed(unit.model)
 
     def _finish(self, unit: Unit) -> None:
         block = (unit.model, unit.turn)

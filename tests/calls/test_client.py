@@ -135,6 +135,66 @@ def test_cancelling_the_first_asker_leaves_the_call_to_the_others(tmp_path):
     assert (len(model.asked), model.aborted) == (1, 0)
 
 
+def test_who_asks_again_while_an_aborted_call_ends_gets_an_answer(tmp_path):
+    class SlowToAbort(Scripted):
+        async def complete(self, asked):
+            try:
+                return await super().complete(asked)
+            except asyncio.CancelledError:
+                await asyncio.sleep(0.05)
+                raise
+
+    model = SlowToAbort(delay=0.1)
+
+    async def work(client):
+        first = asyncio.create_task(client.ask(request()))
+        await asyncio.sleep(0.02)
+        first.cancel()
+        await asyncio.sleep(0.02)
+        again = await client.ask(request())
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return again
+
+    assert run(work, tmp_path, model).text == "yes"
+    assert (len(model.asked), model.aborted) == (2, 1)
+
+
+@pytest.mark.parametrize("turns", [1, 2])
+def test_a_call_that_is_cancelled_before_it_begins_can_be_made_again(tmp_path, turns):
+    model = Scripted()
+
+    async def work(client):
+        first = asyncio.create_task(client.ask(request()))
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        first.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await first
+        return await asyncio.wait_for(client.ask(request()), 1)
+
+    assert run(work, tmp_path, model).text == "yes"
+
+
+def test_an_error_and_a_close_reach_everybody_who_waits(tmp_path):
+    no = CallError("no", kind="http_400")
+    model = Scripted([no], delay=0.02)
+
+    async def work(client):
+        failed = await asyncio.gather(
+            *(client.ask(request()) for _ in range(3)), return_exceptions=True
+        )
+        model.delay = 9.0
+        waiting = [asyncio.create_task(client.ask(request(1))) for _ in range(2)]
+        await asyncio.sleep(0.01)
+        await client.close()
+        return failed, await asyncio.gather(*waiting, return_exceptions=True)
+
+    failed, closed = run(work, tmp_path, model)
+    assert [str(error) for error in failed] == ["no"] * 3
+    assert all(isinstance(error, asyncio.CancelledError) for error in closed)
+
+
 def test_cancelling_the_only_asker_aborts_the_request_and_books_its_prompt(tmp_path, mock_server):
     url = mock_server("--latency", "5000")
     model = make_model("server/mock", ModelOptions(base_urls=(url,)))
