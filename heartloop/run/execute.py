@@ -64,8 +64,8 @@ async def execute(
         HeartloopError: the run cannot go on; what was paid for is in the journal.
     """
     if shard is None and (folder.path / MANIFEST).exists():
-        kept = folder.manifest.get("shard")  # a shard that is gone on with
-        shard = (int(kept[0]), int(kept[1])) if kept else None
+        part = folder.manifest.get("shard")  # a shard that is gone on with
+        shard = (int(part[0]), int(part[1])) if part else None
     async with open_session(
         prepared,
         folder,
@@ -95,23 +95,28 @@ async def execute(
             runner.reserve = _reserve(prepared, client, session.asked)
 
             questions = count_questions(prepared.tasks, shard)
+            waves = client.waves(plan.models)
+            kept = session.kept
+            # Where the order matters, to caps or to GPUs too, old answers are graded in their turn.
+            beside = kept.any_again and runner.reserve is None and len(waves) == 1
 
             async def run(arms: Sequence[Arm], done: int) -> int:
                 def units(models: Sequence[str]) -> Iterator[Unit]:
-                    every = units_of(
+                    return units_of(
                         prepared.tasks, models, plan.seeds, arms, shard, plan.order, plan.draws
                     )
-                    return (unit for unit in every if unit not in session.kept)
 
                 def wave_by_wave() -> Iterator[Unit]:
-                    waves = client.waves(plan.models)
                     for wave in waves:
-                        yield from units(wave)
+                        for unit in units(wave):
+                            if not kept.stays(unit) and not (beside and kept.again(unit)):
+                                yield unit
                         if len(waves) > 1:
                             runner.release(wave)
 
                 total = done + len(plan.models) * len(plan.seeds) * len(arms) * questions
-                await runner.run(wave_by_wave(), total)
+                again = filter(kept.again, units(plan.models)) if beside else ()
+                await runner.run(wave_by_wave(), total, again)
                 return total
 
             first = first_arms(plan, session.manifest)

@@ -18,10 +18,12 @@ _BETTER_NEXT_TIME = ("undecided", "judge_failed")
 
 
 class Kept:
-    """What earlier sessions finished and the same program would only repeat, word for word.
+    """What earlier sessions finished: its verdicts stay, or its answers are only graded again.
+
+    They stay where the same program would only repeat them, word for word.
 
     Attributes:
-        live: counts of it, to be gone on with.
+        live: counts of those that stay, to be gone on with.
     """
 
     def __init__(self, prepared: Prepared, manifest: Manifest, journal: Journal) -> None:
@@ -34,22 +36,24 @@ class Kept:
         """
         self.live = Live()
         self._journal = journal
-        self._units: set[int] = set()
+        self._stay: set[int] = set()
+        self._again: set[int] = set()
         plan = prepared.plan
         same = manifest["versions"] == versions() and manifest["git"] == git_revision()
-        if not same or str(manifest["git"]).endswith("+changes") or "search" in manifest:
-            plain = False
-        else:
-            plain = plan.stop_when is None  # what decides wants to see every line in order
+        same = same and not str(manifest["git"]).endswith("+changes")
+        # What decides wants to see every line in order.
+        plain = "search" not in manifest and plan.stop_when is None
+        self._tasks = {task.card.name: task for task in prepared.tasks}
         # A verifier without a file is a package's, of which no version is pinned.
-        self._tasks = {
-            task.card.name: task for task in prepared.tasks if task.grader.verifier.path.is_file()
+        self._pinned = {
+            name for name, task in self._tasks.items() if task.grader.verifier.path.is_file()
         }
         self._questions = {name: task.data.golds.keys() for name, task in self._tasks.items()}
         # A bandit learns from what it goes through.
-        self._arms = {
-            arm.name for arm in plan.arms if plain and settings(arm).get("schedule") != "bandit"
-        }
+        learners = {arm.name for arm in plan.arms if settings(arm).get("schedule") == "bandit"}
+        self._any_order = plain and not learners
+        self._same = same and plain
+        self._arms = {arm.name for arm in plan.arms} - learners
         self._models, self._seeds = set(plan.models), set(plan.seeds)
 
     def take(self, trace: Sequence[dict[str, Any]]) -> bool:
@@ -63,19 +67,29 @@ class Kept:
             or first["model"] not in self._models
             or first["seed"] not in self._seeds
             or first["question"] not in self._questions[first["task"]]
-            or unit in self._units
+            or unit in self._stay
             or not all(map(self._settled, trace))
         ):
             return False
-        self._units.add(unit)
+        if not self._same or first["task"] not in self._pinned:
+            self._again.add(unit)
+            return False
+        self._stay.add(unit)
         self.live.count(first["arm"], trace, final_line(trace, task.mode))
         return True
 
-    def __contains__(self, unit: Unit) -> bool:
-        return bool(self._units) and (
-            hash((unit.task.card.name, unit.question.id, unit.model, unit.seed, unit.arm.name))
-            in self._units
-        )
+    def stays(self, unit: Unit) -> bool:
+        """Whether the verdicts of a unit stay as they are."""
+        return bool(self._stay) and _name(unit) in self._stay
+
+    @property
+    def any_again(self) -> bool:
+        """Whether units have only to be graded again, and in any order: nothing learns from it."""
+        return self._any_order and bool(self._again)
+
+    def again(self, unit: Unit) -> bool:
+        """Whether a unit was finished and its answers have only to be graded again."""
+        return _name(unit) in self._again
 
     def _settled(self, line: Mapping[str, Any]) -> bool:
         """Whether a candidate has its answer in the journal, and a verdict that stays."""
@@ -86,3 +100,7 @@ class Kept:
             and line["reason"] not in _BETTER_NEXT_TIME
             and line["content"]["reason"] not in _BETTER_NEXT_TIME
         )
+
+
+def _name(unit: Unit) -> int:
+    return hash((unit.task.card.name, unit.question.id, unit.model, unit.seed, unit.arm.name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 FIRST_LOOK = 50  # answers of an arm before its unread share means anything
 WARN_UNSCORED = 0.2
+BESIDE = 8  # units graded again at a time, so that a turn of the event loop stays short
 OPEN_BESIDE = 32  # units beyond twice the calls in flight: they wait for their grading
 
 
@@ -107,7 +108,7 @@ class Runner:
         self._selector = selector
         self._log = log
         self._open: set[asyncio.Task[None]] = set()
-        self._left: dict[Block, int] = {}  # units of a question that are not finished
+        self._left: Counter[Block] = Counter()  # units of a question that are not finished
         self._first: dict[tuple[str, str, str], int] = {}  # calls a unit makes together at first
         self._ended = asyncio.Event()
         self._of_model: Counter[str] = Counter()  # units taken up and not finished
@@ -130,8 +131,14 @@ class Runner:
             self._of_model[unit.model] += 1
             yield unit
 
-    async def run(self, units: Iterator[Unit], total: int) -> None:
+    async def run(self, units: Iterator[Unit], total: int, again: Iterable[Unit] = ()) -> None:
         """Work until every unit is done.
+
+        Args:
+            units: are opened in this order, as places get free.
+            total: how many there are, those done before included.
+            again: further ones whose answers all stand in the journal: they are graded while the
+                calls of the others are under way.
 
         Raises:
             Stopped: a cap was reached or the client was stopped; calls in flight were awaited, and
@@ -139,17 +146,28 @@ class Runner:
             HeartloopError: the run cannot go on (circuit breaker, full disk).
         """
         self.live.total = total
+        rest = iter(again)
+        beside = [asyncio.create_task(self._go_through(rest)) for _ in range(BESIDE)]
         try:
             async for unit in self._paced(self._counted(units)):
                 self._open.add(asyncio.create_task(self._guard(unit)))
             while self._open:
                 await self._wait()
-            await asyncio.gather(*self._resting)
+            await asyncio.gather(*self._resting, *beside)
         finally:
-            for task in self._open:
+            for task in (*self._open, *beside):
                 task.cancel()
-            await asyncio.gather(*self._open, return_exceptions=True)
+            await asyncio.gather(*self._open, *beside, return_exceptions=True)
         self._client.raise_if_stopped()
+
+    async def _go_through(self, units: Iterator[Unit]) -> None:
+        """Work on units that need no place, one after the other, until the client is stopped."""
+        for unit in units:
+            if self._client.stopped is not None:
+                return
+            self._left[unit.model, unit.turn] += 1
+            await self._guard(unit)
+            await asyncio.sleep(0)  # calls under way come first
 
     async def _paced(self, units: Iterator[Unit]) -> AsyncIterator[Unit]:
         """Units one by one, as soon as each may be opened.
@@ -161,7 +179,7 @@ class Runner:
             together = list(block)
             try:
                 await self._open_question(together[0])
-                self._left[together[0].model, together[0].turn] = len(together)
+                self._left[together[0].model, together[0].turn] += len(together)
                 for unit in together:
                     while len(self._open) >= 2 * self._client.limit + OPEN_BESIDE:
                         await self._wait()

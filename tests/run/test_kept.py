@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from heartloop.run import kept, manifest, runner
-from heartloop.run.execute import execute, prepare, resume
+from heartloop.run.execute import Changes, execute, prepare, resume
 from heartloop.run.folder import RunFolder, new_folder
 from heartloop.run.plan import Plan
 from heartloop.run.verdicts import VerdictLog
@@ -95,6 +95,29 @@ def test_what_could_come_out_otherwise_is(
     asyncio.run(resume(folder))
     assert len(seen) == expected
     assert verdicts(folder) == before
+
+
+@pytest.mark.parametrize("capped", [False, True])
+def test_what_is_asked_does_not_wait_for_what_is_graded_again(
+    folder: RunFolder, monkeypatch: pytest.MonkeyPatch, capped: bool
+) -> None:
+    """Under a cap the questions keep their order: what is left is for the first of them."""
+    before = verdicts(folder)
+    monkeypatch.setattr(kept, "versions", lambda: {"heartloop": "another"})
+    monkeypatch.setattr(runner, "BESIDE", 2)
+    names = {call["key"] for call in map(json.loads, (folder.path / "calls.jsonl").open())}
+    lost = [x for x in before if x["key"] not in names]
+    assert len(lost) == 5
+    seen = gone_through(monkeypatch)
+    limits = {"max_total_tokens": 10**9} if capped else {}
+    summary = asyncio.run(resume(folder, changes=Changes(limits=limits)))
+    asked = {f"sums, question {x['question']}, arm {x['arm']}" for x in lost}
+    assert asked <= set(seen[: 5 + 2]) or capped
+    turns = {x["question"]: x["turn"] for x in before}
+    places = [turns[where.split()[2].strip(",")] for where in seen]
+    assert (places == sorted(places)) is capped
+    assert verdicts(folder) == before
+    assert sum(row["trials"] for row in summary["arms"]) == 2 * N
 
 
 def test_verdicts_that_all_stay_are_written_on_behind_the_last_whole_one(tmp_path: Path) -> None:
