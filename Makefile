@@ -31,7 +31,7 @@ $(STAMP): $(VENV)/bin/python pyproject.toml
 	@touch $@
 
 $(VENV)/.installed-dev: $(STAMP) pyproject.toml
-	$(BIN)/python -m pip install $(QUIETLY) -e '.[text,api,hub,evaluate,parquet,dev]'
+	$(BIN)/python -m pip install $(QUIETLY) -e '.[text,api,hub,evaluate,parquet,serve,dev]'
 	@touch $@
 
 run: $(STAMP)

@@ -50,6 +50,15 @@ def test_parquet_without_pyarrow(monkeypatch, tmp_path):
         read_table(tmp_path / "t.parquet", "parquet")
 
 
+def test_serving_without_aiohttp(monkeypatch):
+    from heartloop.cli.serve import serve_command
+
+    monkeypatch.setitem(sys.modules, "aiohttp", None)
+    monkeypatch.delitem(sys.modules, "heartloop.serve.app", raising=False)
+    with pytest.raises(UsageError, match=r"serve needs aiohttp.*'heartloop\[serve\]'"):
+        serve_command.main(["--model", "pocket"], standalone_mode=False)
+
+
 def test_the_first_path_of_the_readme_needs_the_core_alone(tmp_path):
     """A run on the model inside imports no optional package."""
     block = tmp_path / "sitecustomize.py"
@@ -58,7 +67,7 @@ def test_the_first_path_of_the_readme_needs_the_core_alone(tmp_path):
         "class No:\n"
         "    def find_spec(self, name, path=None, target=None):\n"
         "        if name.partition('.')[0] in ('litellm', 'datasets', 'evaluate', 'pyarrow',"
-        " 'torch', 'transformers', 'dspy', 'ray', 'openai', 'pandas'):\n"
+        " 'aiohttp', 'torch', 'transformers', 'dspy', 'ray', 'openai', 'pandas'):\n"
         "            raise ImportError(name + ' is optional')\n"
         "sys.meta_path.insert(0, No())\n"
     )

@@ -129,7 +129,7 @@ def test_help_loads_click_and_no_command() -> None:
     )
     ours = {name for name in loaded if name.startswith("heartloop")}
     assert ours == {"heartloop", "heartloop.cli", "heartloop.cli._terminal", "heartloop.errors"}
-    heavy = {"numpy", "aiohttp", "rich", "yaml", "litellm", "datasets", "orjson", "scipy"}
+    heavy = {"numpy", "httptools", "rich", "yaml", "litellm", "datasets", "orjson", "scipy"}
     assert not heavy & loaded
 
 
@@ -155,5 +155,12 @@ def test_the_first_request_waits_for_no_statistics(tmp_path: Path) -> None:
         "from heartloop.cli import main\n"
         f"main({run + server!r})"
     )
-    late = {"numpy", "rich", "sympy", "heartloop.report.findings", "heartloop.style.rules"}
+    late = {
+        "aiohttp",
+        "numpy",
+        "rich",
+        "sympy",
+        "heartloop.report.findings",
+        "heartloop.style.rules",
+    }
     assert not late & loaded

@@ -21,12 +21,13 @@ from heartloop.models.kinds import KINDS
 from heartloop.run.folder import runs_dir
 from heartloop.types import Address, Message, Request, Sampling
 
-CORE = ("numpy", "click", "rich", "tenacity", "aiohttp", "orjson", "PyYAML", "math-verify")
+CORE = ("numpy", "click", "rich", "tenacity", "httptools", "orjson", "PyYAML", "math-verify")
 EXTRAS = {
     "litellm": "api",
     "datasets": "hub",
     "evaluate": "evaluate",
     "pyarrow": "parquet",
+    "aiohttp": "serve",
     "dspy": "dspy",
     "ray": "ray",
 }

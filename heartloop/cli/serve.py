@@ -64,7 +64,14 @@ def serve_command(**flags: Any) -> int:
     """
     from heartloop.cli._money import confirm_billed
     from heartloop.cli._options import default_model, plain_plan
-    from heartloop.serve.app import Where, serve
+    from heartloop.errors import UsageError, absent_part
+
+    try:
+        from heartloop.serve.app import Where, serve
+    except ModuleNotFoundError as error:
+        if error.name != "aiohttp":
+            raise
+        raise UsageError(absent_part("heartloop serve", "aiohttp", "serve")) from None
     from heartloop.serve.names import Names
 
     token = (os.environ.get(TOKEN) or "").strip() or None

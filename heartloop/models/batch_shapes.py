@@ -8,27 +8,27 @@ below the batch.
 
 from __future__ import annotations
 
-import asyncio
 import os
 import time
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
-import aiohttp
 import orjson
 
 from heartloop.errors import CallError, UsageError
-from heartloop.models.body import LARGEST_ERROR, read_body
 from heartloop.models.chat import chat_messages, sampling_body
 from heartloop.models.lenient import NotJson, read_json
 from heartloop.models.options import ModelOptions
 from heartloop.models.refusals import error_of
 from heartloop.models.replies import read_choices
 from heartloop.models.urls import base_url
+from heartloop.models.wire import Wire, WireError, target
 from heartloop.types import Completion, Request, Usage
 
 LARGEST_RESULTS = 1 << 30  # bytes of one batch's results
 WAIT_SECONDS = 300.0  # for one answer of the endpoint itself
+CONNECT_SECONDS = 30.0
 LEAST_TOKENS = 4096  # Anthropic wants max_tokens said
 EXPIRED = "the batch ended before this request was worked on"
 
@@ -66,36 +66,38 @@ class _Endpoint:
     def __init__(self, url: str, headers: Mapping[str, str], key: str | None) -> None:
         self.url = str(base_url(url))
         self._headers, self._key = dict(headers), key
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
 
-    async def ask(self, method: str, path: str, data: Any = None, *, json: bool = True) -> Any:
+    async def ask(
+        self,
+        method: str,
+        path: str,
+        data: bytes | None = None,
+        *,
+        kind: str = "application/json",
+        json: bool = True,
+    ) -> Any:
         """One exchange; lines of JSON come back as a list.
 
         Raises:
             CallError: classified, in the endpoint's own words.
         """
-        if self._session is None:
-            self._session = aiohttp.ClientSession(
-                headers=self._headers,
-                cookie_jar=aiohttp.DummyCookieJar(),
-                auto_decompress=False,
-                timeout=aiohttp.ClientTimeout(total=WAIT_SECONDS),
-            )
-        headers = {"Content-Type": "application/json"} if isinstance(data, bytes) else None
+        if self._wire is None:
+            self._wire = Wire(CONNECT_SECONDS)
+        headers = {**self._headers, "Accept-Encoding": "gzip, deflate"}
+        to = target(
+            method, self.url + path, headers if data is None else {**headers, "Content-Type": kind}
+        )
         try:
-            async with self._session.request(
-                method, self.url + path, data=data, headers=headers, allow_redirects=False
-            ) as response:
-                good = 200 <= response.status < 300
-                limit = LARGEST_RESULTS if good else LARGEST_ERROR
-                content = await read_body(response, limit, cut=not good)
-                if not good:
-                    problem = error_of(response.status, content, response.headers, self._key)
-                    problem.args = (f"{self.url}{path}: {response.status}: {problem}",)
-                    raise problem
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            words = f"{self.url}{path}: cannot be reached ({type(error).__name__})"
-            raise CallError(words, kind="connection", retryable=True) from error
+            reply = await self._wire.ask(to, data, limit=LARGEST_RESULTS, timeout=WAIT_SECONDS)
+        except WireError as error:
+            error.args = (f"{self.url}{path}: {error}",)
+            raise
+        if not 200 <= reply.status < 300:
+            problem = error_of(reply.status, reply.body, reply.headers, self._key)
+            problem.args = (f"{self.url}{path}: {reply.status}: {problem}",)
+            raise problem
+        content = reply.body
         try:
             if json:
                 return read_json(content)
@@ -106,9 +108,9 @@ class _Endpoint:
             ) from error
 
     async def close(self) -> None:
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._wire is not None:
+            await self._wire.close()
+            self._wire = None
 
 
 class OpenAiShape:
@@ -140,10 +142,8 @@ class OpenAiShape:
             )
             for id, body in bodies
         )
-        form = aiohttp.FormData()
-        form.add_field("purpose", "batch")
-        form.add_field("file", lines, filename="requests.jsonl", content_type="application/jsonl")
-        file = _id_of(await self._at.ask("POST", "/files", form))
+        form, kind = _form(lines)
+        file = _id_of(await self._at.ask("POST", "/files", form, kind=kind))
         asked = {
             "input_file_id": file,
             "endpoint": "/v1/chat/completions",
@@ -199,6 +199,18 @@ class OpenAiShape:
     async def close(self) -> None:
         """Close every connection."""
         await self._at.close()
+
+
+def _form(lines: bytes) -> tuple[bytes, str]:
+    """An upload of requests as ``multipart/form-data`` (RFC 7578), and its content type."""
+    mark = uuid.uuid4().hex
+    head = (
+        f'--{mark}\r\nContent-Disposition: form-data; name="purpose"\r\n\r\nbatch\r\n'
+        f'--{mark}\r\nContent-Disposition: form-data; name="file"; filename="requests.jsonl"\r\n'
+        "Content-Type: application/jsonl\r\n\r\n"
+    )
+    body = b"".join((head.encode(), lines, f"\r\n--{mark}--\r\n".encode()))
+    return body, f"multipart/form-data; boundary={mark}"
 
 
 FINISH = {

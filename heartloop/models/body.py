@@ -5,8 +5,6 @@ from __future__ import annotations
 import zlib
 from collections.abc import Iterator
 
-import aiohttp
-
 from heartloop.errors import CallError
 
 LARGEST = 64 * 2**20  # bytes of an answer
@@ -18,44 +16,59 @@ PIECE = 2**16  # bytes unpacked at a time
 _held = [0]  # bytes of bodies under way
 
 
-async def read_body(response: aiohttp.ClientResponse, limit: int, *, cut: bool = False) -> bytes:
-    """Read a body that the session does not unpack by itself.
+class Body:
+    """A reply's body while it comes in."""
 
-    Args:
-        response: as received, with its body unread.
-        limit: bytes, counted after unpacking as well.
-        cut: return the first ``limit`` bytes of a longer body instead of raising.
+    def __init__(self, packing: bytes, limit: int, *, cut: bool) -> None:
+        """Prepare for it.
 
-    Raises:
-        CallError: kind ``too_large``; ``bad_response`` for a packing that nobody asked for.
-        aiohttp.ClientError: the connection broke off.
-    """
-    unpack = _unpacker(response)
-    kept = bytearray()
-    try:
-        async for piece in response.content.iter_chunked(PIECE):
-            for part in unpack.feed(piece) if unpack else (piece,):
-                kept += part
-                _held[0] += len(part)
-                if len(kept) > limit:
-                    response.close()
-                    if cut:
-                        return bytes(kept[:limit])
-                    raise CallError(
-                        f"the reply has more than {limit // 2**20} MB; not read any further",
-                        kind="too_large",
-                    )
-                if _held[0] > LARGEST_TOGETHER and len(kept) > LARGE:
-                    response.close()
-                    raise CallError(
-                        f"the replies under way have more than {LARGEST_TOGETHER // 2**20} MB "
-                        "together; this large one is not read any further",
-                        kind="too_large",
-                    )
-        return bytes(kept)
-    finally:
-        _held[0] -= len(kept)
-        kept.clear()  # an error's traceback would hold it
+        Args:
+            packing: the reply's ``Content-Encoding``.
+            limit: bytes, counted after unpacking as well.
+            cut: keep the first ``limit`` bytes of a longer body instead of raising.
+
+        Raises:
+            CallError: kind ``bad_response`` for a packing that nobody asked for.
+        """
+        self._unpack = _unpacker(packing) if packing else None
+        self._limit, self._cut = limit, cut
+        self._kept = bytearray()
+
+    def feed(self, piece: bytes) -> bool:
+        """Take what came in; whether more is wanted.
+
+        Raises:
+            CallError: kind ``too_large``; ``bad_response`` for what cannot be unpacked.
+        """
+        kept = self._kept
+        for part in self._unpack.feed(piece) if self._unpack else (piece,):
+            kept += part
+            _held[0] += len(part)
+            if len(kept) > self._limit:
+                if self._cut:
+                    return False
+                raise CallError(
+                    f"the reply has more than {self._limit // 2**20} MB; not read any further",
+                    kind="too_large",
+                )
+            if _held[0] > LARGEST_TOGETHER and len(kept) > LARGE:
+                raise CallError(
+                    f"the replies under way have more than {LARGEST_TOGETHER // 2**20} MB "
+                    "together; this large one is not read any further",
+                    kind="too_large",
+                )
+        return True
+
+    def whole(self) -> bytes:
+        """All of it; it is under way no longer."""
+        content = bytes(self._kept[: self._limit] if self._cut else self._kept)
+        self.drop()
+        return content
+
+    def drop(self) -> None:
+        """Forget it."""
+        _held[0] -= len(self._kept)
+        self._kept = bytearray()
 
 
 class _Unpacker:
@@ -92,8 +105,8 @@ class _Unpacker:
                 self._engine, more = zlib.decompressobj(47), False
 
 
-def _unpacker(response: aiohttp.ClientResponse) -> _Unpacker | None:
-    packing = response.headers.get("Content-Encoding", "").strip().lower()
+def _unpacker(named: bytes) -> _Unpacker | None:
+    packing = named.decode("latin-1").strip().lower()
     if packing in ("", "identity"):
         return None
     if packing not in ("gzip", "x-gzip", "deflate"):

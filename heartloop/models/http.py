@@ -1,4 +1,4 @@
-"""``server/NAME``: any OpenAI-compatible server over aiohttp, raw dicts, one attempt a call."""
+"""``server/NAME``: any OpenAI-compatible server, raw dicts, one attempt a call."""
 
 from __future__ import annotations
 
@@ -10,13 +10,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-import aiohttp
 import orjson
-from yarl import URL
 
 from heartloop.errors import CallError, UsageError
 from heartloop.models.asking import MOST_LESSONS, Asking
-from heartloop.models.body import LARGEST, LARGEST_ERROR, read_body
+from heartloop.models.body import LARGEST
 from heartloop.models.chat import chat_messages, context_of, sampling_body
 from heartloop.models.lenient import NotJson, read_json
 from heartloop.models.options import ModelOptions
@@ -26,11 +24,11 @@ from heartloop.models.scoring import NEEDS_ECHO, is_scoring, read_score, scoring
 from heartloop.models.servers import LONGEST_PAUSE, Server, ServerPool
 from heartloop.models.urls import CHAT, COMPLETIONS, MODELS, base_url
 from heartloop.models.watch import Watch
+from heartloop.models.wire import Reply, Target, Wire, WireError, target
 from heartloop.secrets import one_line
 from heartloop.types import Completion, Request
 
 LOCAL_SERVER = "http://localhost:8000/v1"
-KEEP_ALIVE = 4.0  # seconds; uvicorn-based servers close idle connections after 5
 LOOK_SECONDS = 10.0  # for /models
 LARGEST_LIST = 8 * 2**20  # bytes of a list of models
 N_WORDS = re.compile(r"(?<!\w)['`\"]?n['`\"]? (?:is|must|should|not|>)|parameters?:? ['`\"]n['`\"]")
@@ -74,11 +72,11 @@ class HttpModel:
         self.use_n = options.use_n
         # A server that was not named gets no key, whoever listens at the usual place.
         self._key = _key(options) if options.base_urls else None
-        self._session: aiohttp.ClientSession | None = None
+        self._wire: Wire | None = None
         self._full: deque[asyncio.Future[None]] = deque()
         self._latencies: deque[float] = deque(maxlen=RECENT_ANSWERS)
         self._watch = Watch(PATIENCE_FIRST, options.total_timeout)
-        self._urls = {name: URL(url.at(CHAT)) for name, url in self._addresses.items()}
+        self._chats = {name: self._to("POST", name, CHAT) for name in self._addresses}
         self._answers = 0
         self._looking: set[asyncio.Task[None]] = set()
         self._listed_names: dict[str, list[str]] = {}
@@ -155,9 +153,9 @@ class HttpModel:
         for task in self._looking:
             task.cancel()
         await asyncio.gather(*self._looking, return_exceptions=True)
-        if self._session is not None:
-            await self._session.close()
-            self._session = None
+        if self._wire is not None:
+            await self._wire.close()
+            self._wire = None
 
     # --- Inside --------------------------------------------------------------------------
 
@@ -248,7 +246,7 @@ class HttpModel:
 
     async def _post(self, path: str, body: bytes) -> tuple[Any, float, str]:
         """Send a body to a server; returns the parsed reply, when it was sent, and where."""
-        session = self._session or self._open()
+        wire = self._wire or self._open()
         server = self.pool.pick()
         while server is None:
             await self._wait_for_place()
@@ -257,24 +255,18 @@ class HttpModel:
         watched = self._watch.add()
         started = time.time()
         try:
-            url = self._urls[server.url] if path == CHAT else self._at(server.url, path)
-            async with session.post(url, data=body, allow_redirects=False) as response:
-                watched.heard = True
-                status = response.status
-                good = 200 <= status < 300
-                content = await read_body(
-                    response, LARGEST if good else LARGEST_ERROR, cut=not good
-                )
-                if good and (content.strip() or status == 200):
-                    reply = read_json(content, response.charset)
-                    if status == 200 or (isinstance(reply, dict) and reply.get("choices")):
-                        well = True
-                        self._note_latency(time.time() - started)
-                        return reply, started, server.url
-                # Busy is neither well nor unwell.
-                well = None if status in (429, 503) else status < 500
-                problem = error_of(status, content, response.headers, self._key)
-            raise await self._explained(problem, server.url, status)
+            to = self._chats[server.url] if path == CHAT else self._to("POST", server.url, path)
+            reply = await wire.ask(to, body, limit=LARGEST, watched=watched)
+            status = reply.status
+            if 200 <= status < 300 and (status == 200 or reply.body.strip()):
+                said = read_json(reply.body, reply.charset)
+                if status == 200 or (isinstance(said, dict) and said.get("choices")):
+                    well = True
+                    self._note_latency(time.time() - started)
+                    return said, started, server.url
+            # Busy is neither well nor unwell.
+            well = None if status in (429, 503) else status < 500
+            raise await self._explained(self._refused(reply), server.url, status)
         except asyncio.CancelledError:
             if not watched.gave_up():
                 raise
@@ -288,9 +280,9 @@ class HttpModel:
         except NotJson as error:
             well = False
             raise CallError(f"{server.url}: {error}", kind="bad_response", retryable=True) from None
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError, ValueError) as error:
+        except WireError as error:
             well = False
-            raise self._classified(error, server.url) from error
+            raise self._named_in(error, server.url) from None
         finally:
             self._watch.remove(watched)
             if self.pool.done(server, well=well):
@@ -326,29 +318,20 @@ class HttpModel:
         except asyncio.TimeoutError:
             pass
 
-    def _open(self) -> aiohttp.ClientSession:
+    def _open(self) -> Wire:
+        self._wire = Wire(self.options.connect_timeout)
+        self._set_patience()
+        return self._wire
+
+    def _to(self, method: str, url: str, path: str) -> Target:
+        """Where a request goes, and with which key."""
         headers = {"Content-Type": "application/json"}
         if self._key:
-            if any("api-version" in url.query for url in self._addresses.values()):
+            if any("api-version" in address.query for address in self._addresses.values()):
                 headers["api-key"] = self._key  # Azure's way
             else:
                 headers["Authorization"] = f"Bearer {self._key}"
-        self._session = aiohttp.ClientSession(
-            connector=aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE),
-            headers=headers,
-            cookie_jar=aiohttp.DummyCookieJar(),
-            skip_auto_headers=("User-Agent", "Accept-Encoding"),
-            # Connecting has a timer of its own; everything else is left to the watch.
-            auto_decompress=False,  # ``read_body`` unpacks, and counts while it does
-            timeout=aiohttp.ClientTimeout(
-                total=None, sock_read=None, sock_connect=self.options.connect_timeout
-            ),
-        )
-        self._set_patience()
-        return self._session
-
-    def _at(self, url: str, path: str) -> URL:
-        return URL(self._addresses[url].at(path))
+        return target(method, self._addresses[url].at(path), headers)
 
     def _set_patience(self) -> None:
         """Choose how long an attempt may be silent; adaptive unless it was set."""
@@ -366,35 +349,16 @@ class HttpModel:
         if self._answers % ENOUGH_ANSWERS == 0:
             self._set_patience()
 
-    def _classified(self, error: Exception, url: str) -> CallError:
-        """The class of an error of the connection; its message names the server."""
-        if isinstance(error, aiohttp.ConnectionTimeoutError):
-            return CallError(f"{url}: no connection in time", kind="timeout", retryable=True)
-        if isinstance(error, (aiohttp.ServerTimeoutError, asyncio.TimeoutError)):
-            return CallError(f"{url}: no answer in time", kind="timeout", retryable=True)
-        if isinstance(error, aiohttp.ServerDisconnectedError):
-            # Usually an idle connection that the server had just closed: ask again at once.
-            return CallError(
-                f"{url}: the server closed the connection before it answered",
-                kind="connection",
-                retryable=True,
-                retry_after=0.0,
-            )
-        if isinstance(error, aiohttp.ClientConnectorCertificateError):
-            return CallError(
-                f"{url}: {one_line(str(error), self._key, limit=400)}", kind="connection"
-            )
-        if isinstance(error, aiohttp.ClientPayloadError):
-            words = "the connection broke off within the answer"
-        elif isinstance(error, OSError) and error.strerror:
-            words = f"cannot be reached ({error.strerror})"
-            if not self.options.base_urls:
-                words += "; name the server with --base-url"
-            if isinstance(error, ConnectionResetError):
-                words = "the server reset the connection"
-        else:
-            words = one_line(str(error), self._key, limit=400) or type(error).__name__
-        return CallError(f"{url}: {words}", kind="connection", retryable=True)
+    def _named_in(self, error: WireError, url: str) -> WireError:
+        """An error of the connection with the server named."""
+        remedy = (
+            "" if error.reached or self.options.base_urls else "; name the server with --base-url"
+        )
+        error.args = (f"{url}: {error}{remedy}",)
+        return error
+
+    def _refused(self, reply: Reply) -> Refused:
+        return error_of(reply.status, reply.body, reply.headers, self._key)
 
     async def _explained(self, problem: Refused, url: str, status: int) -> CallError:
         """A refusal with the server named, and what to do where that can be said."""
@@ -426,30 +390,26 @@ class HttpModel:
         Raises:
             CallError: it does not say it.
         """
-        session = self._session or self._open()
+        wire = self._wire or self._open()
         try:
-            async with session.get(
-                self._at(url, MODELS),
-                timeout=aiohttp.ClientTimeout(total=LOOK_SECONDS),
-                allow_redirects=False,
-            ) as response:
-                content = await read_body(response, LARGEST_LIST)
-                if response.status != 200:
-                    raise error_of(response.status, content, response.headers, self._key)
-            listed = read_json(content)
+            to = self._to("GET", url, MODELS)
+            reply = await wire.ask(to, limit=LARGEST_LIST, timeout=LOOK_SECONDS)
+            if reply.status != 200:
+                raise self._refused(reply)
+            listed = read_json(reply.body)
             listed = (
                 listed.get("data", listed.get("models")) if isinstance(listed, dict) else listed
             )
             if not isinstance(listed, list):
                 raise NotJson("no list")
             return [e for e in listed if isinstance(e, dict) and isinstance(e.get("id"), str)]
+        except WireError as error:
+            raise self._named_in(error, url) from None
         except CallError as error:
             error.args = (f"{url}: {error}",)
             raise
         except NotJson as error:
             raise CallError(f"{url}/models: not a list of models", kind="bad_response") from error
-        except (aiohttp.ClientError, asyncio.TimeoutError, OSError) as error:
-            raise self._classified(error, url) from error
 
 
 def _key(options: ModelOptions) -> str | None:

@@ -55,7 +55,7 @@ FIELDS: dict[str, str] = {
     "calls": "what the client learnt: whether seeds were sent, servers, concurrency reached",
 }
 
-PACKAGES = ("numpy", "aiohttp", "orjson", "math-verify", "sympy", "litellm", "datasets")
+PACKAGES = ("numpy", "httptools", "orjson", "math-verify", "sympy", "litellm", "datasets")
 
 
 def new_manifest(prepared: Prepared, folder: RunFolder, shard: tuple[int, int] | None) -> Manifest:

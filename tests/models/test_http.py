@@ -350,19 +350,6 @@ def test_a_connection_closed_before_the_answer_is_asked_again_at_once():
     assert (error.kind, error.retryable, error.retry_after) == ("connection", True, 0.0)
 
 
-def test_idle_connections_are_dropped_before_the_server_drops_them(mock_server):
-    url = mock_server()
-
-    async def main():
-        model = make_model("server/mock", ModelOptions(base_urls=(url,)))
-        await model.complete(request())
-        keep_alive = model._session.connector._keepalive_timeout
-        await model.close()
-        return keep_alive
-
-    assert asyncio.run(main()) < 5
-
-
 # --- Several draws, model lists ---------------------------------------------------------------
 
 
