@@ -7,7 +7,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import orjson
 
@@ -24,6 +24,19 @@ RECENT = 1024  # conversations kept to see that a request really extends an earl
 LENGTH_BITS = 32  # of an index entry; the offset stands above them
 
 
+class Books(Protocol):
+    """Who adds up what a journal takes in (`heartloop.run.totals`), so that nobody reads it again.
+
+    An answer that was there already is not told.
+    """
+
+    def answered(self, request: Request, completion: Completion) -> None:
+        """An answer was written down."""
+
+    def add(self, record: dict[str, Any]) -> None:
+        """The record of an error was written down."""
+
+
 class Journal:
     """Append-only record of the calls of a run, found again by key.
 
@@ -35,6 +48,7 @@ class Journal:
         path: the file, ``calls.jsonl``.
         notes: what was found on opening, for the user: a torn last line that was dropped.
         paid: tokens and dollars of the calls found on opening, each answered call once.
+        books: hear of what is written from now on; None for nobody.
     """
 
     def __init__(
@@ -49,6 +63,7 @@ class Journal:
         self.read_only = read_only
         self.notes: list[str] = []
         self.paid: tuple[Usage, float] = (Usage(), 0.0)
+        self.books: Books | None = None
         self._index = Index()
         self._errors: dict[bytes, int] = {}
         self._recent: OrderedDict[str, tuple[tuple[Message, ...], str]] = OrderedDict()
@@ -178,8 +193,10 @@ class Journal:
         shared = self._shared_messages(request)
         line = pack(request, completion, key=completion.key, shared_messages=shared)
         name = bytes.fromhex(completion.key)
-        self._index[name] = self._write(line)
+        new = self._index.add(name, self._write(line))
         self._errors.pop(name, None)
+        if new and self.books is not None:
+            self.books.answered(request, completion)
         self._remember(completion.key, request.messages, completion.text)
 
     def append_error(
@@ -217,6 +234,8 @@ class Journal:
         name = bytes.fromhex(key)
         if name not in self._index:
             self._errors[name] = entry
+        if self.books is not None:
+            self.books.add(orjson.loads(line))
 
     def sync(self) -> None:
         """Make everything written so far durable."""

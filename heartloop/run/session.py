@@ -118,10 +118,13 @@ async def open_session(
     began = time.monotonic()
     calls_made = 0
     opened = False
+    totals: Totals | None = None  # of a journal that was empty; another is read again in the end
     try:
         manifest = _open_manifest(prepared, folder, search, shard, command)
         recorded = (manifest.get("meaning") or {}).get("words") if as_begun else None
         with saying(recorded or {}), Journal.open(folder.path) as journal:
+            if not len(journal) and not journal.errors:
+                totals = journal.books = Totals()
             if not new:
                 check_unchanged(manifest, prepared)
                 folder.write_manifest(manifest)
@@ -155,7 +158,7 @@ async def open_session(
     manifest["calls"] = client.facts()
     try:
         session.save()
-        session.summary = write_summary(folder, manifest, stopped=session.stopped)
+        session.summary = write_summary(folder, manifest, stopped=session.stopped, totals=totals)
     except HeartloopError:
         if failure is None:
             raise
@@ -230,9 +233,11 @@ async def open_client(
         await close_tasks(prepared.tasks)
 
 
-def write_summary(folder: RunFolder, manifest: Manifest, *, stopped: str | None) -> Summary:
-    """Rebuild ``summary.json`` from the folder's own files and return it."""
-    summary = summary_of(folder, manifest, folder.path / VERDICTS, stopped=stopped)
+def write_summary(
+    folder: RunFolder, manifest: Manifest, *, stopped: str | None, totals: Totals | None = None
+) -> Summary:
+    """Rebuild ``summary.json`` from the folder's own files and return it; see `summary_of`."""
+    summary = summary_of(folder, manifest, folder.path / VERDICTS, stopped=stopped, totals=totals)
     write_json(folder.path / SUMMARY, summary)
     return summary
 

@@ -12,7 +12,7 @@ from heartloop.run.folder import RunFolder
 from heartloop.run.layout import Paid
 from heartloop.run.selection import PURPOSES
 from heartloop.run.verdicts import usage_dict
-from heartloop.types import Usage
+from heartloop.types import Completion, Request, Usage
 
 PROPOSING = "propose"
 """What stands for an arm in calls of a search that lets the model write stimuli."""
@@ -29,41 +29,51 @@ class Totals:
     def __init__(self) -> None:
         self._answered = Index()
         self._failed: dict[bytes, tuple[str, str]] = {}
-        self._calls = 0
-        self._usage = Usage()
+        self._calls = self._prompt = self._completion = self._reasoning = self._cached = 0
         self._dollars: float | None = None
         self._selecting = [0, 0]  # calls and tokens
 
     def add(self, record: Mapping[str, Any]) -> None:
         """Book one record, in the order of the journal."""
         key = bytes.fromhex(record["key"])
+        calls = 1
         if record["error"]:
             kind = record["error"]["class"]
-            self._pay(record, int(kind == "cancelled"))
-            if kind != "cancelled":
+            calls = int(kind == "cancelled")
+            if not calls:
                 self._failed[key] = (kind, record["error"]["message"])
-            return
-        self._failed.pop(key, None)
-        if key not in self._answered and "reused" not in record:
-            self._answered[key] = 1
-            self._pay(record, 1)
+        else:
+            self._failed.pop(key, None)
+            if "reused" in record or not self._answered.add(key, 1):
+                return
+        self._pay(calls, record["purpose"], record["arm"], usage_of(record), record.get("cost"))
 
-    def _pay(self, record: Mapping[str, Any], calls: int) -> None:
+    def answered(self, request: Request, completion: Completion) -> None:
+        """Book an answer that a journal did not have; it keeps the key, too."""
+        if self._failed:
+            self._failed.pop(bytes.fromhex(completion.key), None)
+        self._pay(1, request.purpose, request.arm, completion.usage, completion.cost)
+
+    def _pay(self, calls: int, purpose: str, arm: str, usage: Usage, cost: float | None) -> None:
         self._calls += calls
-        usage = usage_of(record)
-        self._usage += usage
-        if record["purpose"] in PURPOSES and record["arm"] != PROPOSING:
+        self._prompt += usage.prompt
+        self._completion += usage.completion
+        self._reasoning += usage.reasoning
+        self._cached += usage.cached
+        if purpose in PURPOSES and arm != PROPOSING:
             self._selecting[0] += calls
             self._selecting[1] += usage.total
-        if record.get("cost") is not None:
-            self._dollars = (self._dollars or 0.0) + record["cost"]
+        if cost is not None:
+            self._dollars = (self._dollars or 0.0) + cost
 
     @property
     def paid(self) -> Paid:
         """``calls``, ``tokens``, ``cost`` (None where no price is known) and ``selecting``."""
         return {
             "calls": self._calls,
-            "tokens": usage_dict(self._usage),
+            "tokens": usage_dict(
+                Usage(self._prompt, self._completion, self._reasoning, self._cached)
+            ),
             "cost": self._dollars,
             "selecting": dict(zip(("calls", "tokens"), self._selecting, strict=True)),
         }
