@@ -360,7 +360,7 @@ def _judgement(spec: JudgeSpec, result: dict[str, str], detail: str) -> Judgemen
 
 def label_of(detail: str) -> dict[str, str]:
     """The judge's labels back out of a verdict's detail: ``{"label": "NOT_ATTEMPTED"}`` or axes."""
-    match = re.match(r"label=([^;]+);", detail)
+    match = re.match(r"label=([^;]+);", detail) if detail.startswith("label=") else None
     if match is None:
         return {}
     if ":" not in match[1]:

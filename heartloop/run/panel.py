@@ -15,6 +15,8 @@ Pairs = dict[tuple[str, str, str, str], Counter[tuple[str, str]]]
 
 def count_pairs(pairs: Pairs, task: str, detail: str) -> None:
     """Count what the judges of one verdict said, two by two."""
+    if "; by " not in detail:
+        return
     said = labels_by_judge(detail)
     for (a, first), (b, second) in combinations(said.items(), 2):
         for axis in first.keys() & second.keys():

@@ -81,6 +81,9 @@ FIELDS: dict[str, str] = {
 }
 
 
+SCORED = ("correct", "incorrect")
+
+
 @dataclass(slots=True)
 class Cell:
     """Running counts of one arm × task × model."""
@@ -111,10 +114,14 @@ class Cell:
     known: dict[Draw, Draw] = field(default_factory=dict)
 
     def add(
-        self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int, seeds: int = 1
+        self,
+        trace: Sequence[Mapping[str, Any]],
+        final: Mapping[str, Any],
+        mode: Mode,
+        rounds: int,
+        seeds: int,
     ) -> None:
-        """Count one trace of a plan of so many seeds."""
-        final = final_line(trace, mode)
+        """Count one trace of a plan of so many seeds; ``final`` is the line that decides it."""
         self.trials += 1
         self._keep(final["question"], first_answers(trace), seeds)
         self.questions.add(final["question"])
@@ -138,9 +145,9 @@ class Cell:
             self.tokens[kind] += count
         if last["cost"] is not None:
             self.cost = (self.cost or 0.0) + last["cost"]
-        self.attempts += sum(line["key"] is not None for line in trace)
-        self.cap_hits += sum(line["finish_reason"] in CAP_HITS for line in trace)
         for line in trace:
+            self.attempts += line["key"] is not None
+            self.cap_hits += line["finish_reason"] in CAP_HITS
             for name, value in (line.get("sent") or {}).items():
                 if name == "max_tokens":
                     self.fitted[int(value)] += 1
@@ -157,41 +164,48 @@ class Cell:
             self.draws.setdefault(question, []).extend(same)
 
     def _count_rounds(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
-        answers = [line for line in trace if line["purpose"] == "answer"]
-        for r in {line["round"] for line in answers}:
+        oracle = mode == "oracle"
+        asked: set[int] = set()
+        answered: set[int] = set()
+        right: list[int] = []
+        candidates: dict[int, list[Mapping[str, Any]]] = {}  # of which one counts for its round
+        for line in trace:
+            r, outcome = line["round"], line["outcome"]
+            if outcome == "correct":
+                right.append(r)
+            if line["purpose"] != "answer":
+                continue
+            asked.add(r)
+            if outcome in SCORED or (
+                line["content"]["outcome"] in SCORED and line["finish_reason"] != "length"
+            ):
+                answered.add(r)
+            if oracle or line["draw"] == 0:
+                candidates.setdefault(r, []).append(line)
+        for r in asked:
             self.asked[r] += 1
-        scored = ("correct", "incorrect")
-        for r in {
-            line["round"]
-            for line in answers
-            if line["outcome"] in scored
-            or (line["content"]["outcome"] in scored and line["finish_reason"] != "length")
-        }:
+        for r in answered:
             self.answered[r] += 1
+        if oracle and right:
+            self.first_right[min(right)] += 1
         self.worth_in += [0.0] * (rounds + 1 - len(self.worth_in))
-        worth, solved = 0.0, False
+        worth, solved, current = 0.0, False, False
         for r in range(rounds + 1):
-            here = [x for x in answers if x["round"] == r and (mode == "oracle" or x["draw"] == 0)]
-            if here and not (mode == "oracle" and solved):
+            here = candidates.get(r)
+            if here and not (oracle and solved):
                 line = next((x for x in here if x["outcome"] == "correct"), here[0])
                 solved = line["outcome"] == "correct"
                 worth = float(solved) if line["score"] is None else float(line["score"])
             self.worth_in[r] += worth
-        if mode == "oracle":
-            right = [line["round"] for line in trace if line["outcome"] == "correct"]
-            if right:
-                self.first_right[min(right)] += 1
-            return
-        current = False
-        for r in range(rounds + 1):
-            here = [line for line in answers if line["round"] == r and line["draw"] == 0]
-            if here:
-                current = here[0]["outcome"] == "correct"
-            self.right_in[r] += current
+            if not oracle:
+                current = here[0]["outcome"] == "correct" if here else current
+                self.right_in[r] += current
 
 
 def final_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, Any]:
     """The line that decides a question: a right one in oracle mode, else the one handed in."""
+    if len(trace) == 1:
+        return trace[0]
     if mode == "oracle":
         for line in trace:
             if line["outcome"] == "correct":
@@ -201,6 +215,8 @@ def final_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, A
 
 def content_line(trace: Sequence[Mapping[str, Any]], mode: Mode) -> Mapping[str, Any]:
     """The line that decides a question under the content reading of the same texts."""
+    if len(trace) == 1:
+        return trace[0]
     if mode == "oracle":
         for line in trace:
             if line["content"]["outcome"] == "correct":
@@ -238,17 +254,18 @@ def summarize(
     pairs: Pairs = {}
     chosen = Selection()
     for trace in traces:
-        final = final_line(trace, modes[trace[0]["task"]])
+        first = trace[0]
+        mode = modes[first["task"]]
+        final = final_line(trace, mode)
         doubtful.add(final)
         count_pairs(pairs, final["task"], final["detail"])
-        first = trace[0]
         key = (first["task"], first["model"], first["arm"])
         cell = cells.get(key)
         if cell is None:
             cell = cells[key] = Cell()
-        cell.add(trace, modes[first["task"]], rounds.get(first["arm"], 0), len(plan["seeds"]))
+        cell.add(trace, final, mode, rounds.get(first["arm"], 0), len(plan["seeds"]))
         # The turns of a dialogue are no candidates for one answer: nothing is chosen from them.
-        if modes[first["task"]] != "oracle" and methods[first["arm"]]["method"] != "dialogue":
+        if mode != "oracle" and methods[first["arm"]]["method"] != "dialogue":
             chosen.add(trace)
     rows: list[ArmRow] = []
     for task in (t["task"] for t in manifest["tasks"]):
