@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import re
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,8 @@ from heartloop.data.files import decoded, read_table
 from heartloop.errors import DataError
 
 _MISSING: Any = object()
-_LONG_NUMBER = re.compile(r"\d{19}")  # orjson would round it
+_DIGITS = bytes(ord("0") if chr(i).isdigit() and i < 128 else 0 for i in range(256))
+_LONG_NUMBER = b"0" * 19  # orjson would round it
 
 
 class Row:
@@ -98,7 +98,7 @@ def read_json(path: Path) -> Any:
         DataError: not readable, or not JSON; names the line.
     """
     text = read_text(path)
-    if not _LONG_NUMBER.search(text):
+    if _LONG_NUMBER not in text.encode("utf-8", "surrogatepass").translate(_DIGITS):
         with contextlib.suppress(ValueError):  # json bears more (NaN), and names the line
             return orjson.loads(text)
     try:

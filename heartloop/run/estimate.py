@@ -27,6 +27,7 @@ from heartloop.run.lengths import (
     Lengths,
     bound_of,
     calls_a_question,
+    gold_bytes,
     lengths_of,
     typical_of,
 )
@@ -364,14 +365,15 @@ def _judge(
         asked = judge_messages(spec, "", task.data.golds[first.id], "", "0" * 12)
         rules = sum(len(m.content.encode()) for m in asked)
         typical = typical_of(task, size, probe)
+        told = gold_bytes(task)
         calls = answers * questions * repeats * votes
         shown = min(typical.completion * CHARS_PER_TOKEN, MAX_ANSWER)
-        prompt = (rules + size.chars + size.gold_bytes + shown) / CHARS_PER_TOKEN
+        prompt = (rules + size.chars + told + shown) / CHARS_PER_TOKEN
         sampling = judge_sampling(judge, spec.sampling)
         room = sampling.max_tokens
         about = Usage(round(calls * prompt), calls * min(room or TYPICAL_VERDICT, TYPICAL_VERDICT))
         answer = 2 * MAX_ANSWER  # bytes: letters beyond ASCII have more than one
-        bytes_most = rules + size.bytes + size.gold_bytes + answer + OVERHEAD
+        bytes_most = rules + size.bytes + told + answer + OVERHEAD
         bound = None if room is None else Usage(round(calls * bytes_most), calls * room)
         total.add(questions * votes, calls, about, bound)
     return total

@@ -14,6 +14,7 @@ from typing import Any
 from heartloop.calls import Client
 from heartloop.cards import TaskCard
 from heartloop.data import TaskData
+from heartloop.data.items import Items
 from heartloop.errors import CallError, UsageError
 from heartloop.grading import MathPool, open_grader
 from heartloop.run.ask import BoundAsk, QuestionReader
@@ -50,7 +51,7 @@ def free_task(
             f"verifier {verifier}: it asks a judge, which cannot tell equal answers apart from "
             "others without a gold; name one that reads answers, such as math or text"
         )
-    data = TaskData(card, [], {}, TASK, "")
+    data = TaskData(card, Items.of([]), TASK, "")
     return LoadedTask(card, data, grader, sampling or Sampling(), "verifier-free")
 
 

@@ -3,17 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
+from heartloop.data.items import length
 from heartloop.methods import TokenAverages, render
 from heartloop.run import choice_scores
 from heartloop.run.pilot import Probe
 from heartloop.run.unit import LoadedTask
-from heartloop.types import Arm
-
-if TYPE_CHECKING:
-    pass
-
+from heartloop.types import Arm, Question
 
 CHARS_PER_TOKEN = 4.0
 
@@ -29,27 +25,36 @@ WORDS_BYTES_PER_TOKEN = 0.8  # of feedback in bounds: the longest phrase is long
 
 @dataclass(frozen=True, slots=True)
 class Lengths:
-    """Mean characters and bytes of a task's first prompts, and of its golds."""
+    """Mean characters and bytes of a task's first prompts."""
 
     chars: float
     bytes: float
-    gold_bytes: float
 
 
 def lengths_of(task: LoadedTask) -> Lengths:
     """Of the questions that are asked."""
     questions = task.data.questions
-    chars = size = gold = 0
-    for question in questions:
-        for message in render(question, (), "after_input"):
-            chars += len(message.content)
-            text = message.content
-            size += len(text) if text.isascii() else len(text.encode())
-        known = task.data.golds[question.id]
-        texts = [*known.answers, *known.params.get("incorrect", ())]
-        gold += sum(len(str(text).encode()) + 3 for text in texts)
-    n = len(questions)
-    return Lengths(chars / n, size / n, gold / n)
+    sizes = [slip.size for slip in task.data.items.slips]
+    own = [size for size in sizes if size is not None]
+    chars = size = 0
+    if len(own) == len(sizes):  # what all prompts say is as long as in the first
+        whole = _length(questions[0])
+        chars, size = ((whole[i] - own[0][i]) * len(own) for i in (0, 1))
+    else:
+        own = list(map(_length, questions))
+    n = len(sizes)
+    return Lengths((chars + sum(o[0] for o in own)) / n, (size + sum(o[1] for o in own)) / n)
+
+
+def _length(question: Question) -> tuple[int, int]:
+    return length(*(message.content for message in render(question, (), "after_input")))
+
+
+def gold_bytes(task: LoadedTask) -> float:
+    """Mean bytes of what a judge is told of the golds."""
+    golds = task.data.golds.values()
+    texts = [[*gold.answers, *gold.params.get("incorrect", ())] for gold in golds]
+    return sum(length(str(text))[1] + 3 for told in texts for text in told) / len(texts)
 
 
 def calls_a_question(task: LoadedTask) -> int:

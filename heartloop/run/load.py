@@ -232,6 +232,7 @@ def task_facts(task: LoadedTask) -> TaskFacts:
     """What the manifest and the summary say of a task."""
     card: TaskCard = task.card
     data = task.data
+    slips = data.items.slips
     return {
         "task": card.name,
         "suite": card.suite or None,
@@ -249,14 +250,14 @@ def task_facts(task: LoadedTask) -> TaskFacts:
             for k, v in dataclasses.asdict(task.sampling).items()
             if v or (v == 0 and v is not False)
         },
-        "shots": len(data.questions[0].demos),
+        "shots": len(data.demos),
         "shots_as": data.shots_as,
         "questions": len(data.questions),
-        "items": len({q.cluster or q.id for q in data.questions})
+        "items": len({slip.row for slip in slips})
         if card.family == "instruction_induction"  # an item asked in both orders is one item
-        else len(data.questions),
-        "frames": list(dict.fromkeys(q.meta["frame"] for q in data.questions if "frame" in q.meta)),
-        "question_ids_sha256": question_hash([q.id for q in data.questions]),
+        else len(slips),
+        "frames": list(dict.fromkeys(s.frame for s in slips if s.frame is not None)),
+        "question_ids_sha256": question_hash(data.ids),
         "licence": card.licence,
         "citation": card.citation,
         "private": bool(card.options.get("private")),

@@ -121,11 +121,10 @@ async def _ask_first(
         name = task.card.name
         few = len(task.data.questions) < FEW_QUESTIONS and count == PILOT_QUESTIONS
         share = len(task.data.questions) if few and not capped else count
-        known = {question.id: question for question in task.data.questions}
         for model in plan.models:
             opened = opening_order([task], model, plan.seeds, plan.order)
             for _, id in opened[:share]:
-                messages = render(known[id], loop.stimuli, loop.placement)
+                messages = render(task.data.question(id), loop.stimuli, loop.placement)
                 address = Address(name, id, model, 0, 0, plan.seeds[0])
                 request = Request(address, messages, task.sampling, arm=loop.name)
                 jobs[model].append((name, request))

@@ -297,7 +297,7 @@ class Runner:
             return None
         if key not in self._learners:
             name = unit.task.card.name
-            order = [q.id for q in unit.task.data.questions]
+            order = unit.task.data.ids
             if self.opening is not None:
                 order = [q for task, q in self.opening(unit.model) if task == name]
             self._learners[key] = open_learner(unit.arm, order)

@@ -70,19 +70,18 @@ def units_of(
         draws: draws that were fixed for arm → model → task, in place of the arm's own.
     """
     loaded = {task.card.name: task for task in tasks}
-    questions = {name: {q.id: q for q in task.data.questions} for name, task in loaded.items()}
     orders = [opening_order(tasks, model, seeds, order, shard) for model in models]
     for turn in range(max(map(len, orders), default=0)):
         for model, opened in zip(models, orders, strict=True):
             name, id = opened[turn]
             task = loaded[name]
+            question, gold = task.data.question(id), task.data.golds[id]
             for seed in seeds:
                 for arm in arms:
                     fixed = (draws or {}).get(arm.name, {}).get(model, {}).get(name)
                     if fixed is not None:
                         arm = dataclasses.replace(arm, params={**arm.params, "draws": fixed})
-                    gold = task.data.golds[id]
-                    yield Unit(task, questions[name][id], gold, arm, model, seed, turn)
+                    yield Unit(task, question, gold, arm, model, seed, turn)
 
 
 def opening_order(
@@ -93,7 +92,7 @@ def opening_order(
     shard: tuple[int, int] | None = None,
 ) -> list[tuple[str, str]]:
     """(task, question) of a run's questions in the order in which a model is asked them."""
-    ids = {task.card.name: [q.id for q in task.data.questions] for task in tasks}
+    ids = {task.card.name: task.data.ids for task in tasks}
     return [
         (task, question)
         for task, question in question_order(ids, model, seeds[0], order)
@@ -106,9 +105,7 @@ def count_questions(tasks: Sequence[LoadedTask], shard: tuple[int, int] | None =
     if shard is None:
         return sum(len(task.data.questions) for task in tasks)
     return sum(
-        shard_of(task.card.name, question.id, shard[1]) == shard[0]
-        for task in tasks
-        for question in task.data.questions
+        shard_of(task.card.name, id, shard[1]) == shard[0] for task in tasks for id in task.data.ids
     )
 
 

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heartloop.cards.task import TaskCard
-from heartloop.data.items import Item, ItemSet, Raw
-from heartloop.data.rows import example_rows, read_text
+from heartloop.data.items import Item, Items, ItemSet, Raw, Slip, length
+from heartloop.data.rows import Row, example_rows, read_text
 from heartloop.errors import DataError
 from heartloop.types import Demo, Gold, Question
 
@@ -61,8 +61,9 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     # The form of the answer is told where no demonstration shows it.
     line = "" if cot or shots else card.prompt.answer_format
     ending = f"\nA: {STEP_BY_STEP}\n" if cot else (f"\n{line}\nA:" if line else "\nA:")
-    items = []
-    for index, row in enumerate(rows):
+
+    def build(index: int) -> Item:
+        row = rows[index]
         text, target = row.text("input"), row.text("target")
         names, texts = parse_options(text)
         choices = names or labels
@@ -77,9 +78,17 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
             choices=choices if target in choices else (),
             meta={"raw_input": text, "row": row.number, "options": texts},
         )
-        items.append(Item(question, Gold(question.id, (target,))))
+        return Item(question, Gold(question.id, (target,)))
+
+    items = Items([_slip(row) for row in rows], build)
     pool = [_demonstration(card, i, exemplar, cot) for i, exemplar in enumerate(exemplars)]
-    return ItemSet(items, pool, fixed_pool=True, notes=notes)
+    return ItemSet(items, lambda: pool, fixed_pool=True, notes=notes)
+
+
+def _slip(row: Row) -> Slip:
+    text: str = row.text("input")
+    row.text("target")  # refused here if it is no text
+    return Slip(str(row.number), row.number, text, length(text))
 
 
 def parse_options(text: str) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -7,6 +7,7 @@ example_input_prefix + input [+ choices] + example_output_prefix``.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -14,10 +15,22 @@ from typing import Any
 import orjson
 
 from heartloop.cards.task import TaskCard
-from heartloop.data.items import Item, ItemSet, Raw, shuffled, split_tail
+from heartloop.data.items import (
+    Item,
+    Items,
+    ItemSet,
+    Raw,
+    Slip,
+    length,
+    mean_score,
+    shuffled,
+    split_tail,
+)
 from heartloop.data.rows import Row, example_rows, read_json
 from heartloop.errors import DataError
 from heartloop.types import Demo, Gold, Question
+
+_NUMBERS = {int, float}
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,22 +86,63 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     choice = layout.preferred_score == "multiple_choice_grade" or (
         not layout.preferred_score and "target" not in rows[0].data
     )
-    items: list[Item] = []
-    seen: set[bytes] = set()
-    for row in rows:
-        identity = orjson.dumps(row.data, option=orjson.OPT_SORT_KEYS)
-        if identity not in seen:
-            seen.add(identity)
-            items.append(_item(card, layout, row, len(items), choice))
-    dropped = len(rows) - len(items)
+    kept = _without_duplicates(rows)
+    slips = [_slip(layout, row, choice) for row in kept]
+    items = Items(slips, lambda place: _item(card, layout, kept[place], place, choice))
+    dropped = len(rows) - len(kept)
     notes = (f"{dropped} duplicate examples dropped of {len(rows)}",) if dropped else ()
     return ItemSet(items, notes=notes)
+
+
+def _without_duplicates(rows: list[Row]) -> list[Row]:
+    texts = [row.text("input") for row in rows]
+    times = Counter(texts)
+    if len(times) == len(rows):
+        return rows
+    kept: list[Row] = []
+    seen: set[bytes] = set()
+    for row, text in zip(rows, texts, strict=True):
+        if times[text] > 1:  # only these can be equal in every field
+            identity = orjson.dumps(row.data, option=orjson.OPT_SORT_KEYS)
+            if identity in seen:
+                continue
+            seen.add(identity)
+        kept.append(row)
+    return kept
+
+
+def _slip(layout: Layout, row: Row, choice: bool) -> Slip:
+    """What is wanted of a row before it is asked; refuses a row that `_item` could not build.
+
+    Raises:
+        DataError: names the example and the field.
+    """
+    text: str = row.text("input")
+    own = [text, row.text("task_prefix", layout.task_prefix)]
+    low = None
+    if choice or "target" not in row.data:
+        scores = _target_scores(row)
+    if choice:
+        low = mean_score(scores)
+        if layout.append_choices_to_input:
+            own += scores
+            own.append(layout.choice_prefix * len(scores))
+    else:
+        _targets(row)
+    return Slip(str(row.number), row.number, text, length(*own), low)
+
+
+def _targets(row: Row) -> tuple[str, ...]:
+    answers = row.texts("target")
+    if not answers:
+        raise row.error("target", "is an empty list; give at least one accepted text")
+    return answers
 
 
 def _item(card: TaskCard, layout: Layout, row: Row, index: int, choice: bool) -> Item:
     text: str = row.text("input")
     key = str(row.number)
-    scores = _target_scores(row) if choice or "target" not in row.data else {}
+    scores = {name: float(score) for name, score in _target_scores(row).items()} if choice else {}
     choices: tuple[str, ...] = ()
     shown = text
     if choice:
@@ -97,14 +151,12 @@ def _item(card: TaskCard, layout: Layout, row: Row, index: int, choice: bool) ->
             choices = shuffled(scores, f"{card.name}\0{key}")
             shown += "".join(layout.choice_prefix + option for option in choices)
     instruction, tail = split_tail(row.text("task_prefix", layout.task_prefix))
-    if scores and choice:
+    if choice:
         best = max(scores.values())
         answers = tuple(name for name, score in scores.items() if score == best)
         params: dict[str, Any] = {"target_scores": scores}
     else:
-        answers = row.texts("target")
-        if not answers:
-            raise row.error("target", "is an empty list; give at least one accepted text")
+        answers = _targets(row)
         given = (("output_regex", layout.output_regex), ("stop_string", layout.stop_string))
         params = {name: value for name, value in given if value}
     # White space between the parts belongs to the parts: they are joined by nothing. The white
@@ -129,7 +181,7 @@ def _target_scores(row: Row) -> dict[str, float]:
     scores = row.data.get("target_scores")
     if not isinstance(scores, dict) or not scores:
         raise row.error("target_scores", "is missing or empty; a choice task needs it")
-    for name, score in scores.items():
-        if isinstance(score, bool) or not isinstance(score, (int, float)):
-            raise row.error(f"target_scores[{name}]", "must be a number")
-    return {str(name): float(score) for name, score in scores.items()}
+    if not _NUMBERS.issuperset(map(type, scores.values())):
+        name = next(name for name, score in scores.items() if type(score) not in _NUMBERS)
+        raise row.error(f"target_scores[{name}]", "must be a number")
+    return scores

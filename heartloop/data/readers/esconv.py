@@ -77,7 +77,9 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         f"{counts[OTHERS]} of them Others ({built.dropped[stage]} dropped); "
         f"sha256 of the set {set_hash(chosen)}"
     )
-    return ItemSet(items, pool, notes=(*split_note, note), balanced=demonstrations == "balanced")
+    return ItemSet(
+        items, lambda: pool, notes=(*split_note, note), balanced=demonstrations == "balanced"
+    )
 
 
 def _one_of(card: TaskCard, name: str, allowed: tuple[str, ...], default: str) -> str:

@@ -43,14 +43,17 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     ]
     if forms == 2:
         notes = (*notes, f"{len(rows)} items, each asked in both orders of its sentences")
-    pool: list[Item] = []
-    induce = raw.path(1)
-    if induce is not None:
+
+    def pool() -> list[Item]:
+        induce = raw.path(1)
+        if induce is None:
+            return []
         asked = {item.question.meta["raw_input"] for item in items}
         shown = (_item(card, row, i, 0, "") for i, row in enumerate(example_rows(induce)))
         free = (item for item in shown if item.question.meta["raw_input"] not in asked)
         # Without demonstrations the pool gives the trivial baselines their answers, no more.
-        pool = list(free if shots else islice(free, DEMO_ANSWERS))
+        return list(free if shots else islice(free, DEMO_ANSWERS))
+
     return ItemSet(items, pool, notes=notes)
 
 

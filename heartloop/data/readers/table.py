@@ -106,7 +106,7 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         line = items[0].question.answer_format
         if line and not card.prompt.answer_format:
             notes.append(f"every question ends in: {line}")
-    return ItemSet(items, pool, notes=tuple(notes))
+    return ItemSet(items, lambda: pool, notes=tuple(notes))
 
 
 def open_sheet(card: TaskCard, raw: Raw) -> Sheet:

@@ -21,6 +21,7 @@ import dspy
 from heartloop.cards import TaskCard
 from heartloop.cards.verifier import VerifierCard
 from heartloop.data import TaskData
+from heartloop.data.items import Item, Items
 from heartloop.errors import HeartloopError, UsageError
 from heartloop.grading import Grader
 from heartloop.integrations.dspy.lm_model import LmModel
@@ -139,7 +140,7 @@ def prepare_program(
         id: tuple(str(value) for name, value in example.labels().items() if name != "id")
         for id, example in named.items()
     }
-    golds = {id: Gold(id, answers) for id, answers in labels.items()}
+    items = [Item(question, Gold(question.id, labels[question.id])) for question in questions]
     solver = Solver(
         program,
         lambda question: dict(named[question.id].inputs()),
@@ -158,7 +159,7 @@ def prepare_program(
     text = json.dumps([[q.id, q.input, labels[q.id]] for q in questions])
     source = "examples handed to compile"
     card = TaskCard(task, Path(source), _sha256(text), title=name, verifier=grader.verifier.name)
-    data = TaskData(card, questions, golds, source, card.sha256, total=len(questions))
+    data = TaskData(card, Items.of(items), source, card.sha256, total=len(questions))
     plan = Plan(tasks=(task,), models=(lm.name,), arms=made, mode="oracle", limits=dict(limits))
     return Prepared(
         plan,

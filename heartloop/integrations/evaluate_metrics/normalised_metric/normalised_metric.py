@@ -4,7 +4,6 @@ import evaluate
 import numpy as np
 
 from heartloop.analysis.suites import normalise
-from heartloop.data.items import mean_low
 from heartloop.grading import open_grader
 from heartloop.grading.answers_file import grade_answers
 from heartloop.grading.pairs import run_sync
@@ -63,7 +62,8 @@ class NormalisedMetric(evaluate.Metric):
         worth = [
             float(r["verdict"] == "correct") if r["score"] is None else r["score"] for r in records
         ]
-        n, low = len(worth), mean_low(golds.values())
+        lows = [sum(scores.values()) / len(scores) for scores in target_scores or () if scores]
+        n, low = len(worth), sum(lows) / len(lows) if lows else 0.0
         se = float(np.std(worth, ddof=1)) / n**0.5 if n > 1 else 0.0
         found = normalise(float(np.mean(worth)), se, low)
         return {
