@@ -50,7 +50,7 @@ class Index:
     def add(self, key: bytes, number: int) -> bool:
         """Set the number of a key; returns whether the key is new."""
         if 3 * self._count >= 2 * self._slots:
-            self._grow()
+            self._grow(2 * self._slots)
         low, high = _halves(key)
         table, place = self._table, self._place(low, high)
         new = not table[place + 2]
@@ -60,20 +60,28 @@ class Index:
         table[place + 2] = number
         return new
 
+    def expect(self, count: int) -> None:
+        """Make room for so many keys at once."""
+        slots = self._slots
+        while 3 * count >= 2 * slots:
+            slots *= 2
+        if slots > self._slots:
+            self._grow(slots)
+
     def _place(self, low: int, high: int) -> int:
         """Where a key stands, or the empty place where it would."""
-        table, last = self._table, self._slots - 1
-        slot = low & last
-        while table[at := 3 * slot + 2]:
-            if table[at - 2] == low and table[at - 1] == high:
-                break
-            slot = slot + 1 & last
-        return at - 2
+        table, last = self._table, 3 * self._slots
+        at = 3 * (low & self._slots - 1)
+        while table[at + 2] and not (table[at] == low and table[at + 1] == high):
+            at += 3
+            if at == last:
+                at = 0
+        return at
 
-    def _grow(self) -> None:
+    def _grow(self, slots: int) -> None:
         old = self._table
-        self._slots *= 2
-        self._table = array("Q", [0]) * (3 * self._slots)
+        self._slots = slots
+        self._table = array("Q", [0]) * (3 * slots)
         for at in range(0, len(old), 3):
             if old[at + 2]:
                 place = self._place(old[at], old[at + 1])

@@ -21,6 +21,7 @@ from heartloop.types import Completion, Message, Request, Usage
 CALLS_FILE = "calls.jsonl"
 SYNC_SECONDS = 1.0
 RECENT = 1024  # conversations kept to see that a request really extends an earlier call
+SAMPLE = 1000  # lines after which their number is guessed from their length
 LENGTH_BITS = 32  # of an index entry; the offset stands above them
 
 
@@ -291,6 +292,8 @@ class Journal:
                 continue
             if each is not None:
                 each(record)
+            if line.number == SAMPLE:
+                self._index.expect(size * SAMPLE // line.offset)
             name = bytes.fromhex(record["key"])
             failed, used = record["error"], record["usage"]
             entry = line.offset << LENGTH_BITS | line.size

@@ -48,7 +48,7 @@ def read_lines(path: Path, size: int) -> Iterator[Line]:
             offset += len(raw)
             if number == 1 and raw.startswith(BOM):
                 begin, raw = begin + len(BOM), raw[len(BOM) :]
-            if not raw.strip():
+            if raw.isspace():
                 continue
             record, fault = read_record(raw)
             torn = record is None and not raw.endswith(b"\n")

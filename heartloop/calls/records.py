@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from operator import itemgetter
 from typing import Any
 
 import orjson
@@ -186,14 +185,6 @@ def _clean(value: Any) -> Any:
 
 _TOKENS = ("prompt", "completion", "reasoning", "cached")
 _REAL = (int, float)
-_tokens = itemgetter(*_TOKENS)
-_place = itemgetter("task", "question", "model", "round", "draw", "seed")
-_fields = itemgetter(
-    *("text", "reasoning", "finish_reason", "estimated", "logprob", "logprob_tokens", "cost"),
-    *("started", "finished", "attempts", "endpoint", "arm", "purpose"),
-)
-_good: set[tuple[type, ...]] = set()
-"""Types of the fields of answers in which none was wrong: a run has few such patterns."""
 
 
 def usage_of(record: Mapping[str, Any]) -> Usage:
@@ -221,18 +212,10 @@ def _problem_of(record: Any) -> str:
         bytes.fromhex(key)
     except (TypeError, ValueError):
         return "key is no hexadecimal number"
-    try:
-        spent = _tokens(usage)
-        types = (*map(type, _fields(record)), *map(type, _place(record["address"])))
-        types = (*types, *map(type, spent))
-    except (KeyError, TypeError):
-        types, spent = (), ()
-    if error is not None or types not in _good or min(spent) < 0:
+    if not _usual(record):
         fault = _wrong_type(record, error, usage)
         if fault:
             return fault
-        if error is None:
-            _good.add(types)
     for message in asked["messages"]:
         if not (isinstance(message["role"], str) and isinstance(message["content"], str)):
             return "request.messages holds no conversation"
@@ -242,7 +225,30 @@ def _problem_of(record: Any) -> str:
     return ""
 
 
+def _usual(record: Any) -> bool:
+    """Whether the fields of an answer have the types that nearly all have: all in one look."""
+    used, place = record["usage"], record["address"]
+    return (
+        record["error"] is None
+        and type(record["text"]) is type(record["finish_reason"]) is str
+        and type(record["started"]) is type(record["finished"]) is float
+        and (record["reasoning"] is None or type(record["reasoning"]) is str)
+        and (record["cost"] is None or type(record["cost"]) is float)
+        and (record["logprob"] is None or type(record["logprob"]) is float)
+        and type(record["attempts"]) is type(record["logprob_tokens"]) is int
+        and type(record["arm"]) is type(record["purpose"]) is type(record["endpoint"]) is str
+        and type(record["estimated"]) is bool
+        and type(used["prompt"]) is type(used["completion"]) is int
+        and type(used["reasoning"]) is type(used["cached"]) is int
+        and used["prompt"] >= 0 <= used["completion"]
+        and used["reasoning"] >= 0 <= used["cached"]
+        and type(place["task"]) is type(place["question"]) is type(place["model"]) is str
+        and type(place["round"]) is type(place["draw"]) is type(place["seed"]) is int
+    )
+
+
 def _wrong_type(record: Any, error: Any, usage: Any) -> str:
+    """Which field has a wrong type, and what it should be; empty where none has."""
     if error is not None and not (
         isinstance(error, dict)
         and isinstance(error["class"], str)

@@ -75,7 +75,8 @@ class Kept:
             self._again.add(unit)
             return False
         self._stay.add(unit)
-        self.live.count(first["arm"], trace, final_line(trace, task.mode))
+        final = first if len(trace) == 1 else final_line(trace, task.mode)
+        self.live.count(first["arm"], trace, final)
         return True
 
     def stays(self, unit: Unit) -> bool:

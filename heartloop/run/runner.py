@@ -58,9 +58,13 @@ class Live:
         self.done += 1
         self.finished[arm] = self.finished.get(arm, 0) + 1
         self.solved[arm] = self.solved.get(arm, 0) + (final["outcome"] == "correct")
-        first = next((line["round"] for line in lines if line["outcome"] == "correct"), None)
+        first, last = None, 0
+        for line in lines:
+            last = max(last, line["round"])
+            if first is None and line["outcome"] == "correct":
+                first = line["round"]
         rounds = self.by_round.setdefault(arm, [])
-        while len(rounds) <= max(line["round"] for line in lines):
+        while len(rounds) <= last:
             rounds.append(0)
         if first is not None:
             rounds[first] += 1

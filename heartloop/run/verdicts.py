@@ -339,11 +339,6 @@ _TOKENS = tuple(usage_dict(Usage()))
 _REALS = ("score", "cost", "started", "finished")
 _WORDS = ("answer", "reason", "cluster", "finish_reason", "error")
 _texts, _counts, _tokens = itemgetter(*_TEXTS), itemgetter(*_COUNTS), itemgetter(*_TOKENS)
-_typed = itemgetter(
-    *_TEXTS, *_COUNTS, *_REALS, *_WORDS, "tokens", "usage", "content", "selected", "last", "notes"
-)
-_good: set[tuple[type, ...]] = set()
-"""Types of the fields of lines in which nothing was wrong: a run's lines have few such patterns."""
 
 
 def _fault(line: Any) -> str:
@@ -357,18 +352,15 @@ def _fault(line: Any) -> str:
 
 
 def _fault_of(line: dict[str, Any]) -> str:
-    spent, used, content = line["tokens"], line["usage"], line["content"]
     try:
-        types = (*map(type, _typed(line)), *map(type, _tokens(spent)), *map(type, _tokens(used)))
+        usual = _usual(line)
     except (KeyError, TypeError):
-        types = ()
-    if types not in _good:
+        usual = False
+    if not usual:
         fault = _wrong_type(line)
         if fault:
             return fault
-        if types:
-            _good.add(types)
-    if content.get("outcome") not in OUTCOMES:
+    if line["content"].get("outcome") not in OUTCOMES:
         return "content holds no outcome"
     if line["outcome"] not in OUTCOMES:
         return "outcome is no outcome"
@@ -376,6 +368,33 @@ def _fault_of(line: dict[str, Any]) -> str:
     if key is not None and not (type(key) is str and _HEX.fullmatch(key)):
         return "key is no hexadecimal number"
     return ""
+
+
+def _usual(line: dict[str, Any]) -> bool:
+    """Whether the fields of a line have the types that nearly all have: all in one look."""
+    spent, used = line["tokens"], line["usage"]
+    return (
+        type(line["task"]) is type(line["question"]) is type(line["model"]) is str
+        and type(line["arm"]) is type(line["purpose"]) is type(line["cue"]) is str
+        and type(line["index"]) is type(line["seed"]) is type(line["round"]) is int
+        and type(line["draw"]) is type(line["calls"]) is int
+        and type(line["started"]) is type(line["finished"]) is float
+        and (line["score"] is None or type(line["score"]) is float)
+        and (line["cost"] is None or type(line["cost"]) is float)
+        and (line["answer"] is None or type(line["answer"]) is str)
+        and (line["reason"] is None or type(line["reason"]) is str)
+        and (line["cluster"] is None or type(line["cluster"]) is str)
+        and type(line["finish_reason"]) is str
+        and line["error"] is None
+        and type(line["content"]) is dict
+        and type(line["selected"]) is type(line["last"]) is bool
+        and (line["notes"] is None or type(line["notes"]) is dict)
+        and type(spent) is type(used) is dict
+        and type(spent["prompt"]) is type(spent["completion"]) is int
+        and type(spent["reasoning"]) is type(spent["cached"]) is int
+        and type(used["prompt"]) is type(used["completion"]) is int
+        and type(used["reasoning"]) is type(used["cached"]) is int
+    )
 
 
 def _wrong_type(line: dict[str, Any]) -> str:
