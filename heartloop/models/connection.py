@@ -77,6 +77,7 @@ class Connection(asyncio.BufferedProtocol):
     Attributes:
         transport: of asyncio.
         place: where it goes.
+        loop: the event loop it lives in.
         since: loop time at which it fell idle.
         waiting: what came of its request, where there is one under way.
     """
@@ -103,7 +104,7 @@ class Connection(asyncio.BufferedProtocol):
         self._buffer, self._opened, self._give_back = buffer, opened, give_back
         self.since = 0.0
         self.waiting: asyncio.Future[Reply | CallError] | None = None
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._parser: Any = None
         self._fields: dict[bytes, bytes] = {}
         self._body: Body | None = None
@@ -114,13 +115,13 @@ class Connection(asyncio.BufferedProtocol):
 
     def stale(self) -> bool:
         """Whether it was idle for too long, or closed."""
-        return self.transport.is_closing() or self._loop.time() - self.since > KEEP_ALIVE
+        return self.transport.is_closing() or self.loop.time() - self.since > KEEP_ALIVE
 
     def send(
         self, data: bytes, limit: int, watched: Watched | None
     ) -> asyncio.Future[Reply | CallError]:
         """Send a request; the reply to come, or what came of it instead."""
-        waiting = self.waiting = self._loop.create_future()
+        waiting = self.waiting = self.loop.create_future()
         self._limit, self._watched = limit, watched
         self._quiet, self._whole, self._problem, self._body = 0, False, None, None
         if self.transport.is_closing():

@@ -46,16 +46,17 @@ class Watch:
         self.total = total
         self._requests: set[Watched] = set()
         self._timer: asyncio.TimerHandle | None = None
+        self._loop: asyncio.AbstractEventLoop
 
     def add(self) -> Watched:
         """Watch the request that the current task is about to send."""
-        loop = asyncio.get_running_loop()
-        task = asyncio.current_task()
-        assert task is not None
-        watched = Watched(task, loop.time())
-        self._requests.add(watched)
         if self._timer is None:
-            self._timer = loop.call_later(self._interval(), self._sweep, loop)
+            self._loop = asyncio.get_running_loop()
+            self._timer = self._loop.call_later(self._interval(), self._sweep, self._loop)
+        task = asyncio.current_task(self._loop)  # to find the loop takes a system call
+        assert task is not None
+        watched = Watched(task, self._loop.time())
+        self._requests.add(watched)
         return watched
 
     def remove(self, watched: Watched) -> None:

@@ -139,10 +139,9 @@ class Wire:
     def _give_back(self, connection: Connection) -> None:
         """Keep a connection for the next request to its place."""
         self._idle.setdefault(connection.place, []).append(connection)
-        loop = asyncio.get_running_loop()
-        connection.since = loop.time()
+        connection.since = connection.loop.time()
         if self._timer is None:
-            self._timer = loop.call_later(KEEP_ALIVE / 4, self._sweep)
+            self._timer = connection.loop.call_later(KEEP_ALIVE / 4, self._sweep)
 
     def _take(self, place: Place) -> Connection | None:
         idle = self._idle.get(place)
