@@ -98,25 +98,23 @@ async def execute(
             waves = client.waves(plan.models)
             kept = session.kept
             # Where the order matters, to caps or to GPUs too, old answers are graded in their turn.
-            beside = kept.any_again and runner.reserve is None and len(waves) == 1
+            one_by_one = not kept.any_order or runner.reserve is not None or len(waves) > 1
+            beside = set() if one_by_one else kept.again
 
             async def run(arms: Sequence[Arm], done: int) -> int:
-                def units(models: Sequence[str]) -> Iterator[Unit]:
-                    return units_of(
-                        prepared.tasks, models, plan.seeds, arms, shard, plan.order, plan.draws
-                    )
+                def units(models: Sequence[str], without: Collection[int]) -> Iterator[Unit]:
+                    settled = (plan.seeds, arms, shard, plan.order, plan.draws)
+                    return units_of(prepared.tasks, models, *settled, without=without)
 
                 def wave_by_wave() -> Iterator[Unit]:
                     for wave in waves:
-                        for unit in units(wave):
-                            if not kept.stays(unit) and not (beside and kept.again(unit)):
-                                yield unit
+                        yield from units(wave, kept.stay | beside if beside else kept.stay)
                         if len(waves) > 1:
                             runner.release(wave)
 
                 total = done + len(plan.models) * len(plan.seeds) * len(arms) * questions
-                again = filter(kept.again, units(plan.models)) if beside else ()
-                await runner.run(wave_by_wave(), total, again)
+                again = (unit for unit in units(plan.models, kept.stay) if unit.number in beside)
+                await runner.run(wave_by_wave(), total, again if beside else ())
                 return total
 
             first = first_arms(plan, session.manifest)

@@ -12,7 +12,7 @@ from heartloop.run.load import Prepared
 from heartloop.run.manifest import git_revision, versions
 from heartloop.run.runner import Live
 from heartloop.run.summary import final_line
-from heartloop.run.unit import Unit
+from heartloop.run.unit import unit_number
 
 _BETTER_NEXT_TIME = ("undecided", "judge_failed")
 
@@ -23,6 +23,9 @@ class Kept:
     They stay where the same program would only repeat them, word for word.
 
     Attributes:
+        stay: numbers (`unit_number`) of units whose verdicts stay.
+        again: the same of units whose answers have only to be graded again.
+        any_order: the units may be gone through in any order: nothing learns or decides on the way.
         live: counts of those that stay, to be gone on with.
     """
 
@@ -36,8 +39,8 @@ class Kept:
         """
         self.live = Live()
         self._journal = journal
-        self._stay: set[int] = set()
-        self._again: set[int] = set()
+        self.stay: set[int] = set()
+        self.again: set[int] = set()
         plan = prepared.plan
         same = manifest["versions"] == versions() and manifest["git"] == git_revision()
         same = same and not str(manifest["git"]).endswith("+changes")
@@ -51,7 +54,7 @@ class Kept:
         self._questions = {name: task.data.golds.keys() for name, task in self._tasks.items()}
         # A bandit learns from what it goes through.
         learners = {arm.name for arm in plan.arms if settings(arm).get("schedule") == "bandit"}
-        self._any_order = plain and not learners
+        self.any_order = plain and not learners
         self._same = same and plain
         self._arms = {arm.name for arm in plan.arms} - learners
         self._models, self._seeds = set(plan.models), set(plan.seeds)
@@ -60,37 +63,28 @@ class Kept:
         """Whether the lines of a trace stay as they are; counts it if so."""
         first = trace[0]
         task = self._tasks.get(first["task"])
-        unit = hash((first["task"], first["question"], first["model"], first["seed"], first["arm"]))
+        unit = unit_number(
+            first["task"], first["question"], first["model"], first["seed"], first["arm"]
+        )
         if (
             task is None
             or first["arm"] not in self._arms
             or first["model"] not in self._models
             or first["seed"] not in self._seeds
             or first["question"] not in self._questions[first["task"]]
-            or unit in self._stay
-            or not all(map(self._settled, trace))
+            or unit in self.stay
         ):
             return False
+        for line in trace:
+            if not self._settled(line):
+                return False
         if not self._same or first["task"] not in self._pinned:
-            self._again.add(unit)
+            self.again.add(unit)
             return False
-        self._stay.add(unit)
+        self.stay.add(unit)
         final = first if len(trace) == 1 else final_line(trace, task.mode)
         self.live.count(first["arm"], trace, final)
         return True
-
-    def stays(self, unit: Unit) -> bool:
-        """Whether the verdicts of a unit stay as they are."""
-        return bool(self._stay) and _name(unit) in self._stay
-
-    @property
-    def any_again(self) -> bool:
-        """Whether units have only to be graded again, and in any order: nothing learns from it."""
-        return self._any_order and bool(self._again)
-
-    def again(self, unit: Unit) -> bool:
-        """Whether a unit was finished and its answers have only to be graded again."""
-        return _name(unit) in self._again
 
     def _settled(self, line: Mapping[str, Any]) -> bool:
         """Whether a candidate has its answer in the journal, and a verdict that stays."""
@@ -101,7 +95,3 @@ class Kept:
             and line["reason"] not in _BETTER_NEXT_TIME
             and line["content"]["reason"] not in _BETTER_NEXT_TIME
         )
-
-
-def _name(unit: Unit) -> int:
-    return hash((unit.task.card.name, unit.question.id, unit.model, unit.seed, unit.arm.name))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from heartloop.cards import TaskCard
@@ -46,6 +46,12 @@ class Unit:
         """The unit in words, for messages."""
         return f"{self.task.card.name}, question {self.question.id}, arm {self.arm.name}"
 
+    @property
+    def number(self) -> int:
+        """Stands for the unit; see `unit_number`."""
+        name = self.task.card.name
+        return unit_number(name, self.question.id, self.model, self.seed, self.arm.name)
+
 
 def units_of(
     tasks: Sequence[LoadedTask],
@@ -55,6 +61,7 @@ def units_of(
     shard: tuple[int, int] | None = None,
     order: str = "permuted",
     draws: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
+    without: Collection[int] = (),
 ) -> Iterator[Unit]:
     """All units: questions in the order of opening, all arms and seeds of one side by side.
 
@@ -68,6 +75,7 @@ def units_of(
         shard: (index, count): the questions of one shard only.
         order: see `heartloop.run.order.question_order`.
         draws: draws that were fixed for arm → model → task, in place of the arm's own.
+        without: numbers of units (`unit_number`) that are left out.
     """
     loaded = {task.card.name: task for task in tasks}
     orders = [opening_order(tasks, model, seeds, order, shard) for model in models]
@@ -75,13 +83,22 @@ def units_of(
         for model, opened in zip(models, orders, strict=True):
             name, id = opened[turn]
             task = loaded[name]
-            question, gold = task.data.question(id), task.data.golds[id]
+            question = gold = None
             for seed in seeds:
                 for arm in arms:
+                    if without and unit_number(name, id, model, seed, arm.name) in without:
+                        continue
+                    if question is None or gold is None:
+                        question, gold = task.data.question(id), task.data.golds[id]
                     fixed = (draws or {}).get(arm.name, {}).get(model, {}).get(name)
                     if fixed is not None:
                         arm = dataclasses.replace(arm, params={**arm.params, "draws": fixed})
                     yield Unit(task, question, gold, arm, model, seed, turn)
+
+
+def unit_number(task: str, question: str, model: str, seed: int, arm: str) -> int:
+    """A number that stands for a unit within this process, in little memory."""
+    return hash((task, question, model, seed, arm))
 
 
 def opening_order(
