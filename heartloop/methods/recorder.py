@@ -120,12 +120,18 @@ class Recorder:
 
 def first_right(attempts: Sequence[Attempt]) -> int | None:
     """Index of the first attempt that the verifier took."""
-    return next((i for i, attempt in enumerate(attempts) if attempt.checked), None)
+    for i, attempt in enumerate(attempts):
+        if attempt.checked:
+            return i
+    return None
 
 
 def last_answered(attempts: Sequence[Attempt]) -> int | None:
     """Index of the last attempt that has a completion."""
-    return next((i for i in reversed(range(len(attempts))) if attempts[i].completion), None)
+    for i in reversed(range(len(attempts))):
+        if attempts[i].completion is not None:
+            return i
+    return None
 
 
 async def gather(work: Sequence[Coroutine[Any, Any, T]]) -> list[T]:

@@ -61,7 +61,8 @@ class BoundAsk:
         self.usage = Usage()
         self.cost: float | None = None
         self._asked = 0
-        self._answered: list[tuple[int, Attempt]] = []  # with the order of asking
+        # In the order of the answers: order of asking, round, draw, purpose, what came.
+        self._answered: list[tuple[int, int, int, str, Completion]] = []
         self._client = client
         self._unit = unit
 
@@ -90,7 +91,7 @@ class BoundAsk:
         )
         completion = await self._client.ask(request)
         self._book(completion)
-        self._answered.append((order, Attempt(round, draw, completion, purpose=purpose)))
+        self._answered.append((order, round, draw, purpose, completion))
         return completion
 
     @property
@@ -102,9 +103,7 @@ class BoundAsk:
         """
         found: dict[str, tuple[int, Usage]] = {}
         total = Usage()
-        for count, (_, attempt) in enumerate(sorted(self._answered, key=lambda a: a[0]), 1):
-            completion = attempt.completion
-            assert completion is not None
+        for count, (*_, completion) in enumerate(sorted(self._answered, key=lambda a: a[0]), 1):
             total += completion.usage
             found[completion.key] = (count, total)
         return found
@@ -113,11 +112,12 @@ class BoundAsk:
     def so_far(self) -> tuple[Attempt, ...]:
         """Answers up to the first call that has none, in the order of asking."""
         found = []
-        for place, (order, attempt) in enumerate(sorted(self._answered, key=lambda a: a[0]), 1):
+        answered = sorted(self._answered, key=lambda a: a[0])
+        for place, (order, round, draw, purpose, completion) in enumerate(answered, 1):
             if place != order:
                 break
-            if attempt.purpose == "answer":
-                found.append(attempt)
+            if purpose == "answer":
+                found.append(Attempt(round, draw, completion, purpose=purpose))
         return tuple(found)
 
     async def score(

@@ -26,7 +26,9 @@ def held_gold(unit: Unit, text: str, judged: Graded | None) -> dict[str, str] | 
         Gold and answer for a person to look at (empty for private tasks); None where the answer is
         right, long, does not hold it, or is not read by words.
     """
-    if judged is None or judged.own.outcome == "correct" or len(text.split()) > _WORDS:
+    if judged is None or judged.own.outcome == "correct":
+        return None
+    if len(text.split(None, _WORDS)) > _WORDS:
         return None
     if unit.task.grader.verifier.kind in _NOT_READ:
         return None

@@ -170,6 +170,7 @@ class Runner:
             if self._client.stopped is not None:
                 return
             self._left[unit.model, unit.turn] += 1
+            self._of_model[unit.model] += 1
             await self._guard(unit)
             await asyncio.sleep(0)  # calls under way come first
 
@@ -297,12 +298,14 @@ class Runner:
     def _learner(self, unit: Unit) -> Learner | None:
         """What the arm's `bandit` schedule has learnt on this task; None for other schedules."""
         key = (unit.task.card.name, unit.model, unit.seed, unit.arm.name)
-        if settings(unit.arm).get("schedule") != "bandit":
-            return None
         if key not in self._learners:
-            name = unit.task.card.name
-            order = unit.task.data.ids
-            if self.opening is not None:
-                order = [q for task, q in self.opening(unit.model) if task == name]
-            self._learners[key] = open_learner(unit.arm, order)
+            bandit = settings(unit.arm).get("schedule") == "bandit"
+            self._learners[key] = self._open_learner(unit) if bandit else None
         return self._learners[key]
+
+    def _open_learner(self, unit: Unit) -> Learner | None:
+        name = unit.task.card.name
+        order = unit.task.data.ids
+        if self.opening is not None:
+            order = [q for task, q in self.opening(unit.model) if task == name]
+        return open_learner(unit.arm, order)

@@ -78,6 +78,11 @@ def units_of(
         without: numbers of units (`unit_number`) that are left out.
     """
     loaded = {task.card.name: task for task in tasks}
+    drawn = {
+        (model, name): [_with_draws(arm, (draws or {}).get(arm.name), model, name) for arm in arms]
+        for model in models
+        for name in loaded
+    }
     orders = [opening_order(tasks, model, seeds, order, shard) for model in models]
     for turn in range(max(map(len, orders), default=0)):
         for model, opened in zip(models, orders, strict=True):
@@ -85,20 +90,25 @@ def units_of(
             task = loaded[name]
             question = gold = None
             for seed in seeds:
-                for arm in arms:
+                for arm in drawn[model, name]:
                     if without and unit_number(name, id, model, seed, arm.name) in without:
                         continue
                     if question is None or gold is None:
                         question, gold = task.data.question(id), task.data.golds[id]
-                    fixed = (draws or {}).get(arm.name, {}).get(model, {}).get(name)
-                    if fixed is not None:
-                        arm = dataclasses.replace(arm, params={**arm.params, "draws": fixed})
                     yield Unit(task, question, gold, arm, model, seed, turn)
 
 
 def unit_number(task: str, question: str, model: str, seed: int, arm: str) -> int:
     """A number that stands for a unit within this process, in little memory."""
     return hash((task, question, model, seed, arm))
+
+
+def _with_draws(
+    arm: Arm, draws: Mapping[str, Mapping[str, float]] | None, model: str, task: str
+) -> Arm:
+    """The arm with the draws that were fixed for it; as it is where none were."""
+    fixed = (draws or {}).get(model, {}).get(task)
+    return arm if fixed is None else dataclasses.replace(arm, params={**arm.params, "draws": fixed})
 
 
 def opening_order(

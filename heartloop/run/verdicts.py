@@ -202,17 +202,22 @@ def candidate_lines(
     """The lines of one trace, in the order of its attempts."""
     lines = []
     end = len(trace.attempts) - 1
+    question = unit.question
     for i, (attempt, judged) in enumerate(zip(trace.attempts, graded, strict=True)):
         completion = attempt.completion
         calls, usage = (trace.calls, trace.usage)
         if i < end and completion is not None:
             calls, usage = spent.get(completion.key, (calls, usage))
+        own = verdict_dict(judged.own) if judged else _error_verdict()
+        content = own
+        if judged is not None and judged.content is not judged.own:
+            content = verdict_dict(judged.content)
         line: dict[str, Any] = {
             "task": unit.task.card.name,
-            "question": unit.question.id,
-            "index": unit.question.index,
+            "question": question.id,
+            "index": question.index,
             "turn": unit.turn,
-            "cluster": unit.question.cluster,
+            "cluster": question.cluster,
             "model": unit.model,
             "seed": unit.seed,
             "arm": unit.arm.name,
@@ -221,8 +226,8 @@ def candidate_lines(
             "purpose": attempt.purpose,
             "key": completion.key if completion else None,
             "cue": attempt.cue,
-            **(verdict_dict(judged.own) if judged else _error_verdict()),
-            "content": verdict_dict(judged.content) if judged else _error_verdict(),
+            **own,
+            "content": content,
             "form": judged.form if judged else None,
             **_held(unit, completion, judged),
             "selected": i == trace.selected,
@@ -238,7 +243,7 @@ def candidate_lines(
             "checked": attempt.checked,
             "notes": dict(trace.notes) if i == end else None,
         }
-        if state := _state(trace.notes, attempt.round):
+        if trace.notes and (state := _state(trace.notes, attempt.round)):
             line["state"] = state
         if completion and completion.sent:
             line["sent"] = dict(completion.sent)

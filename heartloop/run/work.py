@@ -111,6 +111,8 @@ def with_totals(trace: Trace, ask: BoundAsk) -> Trace:
             cost = (cost or 0.0) + ask.helper.cost
     if trace.usage.total > usage.total:
         calls, usage = max(trace.calls, calls), trace.usage
+    if calls == trace.calls and usage == trace.usage and cost == trace.cost:
+        return trace
     return Trace(  # `dataclasses.replace` takes four times as long
         trace.question, trace.arm, trace.attempts, trace.selected, calls, usage, cost, trace.notes
     )
