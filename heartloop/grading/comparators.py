@@ -153,7 +153,9 @@ def choice_text(
     choices = choices or tuple(targets) or gold.answers
     letters = question is not None and shows_letters(question.input, choices)
     if question is not None and question.answer_format.strip():
-        answer = answer.removeprefix(question.answer_format.strip()).strip() or answer
+        answer = answer.removeprefix(question.answer_format.strip()).strip()
+        if not answer:
+            return wrong("only the prompt's own last words")
     index = _choice_index(answer, choices, letters)
     if index is None or index >= len(choices):
         # BIG-Bench gives a generated text that is no target nothing (exact_str_match): it is wrong

@@ -41,7 +41,8 @@ _FILL = (
 )
 MARKER = re.compile(
     rf"(?:(?<![\w])(?:{_ENGLISH}|{_PICK}|(?:{_FOREIGN}){_ADJECTIVE})(?![\w])"
-    rf"(?:\s+(?:to|for|of|in|on|that|which)\s[^.\n:=]{{1,80}}?)?"
+    rf"(?:\s+(?:to|for|of|in|on|that|which)\s"
+    rf"(?:\"[^\"\n]{{0,200}}\"|(?!\b(?:where|because|although)\b|, which)[^.\n:=\"]){{1,80}}?)?"
     rf"(?:\s*(?:\([^()\n]{{1,20}}\))?\s*:|\s*=(?!=)>?|\s*(?:→|->|⇒)|\s+(?:{_COPULA})(?![\w'])\s*:?){_FILL}"
     rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|:|=)\s*:?|[选選][择擇]?\s*(?=\(?[A-Z])"
     r"|(?<![\w])(?:final\s+)?answer\s+-+\s+)\s*",
@@ -67,7 +68,14 @@ def markers(text: str, start: int = 0) -> Iterator[re.Match[str]]:
     low = text.lower()
     if text.isascii() and not any(root in low for root in _ROOTS):
         return iter(())
-    return MARKER.finditer(text, start)
+    found = MARKER.finditer(text, start)
+    if "short answer" not in low and "given answer" not in low:
+        return found
+    return (match for match in found if not _SHOWN.search(text, 0, match.start()))
+
+
+_SHOWN = re.compile(r"\b(?:short|given)\s$", re.I)
+"""“The short answer is …”: what the question showed."""
 
 
 FOREIGN = re.compile(

@@ -1,6 +1,6 @@
 """Answers of a real model that were read by hand: the content readers agree with the reading.
 
-Three files of answers of the two recorded runs (Qwen2.5-Coder-0.5B on Instruction Induction and
+Four files of answers of the two recorded runs (Qwen2.5-Coder-0.5B on Instruction Induction and
 BIG-Bench), cut answers left out. ``hand_read.jsonl``: 468, 12 a task, the arms in turn.
 ``hand_read_2.jsonl``: 256, drawn later by another seed among the others: 48 of each of none, EP01,
 EP04 and EP06, 64 of the other arms, the tasks in turn within each. Every answer was read, and the
@@ -8,7 +8,10 @@ reading written down and committed, before a reader's verdict was seen: ``right`
 ``none`` (it answers nothing); ``doubtful`` where people may differ. Blind, the second set agreed in
 254 of 256. ``hand_read_3.jsonl``: 272 of BIG-Bench alone, 16 a task, 51 of each of the four arms,
 read blind by another session after its choices had been mended: 264 agreed, and 7 of the 189 that
-hold an answer were unscored. One slip of the first was corrected afterwards and says so.
+hold an answer were unscored. ``hand_read_4.jsonl``: 400, 20 of each BIG-Bench task and 60 of
+Instruction Induction, 100 of each of the four arms; before any mend 387 agreed (none 98, EP01 95,
+EP04 100, EP06 94), and 12 of the 274 that hold an answer were unscored. One slip of the first was
+corrected afterwards and says so.
 """
 
 from __future__ import annotations
@@ -16,6 +19,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections import Counter
+from itertools import accumulate, pairwise
 from pathlib import Path
 from typing import Any
 
@@ -34,8 +38,8 @@ def read_rows(name: str) -> list[dict[str, Any]]:
 
 
 FIRST, SECOND = read_rows("hand_read.jsonl"), read_rows("hand_read_2.jsonl")
-THIRD = read_rows("hand_read_3.jsonl")
-ROWS = FIRST + SECOND + THIRD
+THIRD, FOURTH = read_rows("hand_read_3.jsonl"), read_rows("hand_read_4.jsonl")
+ROWS = FIRST + SECOND + THIRD + FOURTH
 NAMED = ("EP01", "EP04", "EP06")  # arms that answer in a form of their own
 
 
@@ -68,9 +72,10 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
-@pytest.mark.parametrize(
-    "part", [slice(0, len(FIRST)), slice(len(FIRST), -len(THIRD)), slice(-len(THIRD), None)]
-)
+STARTS = [0, *accumulate(len(part) for part in (FIRST, SECOND, THIRD, FOURTH))]
+
+
+@pytest.mark.parametrize("part", [slice(a, b) for a, b in pairwise(STARTS)])
 def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: slice) -> None:
     right = [
         (verdict.content.outcome == "correct") == (row["read"] == "right")
@@ -84,7 +89,7 @@ def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: 
 def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> None:
     """What is added or lost to an arm, in points of its accuracy: right by reader minus by hand.
 
-    119 answers an arm that is named here: one answer is 0.8 points.
+    219 answers an arm that is named here: one answer is half a point.
     """
     wrong: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -93,7 +98,7 @@ def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> No
         kind = arm if arm in (*NAMED, "none") else "others"
         asked[kind] += 1
         wrong[kind] += (verdict.content.outcome == "correct") - (row["read"] == "right")
-    assert {kind: asked[kind] >= 119 for kind in asked} == dict.fromkeys(
+    assert {kind: asked[kind] >= 219 for kind in asked} == dict.fromkeys(
         (*NAMED, "none", "others"), True
     )
     bias = {kind: wrong[kind] / asked[kind] for kind in asked}
@@ -121,5 +126,7 @@ def test_the_samples_are_what_they_say() -> None:
     assert len(SECOND) == 256 and {arms[arm] for arm in ("none", *NAMED)} == {48}
     arms = Counter(row["arm"] for row in THIRD)
     assert len(THIRD) == 272 and {arms[arm] for arm in ("none", *NAMED)} == {51}
+    arms = Counter(row["arm"] for row in FOURTH)
+    assert len(FOURTH) == 400 and {arms[arm] for arm in ("none", *NAMED)} == {100}
     asked = [(row["task"], row["question"], row["arm"]) for row in ROWS]
     assert len(set(asked)) == len(asked)

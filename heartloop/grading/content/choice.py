@@ -11,7 +11,8 @@ import re
 
 from heartloop.grading.content.options import WRONG, Options, Settled, lone_letter, words_of
 from heartloop.grading.content.places import listed, places
-from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing
+from heartloop.grading.content.polar import NEGATION, restated, unquoted
+from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.readings import readings
 from heartloop.grading.content.statement import SO, committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
@@ -23,8 +24,16 @@ _MARKED_LETTER = re.compile(
 )
 
 
-def decide(found: list[Settled], text: str) -> Settled | None:
-    """What the places of a text say together; None where they commit it to nothing."""
+def decide(found: list[Settled], text: str, asked: Asked | None = None) -> Settled | None:
+    """What the places of a text say together; None where they commit it to nothing.
+
+    Args:
+        found: the places, in their order.
+        text: the bare text.
+        asked: the question, so that what a place only repeats of it is not taken for an answer.
+    """
+    if any(item.index is not None and item.rule != "at the head of the text" for item in found):
+        found = [item for item in found if not _says_nothing(item, text, asked)]
     if not found:
         return None
     top = max(item.rank for item in found)
@@ -43,6 +52,8 @@ def decide(found: list[Settled], text: str) -> Settled | None:
     for item in found[::-1]:
         if item.span <= last.span or item.rank == top:
             continue
+        if top == 2 and item.rule in _REMARKS and asked is not None and not asked.letters:
+            continue  # in the reasons behind an answer
         if item.index != last.index or item.index is None:
             if CORRECTION.search(text, last.span[1], item.span[0] + 1):
                 return item  # the text takes back what it had settled on
@@ -63,6 +74,29 @@ def decide(found: list[Settled], text: str) -> Settled | None:
     return last
 
 
+_REMARKS = ("named as such", 'behind "it is"')
+
+
+def _says_nothing(item: Settled, text: str, asked: Asked | None) -> bool:
+    """Whether a place without an option gives way to one that has an option.
+
+    It denies without naming an option ("the solution was not satisfactory"), it weighs both at the
+    head of the text ("whether it is A or B"), or it repeats what the question shows.
+    """
+    if item.index is not None or item.rank > 2 or asked is None or asked.letters:
+        return False
+    clause = text[slice(*item.span)]
+    options = Options(asked)
+    if item.kind == "denied":
+        return not options.named(words_of(clause)) and not _MARKED_LETTER.search(clause)
+    if item.kind == "hedge":
+        return item.rule == "at the head of the text" and len(clause.split()) > 5
+    if item.kind == "outside":
+        shown = re.sub(r"(?m)^\s*choice:.*$", "", asked.input)
+        return f" {words_of(clause)} " in f" {words_of(shown)} "
+    return False
+
+
 def _remarks(item: Settled, text: str) -> bool:
     """Whether a place outside of the choices is a remark rather than another answer: a clause."""
     return item.kind == "outside" and len(text[slice(*item.span)].split()) > 5
@@ -78,15 +112,17 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if whole is not None and not (options.letters and lone_letter(plain)):
         span = (len(plain) - len(plain.lstrip()), len(plain.rstrip()))
         return Reading((Candidate(asked.choices[whole], span, "the whole text"),))
-    settled = decide(places(plain, text, options), plain)
+    settled = decide(places(plain, text, options), plain, asked)
     if settled is None or settled.kind == "empty":
         settled = _mentioned(plain, options)
     if settled is None or settled.index is None:
-        settled = _complement(plain, options) or settled
+        settled = _inflected(plain, options) or settled
     if settled is None and options.polar:
-        settled = _restated(plain, asked, options)
+        again = restated(plain, asked.question)
+        if again is not None:
+            settled = Settled("words", options.polar[again[1]], again[0], "the question said again")
     if settled is None:
-        settled = _another_question(plain, asked)
+        settled = _another_question(plain, asked, options)
     if settled is None and options.letters:
         settled = _abroad(plain, options)
     if settled is None or settled.index is None and settled.rule == "in the text":
@@ -146,81 +182,46 @@ def _abroad(text: str, options: Options) -> Settled | None:
     return Settled("letter", letters[0][0], letters[0][1], "the only letter named")
 
 
-def _complement(text: str, options: Options) -> Settled | None:
-    """“The premises do not entail it”, where the choices are entailment and non-entailment."""
+def _inflected(text: str, options: Options) -> Settled | None:
+    """“The premises (do not) entail it”, where the choices are entailment and non-entailment.
+
+    The statements that speak of it must agree, or the last of them must be a conclusion.
+    """
     names = [name for name, _ in options.names]
     positive = min(names, key=len) if len(names) == 2 else ""
     if not positive or f"non {positive}" not in (name.replace("-", " ") for name in names):
         return None
-    said = [
-        (span, bool(DENIAL.search(text, *span)))
-        for span in statements(text)
-        if re.search(rf"\b{re.escape(positive[:6])}", text[slice(*span)], re.I)
-        and not text[slice(*span)].rstrip().endswith("?")
-    ]
-    if not said or not all(denied for _, denied in said):
-        return None
-    both = r"\b(?:or|if|nor|neither|non)\b"
-    if any(re.search(both, text[slice(*span)], re.I) for span, _ in said):
-        return None
-    index = next(i for name, i in options.names if name != positive)
-    return Settled("words", index, said[0][0], "its contrary denied")
-
-
-_NEGATION = re.compile(r"\b(?:not|never|cannot|no longer)\b|n't\b", re.I)
-_CLAUSE = re.compile(r",?\s+\b(?:because|since|as|when|if|although|even though|so that)\b", re.I)
-_UNSURE = re.compile(r"\b(?:could|may|might|maybe|possibl[ey]|perhaps|whether|unclear)\b", re.I)
-_CAUSING = re.compile(r"\b(?:caus|because|due to|respons|led|lead|result|made|make)", re.I)
-
-
-def _restated(text: str, asked: Asked, options: Options) -> Settled | None:
-    """A yes-or-no question answered by saying it again as a statement, denied or not.
-
-    "Did Joe intentionally pay one dollar more?" is answered by "Joe intentionally paid one dollar
-    more." Statements that say the question's main clause again must agree, or the last of them
-    must be a conclusion ("Therefore, …"). Where the question asks whether something is so
-    *because* of something else, that reason belongs to what must come back.
-    """
-    if not asked.question or options.polar is None:
-        return None
-    wanted = re.sub(r"^\s*if\b[^,]*,", "", asked.question, flags=re.I)
-    reason = re.search(r"\bbecause\b", wanted, re.I) is not None
-    if not reason:
-        wanted = _CLAUSE.split(wanted, maxsplit=1)[0]
-    theirs = _stems(wanted)
-    if len(theirs) < 3:
-        return None  # too little to know it again by
-    said: list[tuple[tuple[int, int], bool]] = []
-    all_said = statements(text)
-    for span in all_said[:1] if len(theirs) == 3 and len(all_said) > 3 else all_said:
+    stem = re.compile(rf"\b(?P<non>non[- ])?{re.escape(positive[:6])}\w*", re.I)
+    said = []
+    for span in statements(text):
         clause = text[slice(*span)]
-        if clause.rstrip().endswith("?") or _UNSURE.search(clause):
+        found = list(stem.finditer(clause))
+        if not found or clause.rstrip().endswith("?") or _BOTH.search(clause):
             continue
-        if "caus" in wanted and not _CAUSING.search(clause):
+        if len({bool(match["non"]) for match in found}) > 1 or _DEFINES.search(clause):
             continue
-        clause = clause if reason else _CLAUSE.split(clause, maxsplit=1)[0]
-        if len(_stems(clause) & theirs) >= 0.7 * len(theirs):
-            denials = len(_NEGATION.findall(clause)) - len(_NEGATION.findall(wanted))
-            said.append((span, denials % 2 == 0))
-    if not said:
+        denied = bool(NEGATION.search(clause[: found[0].start()].rsplit(",", 1)[-1]))
+        said.append((span, denied != bool(found[0]["non"])))
+    if not said or len({no for _, no in said}) > 1 and not SO.match(text, *said[-1][0]):
         return None
-    span, agrees = said[-1]
-    if len({agreed for _, agreed in said}) > 1 and not SO.match(text, *span):
-        return None
-    return Settled("words", options.polar[agrees], span, "the question said again")
+    span, no = said[-1]
+    index = next(i for name, i in options.names if (name != positive) == no)
+    return Settled("words", index, span, "its contrary denied" if no else "said as a verb")
 
 
-def _stems(text: str) -> set[str]:
-    """The first four letters of the words that carry a sentence."""
-    return {word[:4] for word in fold(text).split() if len(word) > 3} - {"caus"}
+_BOTH = re.compile(r"\b(?:or|if|whether|nor|neither)\b", re.I)
+_DEFINES = re.compile(
+    r"\b(?:entailment|it) (?:means?|states?|is (?:a|when|where))\b|\bdetermin\w+\b", re.I
+)
 
 
-def _another_question(text: str, asked: Asked) -> Settled | None:
+def _another_question(text: str, asked: Asked, options: Options) -> Settled | None:
     """One question, where the choices are questions: an answer outside of them."""
     asks = all(choice.rstrip().endswith("?") for choice in asked.choices)
     if not asks or not re.fullmatch(r"[^?\n]{8,200}\?", text.strip()):
         return None
-    return Settled("outside", None, (0, len(text)), "the whole text")
+    index = options.near(text)
+    return Settled("outside" if index is None else "words", index, (0, len(text)), "the whole text")
 
 
 def _without_prefix(text: str, asked: Asked) -> str:
@@ -286,7 +287,8 @@ _NAMES = re.compile(
 
 def _mentioned(text: str, options: Options) -> Settled | None:
     """The only option that a text names at all, where nothing denies or doubts it."""
-    if UNDECIDED.search(text) or text.strip().endswith("?"):
+    said = unquoted(text, options.asked.input) if options.polar else text
+    if UNDECIDED.search(said) or text.strip().endswith("?"):
         return None
     if options.letters and re.match(
         r"\W*(?:let me|let us|let's|first,|to (?:decide|answer))", text, re.I

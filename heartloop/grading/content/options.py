@@ -6,8 +6,9 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from heartloop.grading.content.polar import SENSE, polar_sense
 from heartloop.grading.content.reading import Asked, fold
-from heartloop.grading.phrases import DENIAL, REFUSAL, UNDECIDED
+from heartloop.grading.phrases import DENIAL
 
 Kind = Literal["letter", "words", "none", "hedge", "denied", "outside", "empty"]
 
@@ -67,7 +68,7 @@ _NONE = re.compile(
     r"except|keine?\b|aucun|ninguna?)",
     re.I,
 )
-_ARTICLE = re.compile(r"(?:the|a|an)\s+", re.I)
+_ARTICLE = re.compile(r"\b(?:the|a|an)\s+", re.I)
 _LETTER_FIRST = re.compile(r"\W*[A-Za-z]\s*[,.:;)\]]")
 ASIDE = re.compile(r",?\s+(?:and not|but not|not|rather than|instead of|over)\s")
 _LIST_LETTER = re.compile(r"\(?([A-Za-z])[).:]\s*", re.U)
@@ -89,8 +90,27 @@ def _labelled_texts(asked: Asked) -> list[str]:
 
 
 _SMALL = set(
-    "the a an is are was were of to in on at and or it its that this be by for with as so".split()
+    "the a an is are was were of to in on at and or it its that this be by for with as so "
+    "himself herself itself themselves".split()
 )
+
+
+_ASKING = frozenset("which what who when where why how does do did would".split())
+
+
+def _content(text: str) -> set[str]:
+    """The words of a text that carry it, what asks aside."""
+    return {
+        word.removesuffix("'s")
+        for word in words_of(text).split()
+        if word not in _SMALL and word not in _ASKING
+    }
+
+
+AND_SCORE = re.compile(
+    r"[\s,]+(?:and|with|which)\b[^.\n]{0,30}?\b(?:confidence|certainty)\b.*", re.I | re.S
+)
+"""“…, and the confidence score is 1”."""
 
 
 class Options:
@@ -98,6 +118,7 @@ class Options:
 
     def __init__(self, asked: Asked) -> None:
         """Fold the options' texts once."""
+        self.asked = asked
         self.choices = asked.choices
         self.letters = asked.letters
         self.labelled = bool(asked.choices) and all(map(_BRACKETED.fullmatch, asked.choices))
@@ -116,7 +137,8 @@ class Options:
                     self.names.append((words_of(shown), index))
         self.longest_first = sorted(self.names, key=lambda item: -len(item[0]))
         self.polar = _polar([name for name, _ in self.names])
-        self.senses = any(name in _SENSE for name, _ in self.names)
+        self.numbers = any(char.isdigit() for name, _ in self.names for char in name)
+        self.senses = any(name in SENSE for name, _ in self.names)
 
     def _name(self, name: str, index: int, seen: set[str]) -> None:
         if name and name not in seen and not self.labelled:
@@ -141,15 +163,44 @@ class Options:
             return found if same else None
         return found
 
+    def heading(self, line: str) -> int | None:
+        """The option of two letters or more that a line begins with."""
+        words = f"{words_of(line)} "
+        found = (i for name, i in self.longest_first if words.startswith(f"{name} "))
+        return next(found, None)
+
     def containing(self, text: str) -> int | None:
         """The only option that has all the words of a short text: “the designer”."""
         words = {word for word in words_of(text).split() if word not in _SMALL}
-        if not words or len(words) > 6 or self.polar or DENIAL.search(text):
+        if self.polar or not any(len(word) > 2 for word in words):
             return None
-        if not any(len(word) > 2 for word in words):
+        if len(words) > 6:
+            return self.near(text)
+        if DENIAL.search(text):
             return None
         found = [i for name, i in self.names if words <= set(name.replace("'s", "").split())]
-        return found[0] if len(found) == 1 else None
+        return found[0] if len(found) == 1 else self.near(text)
+
+    def near(self, text: str) -> int | None:
+        """The option that a text says again in nearly its own words, and no other nearly so.
+
+        Of the content words of both, 7 in 10 are common (Jaccard), and 2 in 10 more than with the
+        next option; numbers and denials must be the same.
+        """
+        mine = _content(text)
+        if len(mine) < 4 or self.polar or self.letters:
+            return None
+        shares = []
+        for name, index in self.names:
+            theirs = _content(name)
+            share = len(mine & theirs) / len(mine | theirs)
+            shares.append((share, index, name, {w for w in mine ^ theirs if w.isdigit()}))
+        shares.sort(key=lambda item: -item[0])
+        best, index, name, digits = shares[0]
+        second = max((share for share, i, *_ in shares if i != index), default=0.0)
+        if best < 0.7 or best - second < 0.2 or digits:
+            return None
+        return index if bool(DENIAL.search(text)) == bool(DENIAL.search(name)) else None
 
     def named(self, text: str) -> list[tuple[int, int, int]]:
         """Options whose words stand in a folded text, longest first: place, length, index."""
@@ -178,6 +229,10 @@ class Options:
             firm: the clause stands behind a mark of commitment; a lone lower-case letter counts.
         """
         clause = text[start:end]
+        score = AND_SCORE.search(clause)
+        if score and score.start():
+            clause = clause[: score.start()]
+            end = start + score.start()
         if not clause.strip(" \t\n.:;,!?\"'()[]-"):
             return Settled("empty", span=(start, end))
         span = (start + len(clause) - len(clause.lstrip()), start + len(clause.rstrip()))
@@ -217,7 +272,12 @@ class Options:
         index = self.letter(letter)
         if _MORE.match(tail):
             return None, "hedge", found.end()
-        if WRONG.match(tail):
+        own = words_of(tail)
+        itself = any(
+            which == index and (own.startswith(name) or len(own) > 8 and name.startswith(own))
+            for name, which in self.names
+        )
+        if WRONG.match(tail) and not itself:
             return None, "denied", found.end()
         if not (marked or alone or _BEHIND.match(tail)):
             exact = self.exactly(tail)
@@ -284,78 +344,18 @@ class Options:
         return Settled("words", index, span)
 
     def polar_of(self, rest: str, span: tuple[int, int]) -> Settled:
-        """Yes or no (true or false): a leading one decides, else the only one that is named."""
-        if _BOTH_LISTED.search(rest):
-            return Settled("hedge", None, span)
-        for statement in re.split(r"(?<=[.!?\n])\s+", rest.strip()):
-            if not self.letters:
-                statement = _TURN.sub("", statement)
-            if _ABOUT_ONESELF.match(statement):
-                continue
-            if _TO_YOU.match(statement):
-                pass  # "No, you cannot follow …": it does not speak of itself
-            elif REFUSAL.search(statement) or UNDECIDED.search(statement):
-                return Settled("hedge", None, span)
-            head = re.match(r"\W*(?:absolutely |definitely )?(\w+)", statement)
-            if re.match(
-                r"\W*(?:not at all|absolutely not|definitely not|of course not)\b", statement, re.I
-            ):
-                return Settled("words", self.polar_word("no"), span)
-            if head:
-                index = self.polar_word(head[1])
-                if index is not None:
-                    if re.match(
-                        r"\s*(?:or|and|/)\s*(?:no|yes|true|false)\b", statement[head.end() :], re.I
-                    ):
-                        return Settled("hedge", None, span)
-                    return Settled("words", index, span)
-            words = words_of(statement)
-            found = self.named(words)
-            distinct = {index for _, _, index in found}
-            if len(distinct) == 1:
-                before = words[: max(found[0][0] - 1, 0)]
-                if DENIAL.search(before) or not _CLAIMS.search(before):
-                    return Settled("denied", None, span)
-                return Settled("words", found[0][2], span)
-            if distinct:
-                return Settled("hedge", None, span)
-        return Settled("denied", None, span)
-
-    def polar_word(self, word: str) -> int | None:
-        """The option that a leading yes, no, true or false means."""
-        sense = _SENSE.get(word.casefold())
+        """Yes or no (true or false), as ``polar_sense`` reads it."""
+        kind, sense = polar_sense(rest, self.names, self.asked, self.letters)
         if sense is None or self.polar is None:
-            return None
-        return self.polar.get(sense)
-
-
-_SENSE = {
-    **dict.fromkeys(
-        ("yes", "yeah", "yep", "yup", "true", "ja", "oui", "sí", "да", "sim", "はい", "是"), True
-    ),
-    **dict.fromkeys(("no", "nope", "false", "nein", "non", "нет", "não", "いいえ", "否"), False),
-}
-_CLAIMS = re.compile(r"\b(?:is|are|was|means?|says?|be|would|must be|=|to|choose|answer)\b")
-_ABOUT_ONESELF = re.compile(
-    r"\W*(?:yes|no|sure|of course)?\W*i(?:'m| am) (?:not )?(?:\w+ )?(?:sure|certain|confident|"
-    r"positive|happy|ready|glad|good|able)"
-    r"(?: (?:about|of|in|with|at) (?:it|that|this|my answer))?\W*$",
-    re.I,
-)
-
-
-_BOTH_LISTED = re.compile(
-    r"\bA[:.)]\s*\(?(?i:yes|true)\b.{0,40}\bB[:.)]\s*\(?(?i:no|false)\b", re.S
-)
-_TURN = re.compile(r"^\W*[AB]:\s+(?=(?:yes|no|true|false)\b)", re.I)
-_TO_YOU = re.compile(r"\W*(?:yes|no)\W+you\b(?! (?:are|were) (?:sure|right))", re.I)
+            return Settled("hedge" if kind == "hedge" else "denied", None, span)
+        return Settled("words", self.polar[sense], span)
 
 
 def _polar(names: list[str]) -> dict[bool, int] | None:
     """Which option is yes and which is no, where there are these two and no others."""
     if len(names) != 2:
         return None
-    senses = [_SENSE.get(name) for name in names]
+    senses = [SENSE.get(name) for name in names]
     if None in senses or senses[0] == senses[1]:
         return None
     return {bool(sense): index for index, sense in enumerate(senses)}

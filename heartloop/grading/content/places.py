@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 
 from heartloop.grading.content.options import ASIDE, Kind, Options, Settled, words_of
-from heartloop.grading.content.statement import SO
+from heartloop.grading.content.reading import fold
+from heartloop.grading.content.statement import SCORE_OF, SCORED, SO, VERDICT, of_the_score
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements
 from heartloop.grading.marks import box_spans
 from heartloop.grading.phrases import DENIAL, FINAL, is_reported, markers
@@ -43,9 +44,13 @@ _IT_IS = re.compile(
     re.I,
 )
 _NAMED_AS = re.compile(
-    r"(?:^|(?<=[.!?;\n,:]))\s*(?P<so>(?:so|thus|therefore|hence|finally)\b[\s,]*)?"
+    r"(?:^|(?<=[.!?;\n,:])|(?<=,[\"']))\s*(?P<so>(?:so|thus|therefore|hence|finally)\b[\s,]*)?"
     r"(?:based on [^,\n]{1,120},\s*|in (?:this|the) [^,\n]{1,60},\s*)?"
-    r"the\s[^.\n]{3,160}?\s(?:is|would be|must be|should be)\s*:?\s+",
+    r"(?:(?:we|i|you) (?:can |would |will )?(?:\w+ly )?(?:conclude|say|infer|see) (?:that )?|"
+    r"it follows (?:that )?|my \w+ is that )?"
+    r"(?:the|this|these)\s[^.\n]{3,240}?,?\s"
+    r"(?:(?:is|would be|must be|should be)\s*:?|are(?=[ ]))\s+"
+    r"(?:indeed |clearly |actually |definitely )?",
     re.I,
 )
 """“The humorous edit of "air supply" is …”: any subject, where the predicate is an option alone."""
@@ -120,14 +125,19 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
     found: list[Settled] = []
 
     def add(start: int, end: int, rank: int, rule: str, *, firm: bool = True) -> None:
+        if not options.numbers and SCORED.fullmatch(text[start:end].strip()):
+            return  # a score: no option is a number
         settled = options.settle(text, start, end, firm=firm)
-        if options.polar and settled.index is None and settled.kind != "hedge":
-            return  # it speaks of something else than yes and no
+        if options.polar and settled.index is None:
+            shown = f" {fold(options.asked.input)} "
+            if settled.kind != "hedge" or f" {fold(text[start:end])} " in shown:
+                return  # it speaks of something else than yes and no, or quotes the question
         if settled.kind != "empty":
             found.append(Settled(settled.kind, settled.index, settled.span, rule, rank))
 
     for start, end, _ in box_spans(raw):
-        add(start, end, 3, "in the box")
+        if not of_the_score(text, start):
+            add(start, end, 3, "in the box")
     for start, end, _ in machine_fields(raw):
         add(start, end, 3, "in the answer field")
     for match in markers(text):
@@ -135,7 +145,11 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         begin = max(text.rfind(".", 0, match.start()), text.rfind("\n", 0, match.start())) + 1
         if is_reported(text, begin, match.start(), match.end()):
             continue
-        rank = 3 if FINAL.search(match.group()) else 2
+        if SCORE_OF.search(text, begin, match.start()):
+            continue
+        if options.exactly(text[match.end() : end]) is None and VERDICT.match(text, match.end()):
+            continue
+        rank = 3 if FINAL.search(text, max(begin, match.start() - 6), match.end()) else 2
         add(match.end(), end, rank, f'behind "{" ".join(match.group().split())}"')
     for match in _OWN_LABEL.finditer(text):
         add(match.end(), sentence_end(text, match.end()), 2, "behind its own label")
@@ -164,7 +178,9 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         if re.search(r"\bif\b", text[_sentence_start(text, match.start() + 1) : match.end()], re.I):
             continue
         clause = text[match.end() : sentence_end(text, match.end())]
-        aside = ASIDE.search(clause)
+        if not options.numbers and SCORED.fullmatch(clause.strip()):
+            continue
+        aside = ASIDE.search(clause) or _SINCE.search(clause)
         clause = clause[: aside.start()] if aside else clause
         index = options.exactly(clause)
         if index is None and not DENIAL.search(clause):
@@ -174,7 +190,8 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             index = settled.index
         if index is not None:
             span = (match.end(), match.end() + len(clause))
-            found.append(Settled("words", index, span, "named as such", 2 if match["so"] else 1))
+            rank = 2 if match["so"] or _DECIDES.search(match.group()) else 1
+            found.append(Settled("words", index, span, "named as such", rank))
     if options.letters:
         for match in _PRAISED.finditer(text):
             begin = max(text.rfind(c, 0, match.start()) for c in ".\n;") + 1
@@ -206,13 +223,24 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
     return sorted(found, key=lambda item: item.span)
 
 
+_DECIDES = re.compile(r"\b(?:decision|classification|prediction|verdict|conclusion)\b", re.I)
+_SINCE = re.compile(r"\s*(?:,\s*)?\b(?:because|since)\b|(?<=[\w\"'])\s*\([^()]*\)\W*$", re.I)
 _IS = re.compile(r"\s(?:is|are|would be)\s+")
 
 
 def _early(clause: str, options: Options) -> bool:
-    """Whether an option is named near the head of a clause, as its predicate."""
-    named = options.named(words_of(clause))
-    return not named or named[0][0] <= 25
+    """Whether an option is named at the head of a clause, as its predicate."""
+    words = words_of(_ADVERBS.sub("", clause))
+    named = options.named(words)
+    return not named or named[0][0] <= 1
+
+
+_ADVERBS = re.compile(
+    r"^\W*(?:(?:indeed|clearly|actually|definitely|certainly|simply|more likely|most likely|likely|"
+    r"probably|highly|very|quite|considered|called|classified as|labelled|labeled|a case of|"
+    r"an example of|an instance of|the (?:choice|option|answer|movie|statement|one))\b\W*)+",
+    re.I,
+)
 
 
 def _introduced(text: str, options: Options) -> Settled | None:
@@ -252,9 +280,13 @@ def _head(text: str, options: Options) -> Settled | None:
         if len(marks) > 1:
             return None  # the options are gone through one by one
     spans = [span for span in statements(text) if not _HEADING.fullmatch(text[slice(*span)])]
+    if not options.numbers:
+        spans = [span for span in spans if not SCORED.fullmatch(text[slice(*span)].strip())]
     if not spans:
         return None
     start, end = spans[0]
+    basis = _BASIS.match(text, start, end)
+    start = basis.end() if basis else start
     if (
         options.letters
         and re.fullmatch(r"\s*\(?[A-Za-z][.)]\)?\s*", text[start:end])
@@ -271,16 +303,48 @@ def _head(text: str, options: Options) -> Settled | None:
     settled = options.settle(text, start, end, firm=True)
     if settled.kind in ("letter", "hedge") or settled.kind == "words":
         exact = settled.kind == "letter" or options.exactly(_labelless(text[start:end])) is not None
+        if not exact and settled.kind == "words" and not options.polar:
+            if not _predicated(text[start:end], settled.index, options):
+                return None
         rank = 2 if exact else 1
         return Settled(settled.kind, settled.index, settled.span, "at the head of the text", rank)
     return None
 
 
+def _predicated(clause: str, index: int | None, options: Options) -> bool:
+    """Whether a clause speaks of an option, or says it of something, and not only mentions it."""
+    words = words_of(clause)
+    place = next((at for at, _, which in options.named(words) if which == index), None)
+    return place is None or _SAYS.search(words[: max(place - 1, 0)]) is not None
+
+
+_SAYS = re.compile(
+    r"^$|^(?:the |this |my |your |our )?(?:\w+ ){0,2}(?:choice|option|movie|film|statement|answer|"
+    r"title|sentence|question|name|word|label|one)(?: of| called| named| is)?$|"
+    r"\b(?:is|are|be|was|were|means?|called|named|as|choose|chose|pick|select|recommend|suggest|"
+    r"prefer|predict|go with|say|think|believe)(?: \w+){0,3}$"
+)
+
+
 def listed(lines: list[str], options: Options) -> bool:
-    """Whether a text begins by listing the options, one a line."""
-    return len({options.exactly(line) for line in lines[:8]} - {None}) > 1
+    """Whether a text goes through the options, one a line or paragraph."""
+    if len({options.exactly(line) for line in lines[:8]} - {None}) > 1:
+        return True
+    if options.letters or options.polar or options.senses:
+        return False
+    heads = {options.heading(_MARK.sub("", line)) for line in lines}
+    return len(heads - {None}) > 1
 
 
+_MARK = re.compile(r"^\W*(?:\d{1,2}[.)]|(?:choice|option)(?: \d{1,2})?\s*:)?\W*", re.I)
+
+
+_BASIS = re.compile(
+    r"\W*(?:based on|given|considering|according to)\b[^.\n]*?,[\"']?\s*"
+    r"(?=(?:i|we|here|the|it|my|this|there)\b)(?![^.\n]*,\s*(?:i|we|here|the|it|my|this|there)\s)",
+    re.I,
+)
+"""“Based on the list and your choice of Rome, …”: no commitment stands in it."""
 _HEADING = re.compile(r"\W*(?:the\s+|my\s+|final\s+|correct\s+)*(?:answer|choice|option)\W*", re.I)
 _HEADED = re.compile(r"\s*[\[(\"']*(?P<name>[^\n:.\])\"']{2,60})[\"'\])]*\s*(?:[:.\])\n]|$)")
 

@@ -133,10 +133,13 @@ _SAYS = re.compile(r"[\w\\]")
 
 def _last_question(question: Question) -> str:
     asked = [q for part in (question.instruction, question.input) for q in _ASKS.findall(part)]
-    return asked[-1].strip() if asked else ""
+    return _MARKED.sub("", asked[-1].strip()) if asked else ""
 
 
-_ASKS = re.compile(r"[^.?!\n]+\?")
+_MARKED = re.compile(r"^(?:Q|Question)\s*:\s*")
+
+
+_ASKS = re.compile(r"(?:[^.?!\n]|\b(?:Mrs?|Ms|Dr|Prof|St)\.|\.(?=\d))+\?")
 
 
 def _numeric(answers: tuple[str, ...]) -> bool:

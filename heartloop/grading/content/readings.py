@@ -29,13 +29,15 @@ _BEHIND = (
 _EXPLAINED = re.compile(
     rf"\s*(?:,\s*(?={_BEHIND})|\s+(?=because\b|rather than\b|instead of\b|since\b|"
     rf"as (?:it|he|she|they|the|this|an?)\b|"
-    rf"due to\b)|;\s+(?=(?:{_BEHIND})|\S+(?:\s+\S+)?\s+(?:is|are|was|lies|has|does|"
+    rf"due to\b)|,\s+and\s+(?=there (?:is|are)\b)|"
+    rf",?\s+and\s+(?=(?:has\s+|with\s+)?(?:the|my|its|an?)\s+(?:confidence|certainty)\b)|"
+    rf";\s+(?=(?:{_BEHIND})|\S+(?:\s+\S+)?\s+(?:is|are|was|lies|has|does|"
     rf"means)\b)|\s+-+\s+(?!\d)|"
     rf"\s*\((?!\s*(?:or|not|and|also|alternatively)\b)[^()]*\)\s*(?:$|(?=[,.;]))|\s*:\s)",
     re.I,
 )
 _SCORE = re.compile(
-    r"[\s,;:|/(\[-]*(?:(?:with\s+(?:a\s+)?)?(?:confidence|certainty|probability|score|"
+    r"[\s,;:|/(\[-]*(?:(?:and\s+)?(?:(?:has|with)\s+)?(?:(?:an?|the|my)\s+)?(?:confidence|certainty|probability|score|"
     r"conf)\w*(?:\s+(?:score|level|of))*\s*[:=]?\s*)?"
     r"(?:is\s+)?(?:[01](?:\.\d+)?|\.\d+|\d{1,3}(?:\.\d+)?\s?%)(?:\s*/\s*1(?:\.0)?)?\s*"
     r"(?:confiden\w+|sure|certain\w*)?[\s)\].]*$",
@@ -44,9 +46,10 @@ _SCORE = re.compile(
 _COPULA = re.compile(
     r"(?:(?<![\w'])(?:is|are|was|were|equals?|means?|would be|will be|becomes?|be|makes?|"
     r"gives?|reads?|has|"
-    r"translates? (?:in)?to|comes to|stands for|refers to|"
+    r"translates? (?:in)?to \w+ as|describes?|translates? (?:in)?to|comes to|stands for|refers to|"
     r"ist|lautet|heißt|est|es|son|sont)(?![\w'])"
-    r"(?:\s+(?:also|simply|just|therefore|thus|called|named|spelled|equal to|given by|"
+    r"(?:\s+(?:also|simply|just|clearly|indeed|actually|definitely|therefore|thus|"
+    r"called|named|spelled|equal to|given by|"
     r"as follows|in \w+ is))*"
     r"|(?<![<>=!])=(?!=)|->|→|⇒|=>|是|は|\bit'?s|\bthat'?s|\bthis'?s)\s*:?\s*",
     re.I,
@@ -69,6 +72,8 @@ _APPOSITION = re.compile(r"(?<=[\w\"'*)]),\s+(?:the|an?)\s+[\w' -]{1,40}\W*$")
 _DID_IT = re.compile(
     r"(?P<who>\S+(?:\s+\S+){0,3})\s+\w+(?:ed|ote|ew|ade|ilt|ung|ound)\s+(?:it|them|this|that)\W*$"
 )
+_THAT = re.compile(r"(?<![\w'])(?:is|was) that\s+(?=\w+ \w)", re.I)
+"""“The cause is that there was a storm”: a sentence is the predicate."""
 _NOT_BUT = re.compile(r"not\s+[\w' -]{1,40}?,?\s+but\s+(?:rather\s+)?", re.I)
 _PASSIVE = re.compile(
     r"(?:\w+(?:ed|en|wn|rn|ound|ade|ilt|ung|old|uilt|et))\s+(?:in|by|on|at|from|as|of|to|after|near)\s+",
@@ -105,7 +110,8 @@ _KIND = re.compile(
 _QUOTED = re.compile(r"\"([^\"\n]{1,500})\"|(?<![\w])'([^'\n]{1,500})'(?!\w)")
 _ANY_LABEL = re.compile(
     r"\b(?:sentence|option|choice|statement|number|item|word|animal)\s+(\d+|one|two|three|"
-    r"first|second)$",
+    r"first|second)$|"
+    r"\b(?P<which>first|second) (?P<kind>sentence|option|choice|statement|word|animal)$",
     re.I,
 )
 
@@ -310,6 +316,9 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
         ):
             return
         trims(a + last.end(), b, f"{rule}, behind “{last.group().strip()}”")
+        stated = _THAT.search(piece)
+        if stated:
+            trims(a + stated.end(), b, f"{rule}, behind “that”")
         contrast = _NOT_BUT.match(predicate)
         if contrast:
             trims(a + last.end() + contrast.end(), b, f"{rule}, behind “but”")
@@ -357,10 +366,9 @@ def _referred(answer: str, shown: str) -> str | None:
     named = _ANY_LABEL.search(answer)
     if named is None or len(answer.split()) > 4:
         return None
-    word = {"one": "1", "two": "2", "three": "3", "first": "1", "second": "2"}.get(
-        named[1].lower(), named[1]
-    )
-    name = named.group().split()[0]
+    said = (named[1] or named["which"]).lower()
+    word = {"one": "1", "two": "2", "three": "3", "first": "1", "second": "2"}.get(said, said)
+    name = named["kind"] or named.group().split()[0]
     found = re.search(
         rf"\b{name}\s+{word}\s*:\s*(?P<text>.+?)(?=\s*\b{name}\s+\d+\s*:|\n|$)", shown, re.I | re.S
     )

@@ -25,7 +25,7 @@ _GREETING = re.compile(
     r"understood|got it|no problem|happy to help|i'?d be happy|i'm here to|i am here to|"
     r"let me|let's|"
     r"let us|i will|i'll|to (?:determine|find|solve|answer|decide)|first,|we need to|"
-    r"i need to)\b.*|"
+    r"i need to|to \w+ .{1,200}, (?:we|you|i) (?:need to|have to|can|should|must|will|would))\b.*|"
     r"here(?:'s| is| are)\b.*|step \d.*)",
     re.I | re.S,
 )
@@ -46,6 +46,39 @@ _CONFIDENCE = re.compile(
     r"(?:confidence|certainty)\b(?: (?:score|level))?[^.\n]{0,60}?(?:\bis\b|:|=)\s*[\d*.]",
     re.I,
 )
+SCORED = re.compile(
+    r"\W*(?:\w+[\s/-]+){0,2}\w+\s*[:=]\s*\W*[\d.]+\s?%?(?:\s*/\s*\d+)?\W*|"
+    r"\W*\d{0,3}\.?\s?\d{1,18}\s?%?(?:\s*/\s*\d+)?\W*"
+)
+"""A number alone, or behind a label: where words are asked for it is a score."""
+_OF_THE_ANSWER = re.compile(
+    r"\W*(?:(?:so|therefore|thus|hence|overall|in (?:conclusion|summary))\b[\s,:]*)?"
+    r"(?:the|this|my|our|these|all)\s+(?:\w+\s+){0,2}?"
+    r"(?:reasons?|reasoning|classification|confidence|explanation|justification|analysis|"
+    r"prediction|decision)\b(?P<rest>.*)",
+    re.I | re.S,
+)
+_NAMED_AFTER_ALL = re.compile(
+    r"(?:\s+(?:decision|prediction|score))?\s*(?::|\bis\b|\bwould be\b)\s*:?\s*"
+    r"(?:[\"'(\\]|(?!(?:not|very|likely|also|based|supported|justified|correct|incorrect|accurate|"
+    r"wrong|right|high|low|that|because|due|as|clear|an?\s+\d|[\d.]+\s?%?(?:\s+for\b|\W*$))\b)"
+    r"\S+(?:\s+\S+){0,4}\W*$)",
+    re.I | re.S,
+)
+"""“My prediction is: humpback whale”: a sentence on the answer that names it."""
+SCORE_OF = re.compile(
+    r"\b(?:confidence|certainty|probability)\b(?: (?:score|level|value))?"
+    r"(?:\s+(?:between|from) [\d.]+ ?(?:and|to|-) ?[\d.]+)?[^.;,\n]{0,60}$",
+    re.I,
+)
+"""What stands in front of the score of an answer: “the confidence score for this answer is”."""
+VERDICT = re.compile(
+    r"\W*(?:(?:not|also|indeed|clearly|very|quite|highly|both|most likely)\s+)*"
+    r"(?:correct(?:ly)?|incorrect|accurate|inaccurate|right|wrong|valid|supported|based|justified|"
+    r"straightforward|simple|clear|self-contained|complete|reliable|appropriate)\b(?!\s*[-:])",
+    re.I,
+)
+"""“Your answer is correct”: what is said of an answer, not the answer."""
 SO = re.compile(
     r"\W*(?:\d{1,2}[.)]\s+)?"
     r"(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*",
@@ -85,17 +118,25 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     listed = _listing(text)
     if listed is not None:
         return [listed], "a list"
-    said = [span for span in statements(text) if not _beside(text, span, asked)]
+    said = [span for span in _outside_reasons(text) if not _beside(text, span, asked)]
     if not said:
         return [], ""
+    if not (asked.numeric or asked.numbered or asked.signs):
+        said = [span for span in said if not SCORED.fullmatch(text[slice(*span)].strip())] or said
     for start, end in reversed(said):
         lead = SO.match(text, start, end)
         if lead and lead.end() < end and (start, end) != said[0]:
-            return [(lead.end(), end)], "the concluding sentence"
+            supposed = _SUPPOSED.match(text, lead.end(), end)
+            return [(supposed.end() if supposed else lead.end(), end)], "the concluding sentence"
     if len(said) > 1 and _only_denies(text[slice(*said[0])]):
         start, end = said[1]
         if not _only_denies(text[start:end]) and len(text[start:end].split()) <= 8:
             return [said[1]], "behind what is denied"
+    items = [
+        span for span in said if _ITEM.match(text, *span) and len(text[slice(*span)].split()) < 8
+    ]
+    if len(items) > 1 and items[0] == said[0] and not asked.numeric:
+        return items, "a list"
     names = [span for span in said if _NAME_ALONE.fullmatch(text, *span)]
     if 1 < len(said) == len(names) <= 4:
         if len({fold(text[slice(*span)]) for span in names}) > 1:
@@ -109,6 +150,28 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     return [said[0]], "the first statement"
 
 
+_SUPPOSED = re.compile(r"if (?:we|you|one|i) (?:were to |compare)[^,\n]*,\s*", re.I)
+
+
+def _outside_reasons(text: str) -> list[Span]:
+    """The statements of a text but for the items of a list of reasons."""
+    found = []
+    reasons = False
+    for start, end in statements(text):
+        piece = text[start:end].strip()
+        if reasons and _ITEM.match(piece) and not SO.match(piece):
+            continue
+        if piece:
+            reasons = (
+                piece.endswith(":")
+                and _REASONS.search(piece) is not None
+                or (reasons and not piece.endswith(":"))
+            )
+        found.append((start, end))
+    return found
+
+
+_REASONS = re.compile(r"\b(?:reasons?|reasoning|explanation|justification|analysis)\b", re.I)
 _NAME_ALONE = re.compile(r"\s*(?!Not\b)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?\.\s*")
 
 
@@ -121,6 +184,8 @@ def _only_denies(clause: str) -> bool:
     )
 
 
+_NUMBER = re.compile(r"^\d{1,2}[.)]\s+(?=\D)")
+_SCORE_ITEM = re.compile(r"\W*(?:\d{1,2}[.)]\s+)?\W*(?:confidence|certainty)\b", re.I)
 _ITEM = re.compile(r"\s*(?:[-•*+]|\d{1,2}[.)])\s+\S")
 
 
@@ -132,26 +197,43 @@ def _listing(text: str) -> Span | None:
     short = all(len(line.split()) <= 3 and not re.search(r"[:.,!?;]\s*$|:", line) for line in lines)
     if not short and not all(_ITEM.match(line) for line in lines):
         return None
+    if any(_SCORE_ITEM.match(line) for line in lines):
+        return None  # an answer, its score and its reasons, numbered
     return (len(text) - len(text.lstrip()), len(text.rstrip()))
 
 
 def _marked(text: str, raw: str) -> list[tuple[Span, int, str]]:
     found: list[tuple[Span, int, str]] = []
     for start, end, _ in box_spans(raw):
-        found.append(((start, end), 4, "in the box"))
+        if not of_the_score(text, start):
+            found.append(((start, end), 5, "in the box"))
     for start, end, _ in machine_fields(raw):
-        found.append(((start, end), 4, "in the answer field"))
+        found.append(((start, end), 5, "in the answer field"))
     for match in markers(text):
         begin = max(text.rfind(c, 0, match.start()) for c in ".\n!?;") + 1
         if OTHERS_ERROR.search(text, begin, match.end()):
             continue
+        if SCORE_OF.search(text, begin, match.start()) or VERDICT.match(text, match.end()):
+            continue
         end = sentence_end(text, match.end())
         if text[match.end() : end].strip(" \t\n:.*\"'"):
             rank = 3 if SO.match(text, begin) else 2  # what is concluded beats what was noted
-            rank = 4 if "final" in match.group().lower() else rank
+            rank = (
+                4
+                if "final" in text[max(begin, match.start() - 6) : match.start()].lower()
+                else rank
+            )
+            rank = 5 if "final" in match.group().lower() else rank
             rule = f'behind "{" ".join(match.group().split())}"'
             found.append(((match.end(), end), rank, rule))
     return sorted(found)
+
+
+def of_the_score(text: str, start: int) -> bool:
+    """Whether what begins at ``start`` is the score of an answer: “confidence: 0.9” in a box."""
+    before = text[max(0, start - 120) : start].rstrip(" \\[($\n:*").rstrip()
+    last = re.split(r"[.!?](?:\s|$)|\n\s*\n", before)[-1]
+    return SCORE_OF.search(re.sub(r"\s+(?:is|are|of|as)$", "", last)) is not None
 
 
 def _taken_back(text: str, start: int) -> Span | None:
@@ -187,10 +269,15 @@ def _taken_back(text: str, start: int) -> Span | None:
 
 def _beside(text: str, span: Span, asked: Asked) -> bool:
     """Whether a statement is beside the task: a greeting, a question, a remark on oneself."""
-    piece = text[slice(*span)].strip()
+    piece = _NUMBER.sub("", text[slice(*span)].strip())
     if piece.endswith("?") and not asked.questions or not re.search(r"\w", piece):
         return True
     if _HEADING.fullmatch(piece) or _CONFIDENCE.match(piece):
+        return True
+    if piece.endswith(":") and text[span[1] :].strip():
+        return True  # it introduces what stands in the next line
+    of_it = _OF_THE_ANSWER.match(piece)
+    if of_it and not _NAMED_AFTER_ALL.match(of_it["rest"]):
         return True
     label = LABEL.match(piece)
     if label and NO_ANSWER_LABEL.search(label["name"]) and not ANSWER_LABEL.search(label["name"]):

@@ -7,6 +7,8 @@ from fractions import Fraction
 from functools import lru_cache
 
 from heartloop.grading.content.numbers import value_of, values_in
+from heartloop.grading.content.options import AND_SCORE
+from heartloop.grading.content.polar import restates
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.readings import readings
 from heartloop.grading.content.statement import committed
@@ -34,6 +36,9 @@ def read_text(text: str, asked: Asked) -> Reading:
     spans, rule = committed(body, text, asked)
     if not spans:
         return _unanswered(body)
+    if len(spans) > 1 and rule == "a list":
+        items = [_BULLET.sub("", body[slice(*span)]).strip(" \n.,;") for span in spans]
+        return Reading((Candidate(", ".join(items), (spans[0][0], spans[-1][1]), rule),))
     if len(spans) > 1:
         return nothing("it settles on several answers")
     start, end = spans[0]
@@ -45,11 +50,24 @@ def read_text(text: str, asked: Asked) -> Reading:
     ):
         return _unanswered(body)
     found = readings(body, (start, end), asked, rule)
+    if asked.question and _POLAR.match(asked.question):
+        again = restates(body[start:end], asked.question)
+        if again is not None:
+            said = "yes" if again else "no"
+            found.append(Candidate(said, (start, end), "the question said again"))
     return Reading(tuple(found)) if found else _unanswered(body)
 
 
+_POLAR = re.compile(r"\W*(?:do|does|did|is|are|was|were|has|have|can|will)\b", re.I)
 _SIGNS = re.compile(r"[^\w\n`*$\\]*[^\w\s`*$\\][^\w\n`*$\\]*")
-_CODE = re.compile(r"```\w*\n(?=[^`]*\w)[^`]*```")
+_BLOCK = re.compile(r"```\w*\n([^`]*)```")
+_SIGN_LINES = re.compile(r"[^\w`*$\\]*[^\w\s`*$\\][^\w`*$\\]*")
+_OUTPUT = re.compile(
+    r"\b(?:output|result|answer)\b[^.\n]{0,40}?(?:\bis|\bwill be|:)\W{0,12}?"
+    r"(?P<said>\d{1,4}|true|false)\b(?![^\n]{0,3}\w)",
+    re.I,
+)
+"""A number where signs are asked for: “the output is 1”."""
 _MARKS = " \t*`$\"'.:"
 
 
@@ -59,7 +77,8 @@ def read_signs(text: str, asked: Asked) -> Reading:
     A sequence that repeats the item's own signs in front is also read without them.
     """
     body = _without_prefix(even(text), asked.prefix)
-    body = _CODE.sub(lambda block: " " * len(block.group()), body)
+    blocks = [match.span(1) for match in _BLOCK.finditer(body)]
+    body = _BLOCK.sub(lambda block: " " * len(block.group()), body)
     body = body.replace("\\[", "  ").replace("\\]", "  ")
     last = body.rstrip().rfind("\n")
     apart = [match.span(1) for match in re.finditer(r"`([^\w`\n]+)`", body) if match.start() > last]
@@ -67,6 +86,12 @@ def read_signs(text: str, asked: Asked) -> Reading:
     apart += [(match.end(), sentence_end(body, match.end())) for match in markers(body)]
     apart += [(start, end) for start, end, _ in box_spans(text)]
     apart = [span for span in apart if _SIGNS.fullmatch(body[slice(*span)].strip(_MARKS).strip())]
+    whole = even(text)
+    apart += [span for span in blocks if _SIGN_LINES.fullmatch(whole[slice(*span)])]
+    behind = max((span[1] for span in apart), default=-1)
+    others = list(_OUTPUT.finditer(whole, max(behind, 0)))
+    if others and (behind >= 0 or not apart):
+        return Reading((Candidate(others[-1]["said"], others[-1].span("said"), "its output"),))
     if not apart:
         plain = bare(text)
         spans, rule = committed(plain, text, asked)
@@ -74,7 +99,7 @@ def read_signs(text: str, asked: Asked) -> Reading:
             return Reading(tuple(readings(plain, spans[0], asked, rule)))  # no signs: "it is 4"
         return _unanswered(body)
     span = max(apart, key=lambda one: one[1])
-    said = body[slice(*span)].strip(_MARKS).strip()
+    said = " ".join(whole[slice(*span)].strip(_MARKS).split())
     signs = "".join(said.split())
     answers = [said, " ".join(signs)]
     given = "".join(re.split(r"[\w:]", asked.input)[-1].split())
@@ -220,6 +245,8 @@ def read_number(text: str, asked: Asked) -> Reading:
 def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Candidate | None:
     start, end = span
     piece = body[start:end]
+    score = AND_SCORE.search(piece)
+    piece = piece[: score.start()] if score and score.start() else piece
     aside = re.search(r",?\s+(?:not|rather than|instead of)\s", piece)
     if aside and values_in(piece[: aside.start()]):
         piece = piece[: aside.start()]  # "12, not 13"
