@@ -118,7 +118,7 @@ class Connection(asyncio.BufferedProtocol):
         return self.transport.is_closing() or self.loop.time() - self.since > KEEP_ALIVE
 
     def send(
-        self, data: bytes, limit: int, watched: Watched | None
+        self, head: bytes, body: bytes, limit: int, watched: Watched | None
     ) -> asyncio.Future[Reply | CallError]:
         """Send a request; the reply to come, or what came of it instead."""
         waiting = self.waiting = self.loop.create_future()
@@ -135,7 +135,11 @@ class Connection(asyncio.BufferedProtocol):
                 lenient_spaces_after_chunk_size=True,
             )
         self._fields = {}
-        self.transport.write(data)
+        if len(body) < 2**16:
+            self.transport.write(head + body)
+        else:  # not copied once more
+            self.transport.write(head)
+            self.transport.write(body)
         return waiting
 
     def fail(self, error: CallError | None) -> None:
@@ -147,6 +151,11 @@ class Connection(asyncio.BufferedProtocol):
             self._body = None
         if waiting is not None and error is not None and not waiting.done():
             waiting.set_result(error)
+
+    def give_up(self, waiting: asyncio.Future[Reply | CallError]) -> None:
+        """Drop the connection where this is still what it works on."""
+        if self.waiting is waiting:
+            self.fail(WireError("no answer in time", kind="timeout", retryable=True))
 
     def _end(self) -> None:
         """Hand the whole reply over; the connection is kept where it can be used again."""

@@ -106,13 +106,14 @@ class Wire:
             WireError: there is no whole reply.
             CallError: the body is too large, or cannot be unpacked.
         """
-        length = b"" if body is None else b"Content-Length: %d\r\n" % len(body)
+        head = to.head
+        if body is not None:
+            head = b"%sContent-Length: %d\r\n" % (head, len(body))
         connection = self._take(to.place) or await self._connect(to.place)
-        waiting = connection.send(b"%s%s\r\n%s" % (to.head, length, body or b""), limit, watched)
+        waiting = connection.send(head + b"\r\n", body or b"", limit, watched)
         timer = None
         if timeout is not None:
-            late = WireError("no answer in time", kind="timeout", retryable=True)
-            timer = asyncio.get_running_loop().call_later(timeout, connection.fail, late)
+            timer = connection.loop.call_later(timeout, connection.give_up, waiting)
         try:
             reply = await waiting
         finally:
