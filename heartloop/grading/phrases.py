@@ -42,7 +42,8 @@ _FILL = (
 MARKER = re.compile(
     rf"(?:(?<![\w])(?:{_ENGLISH}|{_PICK}|(?:{_FOREIGN}){_ADJECTIVE})(?![\w])"
     rf"(?:\s+(?:to|for|of|in|on|that|which)\s"
-    rf"(?:\"[^\"\n]{{0,200}}\"|(?!\b(?:where|because|although)\b|, which)[^.\n:=\"]){{1,80}}?)?"
+    rf"(?:\"[^\"\n]{{0,200}}\"|(?!\b(?:where|because|although)\b|, which)"
+    rf"(?:[^.\n:=\"]|\.(?=\d))){{1,80}}?)?"
     rf"(?:\s*(?:\([^()\n]{{1,20}}\))?\s*:|\s*=(?!=)>?|\s*(?:→|->|⇒)|\s+(?:{_COPULA})(?![\w'])\s*:?){_FILL}"
     rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|:|=)\s*:?|[选選][择擇]?\s*(?=\(?[A-Z])"
     r"|(?<![\w])(?:final\s+)?answer\s+-+\s+)\s*",

@@ -9,7 +9,14 @@ from __future__ import annotations
 
 import re
 
-from heartloop.grading.content.options import WRONG, Options, Settled, lone_letter, words_of
+from heartloop.grading.content.options import (
+    WRONG,
+    Options,
+    Settled,
+    lettered,
+    lone_letter,
+    words_of,
+)
 from heartloop.grading.content.places import listed, places
 from heartloop.grading.content.polar import NEGATION, restated, unquoted
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
@@ -52,7 +59,7 @@ def decide(found: list[Settled], text: str, asked: Asked | None = None) -> Settl
     for item in found[::-1]:
         if item.span <= last.span or item.rank == top:
             continue
-        if top == 2 and item.rule in _REMARKS and asked is not None and not asked.letters:
+        if top == 2 and item.rule in _REMARKS and asked is not None and not lettered(asked):
             continue  # in the reasons behind an answer
         if item.index != last.index or item.index is None:
             if CORRECTION.search(text, last.span[1], item.span[0] + 1):

@@ -33,6 +33,15 @@ def value_of(text: str) -> Fraction | None:
     return None if re.search(r"\w", text[:start] + text[end:]) else value
 
 
+_COUNTED = re.compile(r"\s+(?:given |listed )?(?:numbers?|values|digits|operands|integers)\b", re.I)
+"""“The two numbers are 19 and 52”: how many there are is no answer."""
+
+
+def answers_in(text: str) -> list[tuple[int, int, Fraction]]:
+    """Numbers of a text as ``values_in`` finds them, but for how many numbers there are."""
+    return [item for item in values_in(text) if not _COUNTED.match(text, item[1])]
+
+
 def values_in(text: str) -> list[tuple[int, int, Fraction]]:
     """Numbers of a bare text in order: start, end, value."""
     found = []

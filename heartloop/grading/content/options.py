@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from difflib import get_close_matches
 from typing import Literal
 
 from heartloop.grading.content.polar import SENSE, polar_sense
@@ -77,6 +78,11 @@ _LIST_LETTER = re.compile(r"\(?([A-Za-z])[).:]\s*", re.U)
 _BRACKETED = re.compile(r"\(?[A-Za-z]\)?")
 
 
+def lettered(asked: Asked) -> bool:
+    """Whether a letter names an option: shown before the options, or all that an option is."""
+    return asked.letters or bool(asked.choices) and all(map(_BRACKETED.fullmatch, asked.choices))
+
+
 def _labelled_texts(asked: Asked) -> list[str]:
     """The words that the prompt shows behind each label: ``(a) … (b) …``."""
     texts = []
@@ -95,6 +101,7 @@ _SMALL = set(
 )
 
 
+_MARKED = re.compile(r"^\W*(?:Q|Question|Input)\s*:\s*")
 _ASKING = frozenset("which what who when where why how does do did would".split())
 
 
@@ -105,6 +112,13 @@ def _content(text: str) -> set[str]:
         for word in words_of(text).split()
         if word not in _SMALL and word not in _ASKING
     }
+
+
+def _spelt(word: str, known: list[str]) -> str:
+    """A long word as the options spell it, where it is a slip of the pen away."""
+    if len(word) < 7 or word in known:
+        return word
+    return next(iter(get_close_matches(word, known, 1, 0.9)), word)
 
 
 AND_SCORE = re.compile(
@@ -120,10 +134,8 @@ class Options:
         """Fold the options' texts once."""
         self.asked = asked
         self.choices = asked.choices
-        self.letters = asked.letters
-        self.labelled = bool(asked.choices) and all(map(_BRACKETED.fullmatch, asked.choices))
-        if self.labelled:  # the choices are "(a)" and "(b)": they are letters and nothing else
-            self.letters = True
+        self.letters = lettered(asked)
+        self.labelled = self.letters and all(map(_BRACKETED.fullmatch, asked.choices))
         self.names: list[tuple[str, int]] = []
         seen: set[str] = set()
         for index, choice in enumerate(asked.choices):
@@ -136,6 +148,7 @@ class Options:
                 if shown:
                     self.names.append((words_of(shown), index))
         self.longest_first = sorted(self.names, key=lambda item: -len(item[0]))
+        self.shown = {words_of(_MARKED.sub("", line)) for line in asked.input.splitlines()}
         self.polar = _polar([name for name, _ in self.names])
         self.numbers = any(char.isdigit() for name, _ in self.names for char in name)
         self.senses = any(name in SENSE for name, _ in self.names)
@@ -174,6 +187,8 @@ class Options:
         words = {word for word in words_of(text).split() if word not in _SMALL}
         if self.polar or not any(len(word) > 2 for word in words):
             return None
+        if words_of(text) in self.shown:
+            return None  # the item itself
         if len(words) > 6:
             return self.near(text)
         if DENIAL.search(text):
@@ -187,7 +202,8 @@ class Options:
         Of the content words of both, 7 in 10 are common (Jaccard), and 2 in 10 more than with the
         next option; numbers and denials must be the same.
         """
-        mine = _content(text)
+        known = sorted(set().union(*(_content(name) for name, _ in self.names)))
+        mine = {_spelt(word, known) for word in _content(text)}
         if len(mine) < 4 or self.polar or self.letters:
             return None
         shares = []

@@ -135,6 +135,7 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         if settled.kind != "empty":
             found.append(Settled(settled.kind, settled.index, settled.span, rule, rank))
 
+    lines = [line for line in text.splitlines() if line.strip()]
     for start, end, _ in box_spans(raw):
         if not of_the_score(text, start):
             add(start, end, 3, "in the box")
@@ -145,7 +146,11 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         begin = max(text.rfind(".", 0, match.start()), text.rfind("\n", 0, match.start())) + 1
         if is_reported(text, begin, match.start(), match.end()):
             continue
-        if SCORE_OF.search(text, begin, match.start()):
+        if match.group().lower().startswith("conclusion that "):
+            continue
+        if SCORE_OF.search(text, begin, match.start()) or _WHY.match(text, begin, match.start()):
+            continue
+        if _FIRST_ITEM.match(text, match.end()) and listed(lines, options):
             continue
         if options.exactly(text[match.end() : end]) is None and VERDICT.match(text, match.end()):
             continue
@@ -223,6 +228,8 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
     return sorted(found, key=lambda item: item.span)
 
 
+_WHY = re.compile(r"\W*(?:\d{1,2}[.)]\s*)?\W*why\b", re.I)
+_FIRST_ITEM = re.compile(r"\s*(?:1[.)]|[-•])\s")
 _DECIDES = re.compile(r"\b(?:decision|classification|prediction|verdict|conclusion)\b", re.I)
 _SINCE = re.compile(r"\s*(?:,\s*)?\b(?:because|since)\b|(?<=[\w\"'])\s*\([^()]*\)\W*$", re.I)
 _IS = re.compile(r"\s(?:is|are|would be)\s+")
@@ -273,7 +280,7 @@ def _head(text: str, options: Options) -> Settled | None:
     lines = [line for line in text.splitlines() if line.strip()]
     if not lines:
         return None
-    if listed(lines, options):
+    if listed(lines, options) and options.heading(_MARK.sub("", lines[0])) is not None:
         return None
     if options.letters:
         marks = {m[1] for m in (re.match(r"\s*\(?([A-Z])[).:]\s", line) for line in lines) if m}
@@ -282,6 +289,7 @@ def _head(text: str, options: Options) -> Settled | None:
     spans = [span for span in statements(text) if not _HEADING.fullmatch(text[slice(*span)])]
     if not options.numbers:
         spans = [span for span in spans if not SCORED.fullmatch(text[slice(*span)].strip())]
+    spans = [span for span in spans if not _OF_ME.fullmatch(text, *span)] or spans
     if not spans:
         return None
     start, end = spans[0]
@@ -339,6 +347,11 @@ def listed(lines: list[str], options: Options) -> bool:
 _MARK = re.compile(r"^\W*(?:\d{1,2}[.)]|(?:choice|option)(?: \d{1,2})?\s*:)?\W*", re.I)
 
 
+_OF_ME = re.compile(
+    r"\W*i(?:'m| am| feel)? (?:\w+ )?(?:confident|sure|certain|happy|glad|ready|sorry|understand)\b"
+    r"[^.!?\n\"]{0,40}[.!]?\s*",
+    re.I,
+)
 _BASIS = re.compile(
     r"\W*(?:based on|given|considering|according to)\b[^.\n]*?,[\"']?\s*"
     r"(?=(?:i|we|here|the|it|my|this|there)\b)(?![^.\n]*,\s*(?:i|we|here|the|it|my|this|there)\s)",

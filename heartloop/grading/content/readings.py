@@ -69,6 +69,9 @@ _DATED = re.compile(
     r"\s+(?:in|on|since|until|around)\s+(?:[A-Z][a-z]+\s+)?(?:\d{1,2},?\s+)?\d{4}\W*$"
 )
 _APPOSITION = re.compile(r"(?<=[\w\"'*)]),\s+(?:the|an?)\s+[\w' -]{1,40}\W*$")
+_IN_IT = re.compile(
+    r"\s+in (?:this|the)(?: given| first| second)? (?:sentences?|text|passage|context|question)\W*$"
+)
 _DID_IT = re.compile(
     r"(?P<who>\S+(?:\s+\S+){0,3})\s+\w+(?:ed|ote|ew|ade|ilt|ung|ound)\s+(?:it|them|this|that)\W*$"
 )
@@ -154,7 +157,11 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
         if cut is not None and cut > a:
             add(a, cut, f"{how}, without what explains it")
             b = cut
-        for pattern, why in ((_DATED, "its date"), (_APPOSITION, "its apposition")):
+        for pattern, why in (
+            (_DATED, "its date"),
+            (_APPOSITION, "its apposition"),
+            (_IN_IT, "where it stands"),
+        ):
             beside = pattern.search(text, a, b)
             head = text[a : beside.start()] if beside else ""
             if beside and head.strip() and "," not in head and not _DESCRIBED.match(head):

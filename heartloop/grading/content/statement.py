@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from heartloop.grading.content.numbers import answers_in
 from heartloop.grading.content.reading import Asked, fold
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements
 from heartloop.grading.marks import box_spans
@@ -48,7 +49,7 @@ _CONFIDENCE = re.compile(
 )
 SCORED = re.compile(
     r"\W*(?:\w+[\s/-]+){0,2}\w+\s*[:=]\s*\W*[\d.]+\s?%?(?:\s*/\s*\d+)?\W*|"
-    r"\W*\d{0,3}\.?\s?\d{1,18}\s?%?(?:\s*/\s*\d+)?\W*"
+    r"\W*(?:\d{1,2}[.)]\s+)?\d{0,3}\.?\s?\d{1,18}\s?%?(?:\s*/\s*\d+)?\W*"
 )
 """A number alone, or behind a label: where words are asked for it is a score."""
 _OF_THE_ANSWER = re.compile(
@@ -79,6 +80,7 @@ VERDICT = re.compile(
     re.I,
 )
 """“Your answer is correct”: what is said of an answer, not the answer."""
+_CONCLUSION_THAT = re.compile(r"conclusions? that\b", re.I)
 SO = re.compile(
     r"\W*(?:\d{1,2}[.)]\s+)?"
     r"(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*",
@@ -101,7 +103,7 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     Returns:
         Spans in the text (several where the text holds on to several), and the rule in words.
     """
-    marked = _marked(text, raw)
+    marked = _marked(text, raw, asked)
     if marked:
         end = marked[-1][0][1]
         taken_back = _taken_back(text, end)
@@ -119,10 +121,15 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     if listed is not None:
         return [listed], "a list"
     said = [span for span in _outside_reasons(text) if not _beside(text, span, asked)]
+    if not (asked.numeric or asked.numbered or asked.signs):
+        words = [span for span in said if not SCORED.fullmatch(text[slice(*span)].strip())]
+        said = words or _explained(text) or said
+    elif asked.numeric:
+        said = sorted(said + [span for span in _explained(text) if answers_in(text[slice(*span)])])
+        rest = [span for span in said if not _is_score(text, span)]
+        said = rest if any(_GIVES.search(text, *span) for span in rest) else said
     if not said:
         return [], ""
-    if not (asked.numeric or asked.numbered or asked.signs):
-        said = [span for span in said if not SCORED.fullmatch(text[slice(*span)].strip())] or said
     for start, end in reversed(said):
         lead = SO.match(text, start, end)
         if lead and lead.end() < end and (start, end) != said[0]:
@@ -151,6 +158,30 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
 
 
 _SUPPOSED = re.compile(r"if (?:we|you|one|i) (?:were to |compare)[^,\n]*,\s*", re.I)
+
+
+_CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
+_GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
+_ITS_SCORE = re.compile(r"\bconfidence\b[^.\n]{0,60}?(?:\bis|\bof|:)\s*(?P<score>[\d.]*\d)", re.I)
+
+
+def _is_score(text: str, span: Span) -> bool:
+    """Whether a number alone is what the text calls its confidence elsewhere."""
+    piece = text[slice(*span)].strip()
+    if not SCORED.fullmatch(piece):
+        return False
+    scores = {match["score"] for match in _ITS_SCORE.finditer(text, span[1])}
+    return piece.rstrip(".") in scores
+
+
+def _explained(text: str) -> list[Span]:
+    """What stands behind “Explanation:” on its line: all that a text says beside its score."""
+    found = []
+    for start, end in statements(text):
+        label = LABEL.match(text, start, end)
+        if label and _REASONS.search(label["name"]) and text[label.end() : end].strip():
+            found.append((label.end(), end))
+    return found
 
 
 def _outside_reasons(text: str) -> list[Span]:
@@ -202,7 +233,7 @@ def _listing(text: str) -> Span | None:
     return (len(text) - len(text.lstrip()), len(text.rstrip()))
 
 
-def _marked(text: str, raw: str) -> list[tuple[Span, int, str]]:
+def _marked(text: str, raw: str, asked: Asked) -> list[tuple[Span, int, str]]:
     found: list[tuple[Span, int, str]] = []
     for start, end, _ in box_spans(raw):
         if not of_the_score(text, start):
@@ -213,9 +244,14 @@ def _marked(text: str, raw: str) -> list[tuple[Span, int, str]]:
         begin = max(text.rfind(c, 0, match.start()) for c in ".\n!?;") + 1
         if OTHERS_ERROR.search(text, begin, match.end()):
             continue
+        if _CONCLUSION_THAT.match(match.group()):
+            continue
         if SCORE_OF.search(text, begin, match.start()) or VERDICT.match(text, match.end()):
             continue
         end = sentence_end(text, match.end())
+        clause = text[match.end() : end]
+        if asked.numeric and (not answers_in(clause) or _CALL.match(clause)):
+            continue  # "the result is the sum of both", "result = add(2, 3)"
         if text[match.end() : end].strip(" \t\n:.*\"'"):
             rank = 3 if SO.match(text, begin) else 2  # what is concluded beats what was noted
             rank = (
@@ -278,7 +314,7 @@ def _beside(text: str, span: Span, asked: Asked) -> bool:
         return True  # it introduces what stands in the next line
     of_it = _OF_THE_ANSWER.match(piece)
     if of_it and not _NAMED_AFTER_ALL.match(of_it["rest"]):
-        return True
+        return not (asked.numeric and re.search(r"\bthat\b.*\d", of_it["rest"]))
     label = LABEL.match(piece)
     if label and NO_ANSWER_LABEL.search(label["name"]) and not ANSWER_LABEL.search(label["name"]):
         return True

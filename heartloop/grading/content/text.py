@@ -6,7 +6,7 @@ import re
 from fractions import Fraction
 from functools import lru_cache
 
-from heartloop.grading.content.numbers import value_of, values_in
+from heartloop.grading.content.numbers import answers_in, value_of, values_in
 from heartloop.grading.content.options import AND_SCORE
 from heartloop.grading.content.polar import restates
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
@@ -261,7 +261,7 @@ def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Can
             return Candidate(
                 _shown(value, body[at + a : at + b]), (at + a, at + b), f"{rule}, behind its sign"
             )
-    inside = values_in(piece)
+    inside = answers_in(piece)
     shown = {value for _, _, value in values_in(bare(asked.input))}
     fresh = [item for item in inside if item[2] not in shown]
     for chosen, how in ((inside, "its only number"), (fresh, "its new number")):

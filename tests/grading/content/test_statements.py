@@ -1,0 +1,52 @@
+"""Where an answer stands in wordy text: markers, headings, remarks and numbers beside it."""
+
+from __future__ import annotations
+
+import asyncio
+
+import pytest
+
+from heartloop.grading import open_grader
+from heartloop.types import Completion, Gold, Question
+
+FILMS = ("The Mask of Zorro", "Batman Begins", "Cannonball Run", "Heat")
+LIKE = "Find a movie similar to Braveheart, Se7en:"
+
+
+def read(kind: str, gold: str, text: str, shown: str, choices: tuple[str, ...] = ()) -> str:
+    async def grade() -> str:
+        grader = open_grader(kind)
+        question = Question("q", "t", 0, shown, choices=choices)
+        graded = await grader.grade(question, Gold("q", (gold,)), Completion(text))
+        await grader.close()
+        return str(graded.content.outcome)
+
+    return asyncio.run(grade())
+
+
+@pytest.mark.parametrize(
+    ("gold", "text", "outcome"),
+    [
+        ("41", "The sum of the two numbers, 19 and 22, is 41.", "correct"),
+        ("41", "The two numbers are 19 and 22.\n\nThe answer is 41.", "correct"),
+        ("41", "0.9\nExplanation: 19 + 22 = 41\nMy confidence is 0.9", "correct"),
+        ("41", "0.9\nExplanation: 19 + 22 = 42\nMy confidence is 0.9", "incorrect"),
+        ("41", "result = add(19, 22)\n\nThe result is 41.", "correct"),
+    ],
+)
+def test_a_sum_stands_where_the_text_gives_it(gold: str, text: str, outcome: str) -> None:
+    assert read("ii_exact", gold, text, "19 22") == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("My recommendation is: Batman Begins", "correct"),
+        ("I am confident in my answer. Batman Begins is similar.", "correct"),
+        ("Why Heat is not the answer: it is slow.\n\nAnswer: Batman Begins", "correct"),
+        ("The Mask of Zoro", "incorrect"),
+        ("A film like Canonball Run", "incorrect"),
+    ],
+)
+def test_an_option_is_known_by_its_own_words(text: str, outcome: str) -> None:
+    assert read("choice_text", FILMS[1], text, LIKE, FILMS) == outcome
