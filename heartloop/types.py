@@ -7,6 +7,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
+from heartloop.values import quick
+
 Role = Literal["system", "user", "assistant"]
 Outcome = Literal["correct", "incorrect", "unscored", "error"]
 UnscoredReason = Literal["truncated", "empty", "unparsed", "refused", "judge_failed", "undecided"]
@@ -26,6 +28,7 @@ UNSCORED_REASONS: tuple[UnscoredReason, ...] = (
 PLACEMENTS: tuple[Placement, ...] = ("after_instruction", "after_input", "before", "system")
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Message:
     """One turn of a conversation."""
@@ -183,6 +186,7 @@ class Arm:
 # --- One call ----------------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Address:
     """Where a draw stands in the experiment (invariant 3). The arm is not part of it."""
@@ -210,6 +214,7 @@ class Sampling:
     extra: Mapping[str, Any] = field(default_factory=dict)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Request:
     """One completion to be asked for.
@@ -233,6 +238,7 @@ class Request:
     seed: int | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Usage:
     """Tokens of one call or a sum of calls. ``completion`` includes ``reasoning``."""
@@ -262,6 +268,7 @@ CAP_HITS = ("length", AT_CAP)
 """Finish reasons of answers that ``max_tokens`` cut, or probably cut."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Completion:
     """One answer of a model.
@@ -303,6 +310,7 @@ class Completion:
 # --- What came of it ---------------------------------------------------------------------
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Verdict:
     """One reading of one answer text.
@@ -325,6 +333,7 @@ class Verdict:
     span: tuple[int, int] | None = None
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Graded:
     """Score, content and form of one answer.
@@ -347,6 +356,7 @@ def graded(own: Verdict, content: Verdict) -> Graded:
     return Graded(own, content, form)
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Attempt:
     """One candidate answer of a trace.
@@ -369,6 +379,7 @@ class Attempt:
     purpose: str = "answer"
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Trace:
     """All attempts on one question under one arm.

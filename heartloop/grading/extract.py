@@ -24,11 +24,13 @@ from heartloop.grading.positional import (
 )
 from heartloop.thinking import split_thinking
 from heartloop.types import Question
+from heartloop.values import quick
 
 MAX_TEXT = 40_000
 """Characters of a text that extraction looks at: the last ones, where answers stand."""
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Found:
     """What a chain found.
@@ -45,6 +47,7 @@ class Found:
     closed: bool
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Context:
     """What a step may look at beside the text: choices and labels, never the gold."""

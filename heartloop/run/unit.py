@@ -12,6 +12,7 @@ from heartloop.data import TaskData
 from heartloop.grading import Grader
 from heartloop.run.order import question_order
 from heartloop.types import Arm, Gold, Mode, Question, Sampling
+from heartloop.values import quick
 
 
 @dataclass(slots=True)
@@ -25,6 +26,7 @@ class LoadedTask:
     mode: Mode
 
 
+@quick
 @dataclass(frozen=True, slots=True)
 class Unit:
     """One question under one arm, for one model and one run seed.
