@@ -1,7 +1,8 @@
 """Reading refusals: the class of an error, what it refuses, and how large the context is.
 
 ``error.code``, ``error.type`` and ``error.param`` are read beside the words, in every nesting that
-servers use. Tables name their sources; the first line that fits decides.
+servers use. Tables name their sources; the first line that fits decides. The patterns are texts:
+most runs need none of them, and to compile all of them takes longer than many requests do.
 """
 
 from __future__ import annotations
@@ -11,7 +12,6 @@ import re
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -23,14 +23,13 @@ from heartloop.secrets import clean, one_line
 MESSAGE_CHARS = 400  # of a server's own words that are kept
 RETRYABLE_STATUS = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 507, 520, 522, 524, 529})
 
-CONTEXT_NAMES = re.compile(
-    r"context_length_exceeded"  # OpenAI, Groq
+CONTEXT_NAMES = (
+    r"(?i)context_length_exceeded"  # OpenAI, Groq
     r"|exceed_context_size"  # llama.cpp
-    r"|context_window|input_too_long|prompt_too_long|tokens_limit_reached",  # gateways, GitHub
-    re.IGNORECASE,
+    r"|context_window|input_too_long|prompt_too_long|tokens_limit_reached"  # gateways, GitHub
 )
-CONTEXT_WORDS = re.compile(
-    r"maximum context|max_model_len|maximum model length|context[ _](?:length|window)"  # vLLM
+CONTEXT_WORDS = (
+    r"(?i)maximum context|max_model_len|maximum model length|context[ _](?:length|window)"  # vLLM
     r"|exceeds? (?:the )?(?:available |model'?s? |maximum |allowed )*context"  # llama.cpp
     r"|context (?:size|limit)|exceed(?:s|ed)? (?:the )?context"  # llama.cpp, Anthropic
     r"|prompt is too long|input is too long|input length (?:exceeds|and)"  # Anthropic, Bedrock
@@ -41,52 +40,46 @@ CONTEXT_WORDS = re.compile(
     r"|prompt too long|token count .{0,40}exceeds|range of input length"  # Ollama, Gemini, Qwen
     r"|maximum prompt length|prompt length .{0,40}exceeds|model token limit"  # xAI, NIM, Moonshot
     r"|context (?:shift|overflow|is full|the overflow)"  # llama.cpp, LM Studio
-    r"|prompt.{0,20}\u8d85\u957f",  # Zhipu
-    re.IGNORECASE,
+    r"|prompt.{0,20}\u8d85\u957f"  # Zhipu
 )
-FILTER_NAMES = re.compile(
-    r"content_?filter|content_policy|responsibleaipolicy|moderation|data_?inspection"  # DashScope
-    r"|prohibited_?content|sensitive|safety|^1301$|content_?risk",  # Gemini, Zhipu, DeepSeek
-    re.IGNORECASE,
+FILTER_NAMES = (
+    r"(?i)content_?filter|content_policy|responsibleaipolicy|moderation"
+    r"|data_?inspection"  # DashScope
+    r"|prohibited_?content|sensitive|safety|^1301$|content_?risk"  # Gemini, Zhipu, DeepSeek
 )
-FILTER_WORDS = re.compile(
-    r"content (?:management )?(?:policy|filter)|content exists risk|flagged|moderation"
+FILTER_WORDS = (
+    r"(?i)content (?:management )?(?:policy|filter)|content exists risk|flagged|moderation"
     r"|responsible ai|safety (?:system|filter|polic)|inappropriate content|usage polic"
-    r"|(?:prompt|input|output|request|response) (?:was|has been|is) (?:filtered|blocked)",
-    re.IGNORECASE,
+    r"|(?:prompt|input|output|request|response) (?:was|has been|is) (?:filtered|blocked)"
 )
-QUOTA_NAMES = re.compile(
-    r"insufficient_?(?:quota|balance|credits?|funds)|billing|arrearage|exceeded_current_quota"
-    r"|payment_required|quota_exceeded|credits?_exhausted",
-    re.IGNORECASE,
+QUOTA_NAMES = (
+    r"(?i)insufficient_?(?:quota|balance|credits?|funds)|billing|arrearage|exceeded_current_quota"
+    r"|payment_required|quota_exceeded|credits?_exhausted"
 )
-QUOTA_WORDS = re.compile(
-    r"insufficient_quota|insufficient (?:balance|credits?|funds)|exceeded your current quota"
-    r"|billing|credit balance is too low|out of credits|payment required|account .{0,20}arrear",
-    re.IGNORECASE,
+QUOTA_WORDS = (
+    r"(?i)insufficient_quota|insufficient (?:balance|credits?|funds)|exceeded your current quota"
+    r"|billing|credit balance is too low|out of credits|payment required|account .{0,20}arrear"
 )
-BUSY_NAMES = re.compile(
-    r"rate_?limit|throttl|too_many_requests|overloaded|resource_exhausted|server_?busy"
-    r"|engine_overloaded",
-    re.IGNORECASE,
+BUSY_NAMES = (
+    r"(?i)rate_?limit|throttl|too_many_requests|overloaded|resource_exhausted|server_?busy"
+    r"|engine_overloaded"
 )
-AUTH_NAMES = re.compile(
-    r"invalid_?api_?key|api_?key_?invalid|authentication|unauthori[sz]ed|invalid_?token"
-    r"|permission_denied|accessdenied",
-    re.IGNORECASE,
+AUTH_NAMES = (
+    r"(?i)invalid_?api_?key|api_?key_?invalid|authentication|unauthori[sz]ed|invalid_?token"
+    r"|permission_denied|accessdenied"
 )
-AUTH_WORDS = re.compile(r"(?i)api.?key|credential|authenti|authoriz|unauthoriz|token|log.?in")
-MODEL_NAMES = re.compile(r"(?i)model_?not_?found|model_?not_?exist|no_such_model")
+AUTH_WORDS = r"(?i)api.?key|credential|authenti|authoriz|unauthoriz|token|log.?in"
+MODEL_NAMES = r"(?i)model_?not_?found|model_?not_?exist|no_such_model"
 
 # What a server says of a request field that it does not take.
-REFUSED_WORDS = re.compile(
-    r"unsupported|not (?:be )?support|n't support|unknown|unrecogni[sz]ed|unexpected|not permitted"
+REFUSED_WORDS = (
+    r"(?i)unsupported"
+    r"|not (?:be )?support|n't support|unknown|unrecogni[sz]ed|unexpected|not permitted"
     r"|not allowed|extra (?:inputs|fields)|extra_forbidden|deprecated|only the default"
     r"|cannot (?:both )?be (?:used|set|specified)|not available|no longer|must be 1\b|not accept"
     r"|is not (?:a )?valid|invalid|incompatible|not implemented|please remove|must not be"
     r"|don't take|does not take|may only be|only \S{1,5} is (?:allowed|supported)|only supports?"
-    r"|not configurable|is fixed",
-    re.IGNORECASE,
+    r"|not configurable|is fixed"
 )
 REFUSED_STATUS = frozenset({400, 404, 405, 422, 500, 501})
 
@@ -149,29 +142,31 @@ def _class_of(
     """Class of an error, and whether another attempt may succeed."""
     if 300 <= status < 400:
         return f"http_{status}", False
-    if FILTER_NAMES.search(names) or (
-        status in (400, 403, 422, 451) and FILTER_WORDS.search(words)
+    if re.search(FILTER_NAMES, names) or (
+        status in (400, 403, 422, 451) and re.search(FILTER_WORDS, words)
     ):
         return "content_filter", False
     if status != 429 and not 401 <= status <= 404:
         # Servers say it with 400, 413, 422 and, in the middle of a text, 500.
-        if CONTEXT_NAMES.search(names) or CONTEXT_WORDS.search(words):
+        if re.search(CONTEXT_NAMES, names) or re.search(CONTEXT_WORDS, words):
             return "context_length", False
     if status == 402:
         return "quota", False
-    if status in (400, 403, 429) and (QUOTA_NAMES.search(names) or QUOTA_WORDS.search(words)):
+    if status in (400, 403, 429) and (
+        re.search(QUOTA_NAMES, names) or re.search(QUOTA_WORDS, words)
+    ):
         if retry_delay is None:  # Gemini speaks of quotas where it means a rate
             return "quota", False
         return "http_429", True
-    if MODEL_NAMES.search(names) or status == 404:
+    if re.search(MODEL_NAMES, names) or status == 404:
         return "not_found", False
-    if status == 401 or (status in (400, 403) and AUTH_NAMES.search(names)):
+    if status == 401 or (status in (400, 403) and re.search(AUTH_NAMES, names)):
         return "auth", False
     if status == 403:
-        return ("http_429", True) if BUSY_NAMES.search(names) else ("auth", False)
+        return ("http_429", True) if re.search(BUSY_NAMES, names) else ("auth", False)
     if status == 413:
         return "too_large", False
-    if BUSY_NAMES.search(names) and status not in RETRYABLE_STATUS:
+    if re.search(BUSY_NAMES, names) and status not in RETRYABLE_STATUS:
         return "http_429", True  # Bedrock's ThrottlingException is a 400
     return f"http_{status}", status in RETRYABLE_STATUS
 
@@ -179,7 +174,9 @@ def _class_of(
 def speaks_of_a_key(error: Refused) -> bool:
     """Whether a refusal of the kind ``auth`` is about a key, and not about a region, say."""
     silent = error.words.startswith("HTTP ") and not error.names
-    return error.status == 401 or silent or bool(AUTH_WORDS.search(f"{error.names} {error.words}"))
+    return (
+        error.status == 401 or silent or bool(re.search(AUTH_WORDS, f"{error.names} {error.words}"))
+    )
 
 
 def refused_field(error: CallError, fields: Mapping[str, re.Pattern[str]]) -> str | None:
@@ -200,9 +197,9 @@ def refused_field(error: CallError, fields: Mapping[str, re.Pattern[str]]) -> st
         return None
     for name, pattern in fields.items():
         if param and (param == name or pattern.fullmatch(param)):
-            if REFUSED_WORDS.search(f"{names} {words}") or status != 500:
+            if re.search(REFUSED_WORDS, f"{names} {words}") or status != 500:
                 return name
-    if not REFUSED_WORDS.search(f"{names} {words}"):
+    if not re.search(REFUSED_WORDS, f"{names} {words}"):
         return None
     # The field that is named first: a hint may name others ("use max_completion_tokens").
     hits = [(hit.start(), name) for name, p in fields.items() if (hit := p.search(words))]
@@ -248,7 +245,6 @@ _LIMITS: tuple[tuple[str, str], ...] = (
     ("answer", rf"max(?:imum)? (?:allowed )?(?:number of )?(?:output|completion) tokens"
                rf"(?: is| of|:)?{_N}"),
 )  # fmt: skip
-_LIMIT_PATTERNS = tuple((what, re.compile(pattern, re.IGNORECASE)) for what, pattern in _LIMITS)
 
 
 def read_limit(error: CallError, asked: int | None) -> Limit:
@@ -260,8 +256,8 @@ def read_limit(error: CallError, asked: int | None) -> Limit:
     """
     words = error.words if isinstance(error, Refused) else str(error)
     found: dict[str, int] = {}
-    for what, pattern in _LIMIT_PATTERNS:
-        if what in found or (hit := pattern.search(words)) is None:
+    for what, pattern in _LIMITS:
+        if what in found or (hit := re.search(pattern, words, re.IGNORECASE)) is None:
             continue
         digits = next(group for group in hit.groups() if group is not None)
         found[what] = int(re.sub(r"[,_]", "", digits) or 0)
@@ -356,6 +352,8 @@ def read_retry_after(headers: Mapping[str, str]) -> float | None:
         try:
             seconds = float(value)
         except ValueError:
+            from email.utils import parsedate_to_datetime
+
             seconds = parsedate_to_datetime(value).timestamp() - time.time()
     except (ValueError, TypeError, OverflowError):
         return None
