@@ -15,10 +15,8 @@ from typing import Any
 
 import click
 
-from heartloop.cli._arms import result_lines
 from heartloop.cli._show import amount, cut, table, width_now
 from heartloop.errors import HeartloopError
-from heartloop.report.ranking import MOST
 from heartloop.report.writing import some_rounds
 from heartloop.run.layout import Summary
 
@@ -201,6 +199,7 @@ def _server_notes(folder: Any) -> list[Any]:
 
 def _answer(folder: Any, width: int, again: bool) -> tuple[list[str], str]:
     """The tables and the sentence of a run's own verdicts; writes ``claim.md`` beside them."""
+    from heartloop.cli._arms import result_lines
     from heartloop.report.arms import load_run
     from heartloop.report.conclusion import conclusion_of
     from heartloop.report.findings import findings
@@ -223,6 +222,8 @@ def _answer(folder: Any, width: int, again: bool) -> tuple[list[str], str]:
 
 def _arms(summary: Summary, width: int) -> list[str]:
     """Accuracies by another reading of the same answers."""
+    from heartloop.report.ranking import MOST
+
     sums: dict[str, list[int]] = {}
     for row in summary["arms"]:
         own = sums.setdefault(row["arm"], [0, 0, 0])

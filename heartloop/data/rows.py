@@ -23,16 +23,21 @@ class Row:
 
     Attributes:
         data: the record as plain data.
-        where: ``FILE:LINE`` or ``FILE: example 3``, for errors.
         number: 0-based position in its file.
     """
 
-    __slots__ = ("data", "number", "where")
+    __slots__ = ("_where", "data", "number")
 
-    def __init__(self, data: Mapping[str, Any], where: str, number: int) -> None:
+    def __init__(self, data: Mapping[str, Any], where: str | tuple[Path, Any], number: int) -> None:
         self.data = data
-        self.where = where
+        self._where = where
         self.number = number
+
+    @property
+    def where(self) -> str:
+        """``FILE:LINE`` or ``FILE: examples[KEY]``, for errors."""
+        at = self._where
+        return at if isinstance(at, str) else f"{at[0]}: examples[{at[1]}]"
 
     def error(self, field: str, problem: str) -> DataError:
         """A DataError at one field; ``problem`` says what is wrong and how to mend it."""
@@ -97,10 +102,11 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: not readable, or not JSON; names the line.
     """
+    with contextlib.suppress(ValueError, OSError):  # json bears more (NaN), and names the line
+        data = path.read_bytes()
+        if _LONG_NUMBER not in data.translate(_DIGITS):
+            return orjson.loads(data)
     text = read_text(path)
-    if _LONG_NUMBER not in text.encode("utf-8", "surrogatepass").translate(_DIGITS):
-        with contextlib.suppress(ValueError):  # json bears more (NaN), and names the line
-            return orjson.loads(text)
     try:
         return json.loads(text)
     except (ValueError, RecursionError) as error:
@@ -152,7 +158,7 @@ def example_rows(path: Path, root: Any = None) -> list[Row]:
     for number, (key, example) in enumerate(pairs):
         if not isinstance(example, dict):
             raise DataError(f"{path}: examples[{key}]: must be an object")
-        rows.append(Row(example, f"{path}: examples[{key}]", number))
+        rows.append(Row(example, (path, key), number))
     if not rows:
         raise DataError(f"{path}: examples: is empty; fetch the file again")
     return rows

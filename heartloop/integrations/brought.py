@@ -165,7 +165,7 @@ def write_run(found: Brought, folder: RunFolder, command: str = "") -> Summary:
         "tables": {},
         "claim": claim_dict(claim_of(arms, metrics, fixed=False)),
         "shard": None,
-        "versions": versions(),
+        "versions": dict(versions()),
         "git": None,
         "made_here": signature(plan.to_dict()),
         "imported": {"tool": found.tool, "files": files, "notes": found.notes},

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import platform
 import subprocess
+from collections.abc import Mapping
+from functools import lru_cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -71,7 +73,7 @@ def new_manifest(prepared: Prepared, folder: RunFolder, shard: tuple[int, int] |
         "claim": claim_dict(planned_claim(prepared)),
         "meaning": meaning_of(prepared.plan),
         "shard": list(shard) if shard else None,
-        "versions": versions(),
+        "versions": dict(versions()),
         "git": git_revision(),
         "made_here": signature(plan),
         "sessions": [],
@@ -98,7 +100,8 @@ def data_facts(task: Any) -> DataFacts:
     }
 
 
-def versions() -> dict[str, str]:
+@lru_cache(1)  # of what is loaded, whatever is installed beside a run under way
+def versions() -> Mapping[str, str]:
     """Versions of what decides results."""
     found = {"heartloop": __version__, "python": platform.python_version()}
     for package in PACKAGES:
@@ -109,24 +112,29 @@ def versions() -> dict[str, str]:
     return found
 
 
+@lru_cache(1)
 def git_revision() -> str | None:
     """The commit of the checkout that heartloop runs from, with ``+changes`` where it is dirty."""
     root = Path(__file__).resolve().parents[2]
     if not (root / ".git").exists():
         return None
     try:
-        head = _git(root, "rev-parse", "HEAD")
-        dirty = _git(root, "status", "--porcelain", "--untracked-files=no")
+        head, *dirty = _status(root)
     except (OSError, subprocess.SubprocessError):
         return None
     return head + ("+changes" if dirty else "")
 
 
-def _git(root: Path, *arguments: str) -> str:
+def _status(root: Path) -> list[str]:
+    """The commit, and a line for each changed file."""
+    asked = ["status", "--porcelain=v2", "--branch", "--untracked-files=no", "--no-ahead-behind"]
     done = subprocess.run(
-        ["git", "-C", str(root), *arguments], capture_output=True, text=True, timeout=5, check=True
+        ["git", "-C", str(root), *asked], capture_output=True, text=True, timeout=5, check=True
     )
-    return done.stdout.strip()
+    head, *others = done.stdout.splitlines()
+    if head.endswith("(initial)"):
+        raise OSError("no commit yet")
+    return [head.rpartition(" ")[2], *(line for line in others if line[:1] != "#")]
 
 
 def check_unchanged(manifest: Manifest, prepared: Prepared) -> None:

@@ -31,12 +31,11 @@ def question_order(
     if order == "listed":
         return [(task, q) for task, questions in tasks.items() for q in questions]
 
-    def rank(task: str, question: str) -> bytes:
-        text = f"{seed}\0{model}\0{task}\0{question}"
-        return hashlib.sha256(text.encode()).digest()
-
     places = []
     for number, (task, questions) in enumerate(tasks.items()):
-        mixed = sorted(questions, key=lambda q: rank(task, q))  # noqa: B023
-        places += [((j + 0.5) / len(mixed), number, task, q) for j, q in enumerate(mixed)]
-    return [(task, q) for _, _, task, q in sorted(places)]
+        head, n = f"{seed}\0{model}\0{task}\0", len(questions)
+        ranks = [hashlib.sha256(f"{head}{q}".encode()).digest() for q in questions]
+        mixed = sorted(zip(ranks, questions, strict=True))
+        places += [((j + 0.5) / n, number, task, q) for j, (_, q) in enumerate(mixed)]
+    places.sort()
+    return [(task, q) for _, _, task, q in places]

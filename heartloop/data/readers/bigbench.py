@@ -86,20 +86,20 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     choice = layout.preferred_score == "multiple_choice_grade" or (
         not layout.preferred_score and "target" not in rows[0].data
     )
-    kept = _without_duplicates(rows)
-    slips = [_slip(layout, row, choice) for row in kept]
+    texts = [row.text("input") for row in rows]
+    kept, texts = _without_duplicates(rows, texts)
+    slips = [_slip(layout, row, choice, text) for row, text in zip(kept, texts, strict=True)]
     items = Items(slips, lambda place: _item(card, layout, kept[place], place, choice))
     dropped = len(rows) - len(kept)
     notes = (f"{dropped} duplicate examples dropped of {len(rows)}",) if dropped else ()
     return ItemSet(items, notes=notes)
 
 
-def _without_duplicates(rows: list[Row]) -> list[Row]:
-    texts = [row.text("input") for row in rows]
+def _without_duplicates(rows: list[Row], texts: list[str]) -> tuple[list[Row], list[str]]:
     times = Counter(texts)
     if len(times) == len(rows):
-        return rows
-    kept: list[Row] = []
+        return rows, texts
+    kept: list[tuple[Row, str]] = []
     seen: set[bytes] = set()
     for row, text in zip(rows, texts, strict=True):
         if times[text] > 1:  # only these can be equal in every field
@@ -107,17 +107,16 @@ def _without_duplicates(rows: list[Row]) -> list[Row]:
             if identity in seen:
                 continue
             seen.add(identity)
-        kept.append(row)
-    return kept
+        kept.append((row, text))
+    return [row for row, _ in kept], [text for _, text in kept]
 
 
-def _slip(layout: Layout, row: Row, choice: bool) -> Slip:
+def _slip(layout: Layout, row: Row, choice: bool, text: str) -> Slip:
     """What is wanted of a row before it is asked; refuses a row that `_item` could not build.
 
     Raises:
         DataError: names the example and the field.
     """
-    text: str = row.text("input")
     own = [text, row.text("task_prefix", layout.task_prefix)]
     low = None
     if choice or "target" not in row.data:
