@@ -3,6 +3,7 @@
     python benchmarks/cpu.py --shared ../shared [--questions 6000] [--repeats 3]
 
 Both ask the same loopback server for short answers, 64 at once; the least of several runs counts.
+The published tasks are BIG-Bench, BBH and Instruction Induction: 72 tasks, 38,239 questions.
 Processor time grows with what else the cores do: read the ratios.
 """
 
@@ -21,7 +22,8 @@ FIRST = """
 import os, sys, time
 from heartloop.models.http import HttpModel
 async def complete(self, request):
-    print(time.process_time(), flush=True)
+    held = [line.split()[1] for line in open("/proc/self/status") if line.startswith("VmHWM")]
+    print(time.process_time(), int(held[0]) / 1000, flush=True)
     os._exit(0)
 HttpModel.complete = complete
 from heartloop.cli import main
@@ -65,7 +67,16 @@ def main() -> None:
         assert server.stdout is not None
         url = f"http://127.0.0.1:{server.stdout.readline().split()[1]}/v1"
         asked = ["--method", "single", "--model", "server/mock", "--base-url", url, "--json"]
-        floor, few, many, one, grid = ([] for _ in range(5))  # type: list[float]
+        tasks = ",".join(f"t{i}.jsonl" for i in range(75))
+        published = ["bigbench,bbh,instruction_induction", "--data", str(bench.parent / "data")]
+        starts = {
+            "one task": ["t0.jsonl"],
+            "75 own tasks": [tasks],
+            "72 published tasks": published,
+            "5 questions of each": [*published, "--limit", "5"],
+        }
+        floor, few, many = ([] for _ in range(3))  # type: list[float]
+        first: dict[str, list[tuple[float, float]]] = {name: [] for name in starts}
         try:
             for turn in range(options.repeats):
                 client = [sys.executable, str(bench / "floor_client.py"), "--base-url", url]
@@ -75,11 +86,10 @@ def main() -> None:
                     run = [sys.executable, "-m", "heartloop", "run", "--task", f"{name}.jsonl"]
                     run += [*asked, "--concurrency", "64", "--name", f"{name}{turn}"]
                     times.append(seconds(run, place)[0])
-                tasks = ",".join(f"t{i}.jsonl" for i in range(75))
-                for name, spec, times in (("one", "t0.jsonl", one), ("grid", tasks, grid)):
-                    run = [sys.executable, "-c", FIRST, "run", "--task", spec, *asked]
-                    out = seconds([*run, "--name", f"{name}{turn}"], place)[1]
-                    times.append(float(out))
+                for number, (name, spec) in enumerate(starts.items()):
+                    run = [sys.executable, "-c", FIRST, "run", "--task", *spec, *asked]
+                    out = seconds([*run, "--name", f"first{number}-{turn}"], place)[1].split()
+                    first[name].append((float(out[0]), float(out[1])))
         finally:
             server.terminate()
             server.wait()
@@ -89,7 +99,9 @@ def main() -> None:
     print(f"floor client: {least:.3f} ms a request")
     print(f"heartloop: {each:.3f} ms a question ({each / least:.2f} times the floor)")
     print(f"with start and end: {whole:.3f} ms ({whole / least:.2f} times)")
-    print(f"up to the first request: {min(one):.2f} s with one task, {min(grid):.2f} s with 75")
+    print("up to the first request:")
+    for name, found in first.items():
+        print(f"  {name}: {min(found)[0]:.2f} s, {min(found)[1]:.0f} MB")
 
 
 if __name__ == "__main__":
