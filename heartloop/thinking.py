@@ -7,8 +7,9 @@ it in the text, in the marks that the model was trained on.
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
+
+from heartloop import regex as re
 
 
 @dataclass(frozen=True, slots=True)

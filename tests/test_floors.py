@@ -12,7 +12,7 @@ import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / "heartloop"
 FLOORS = {
-    "values": -1,
+    "values": -1, "regex": -1,
     "types": 0, "errors": 0, "secrets": 0, "network": 0, "thinking": 0, "turn": 0, "provider": 0,
     "cards": 1, "analysis": 1, "models": 1, "serving": 1, "practice": 1,
     "grading": 2, "data": 2, "calls": 2, "style": 2,

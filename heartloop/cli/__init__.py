@@ -115,8 +115,11 @@ def main(argv: list[str] | None = None) -> Any:
     # Progress bars of libraries draw with control characters.
     for name in ("HF_HUB_DISABLE_PROGRESS_BARS", "TQDM_DISABLE"):
         os.environ.setdefault(name, "1")
-    with shown_streams():
-        _main(argv)
+    try:
+        with shown_streams():
+            _main(argv)
+    finally:
+        gc.enable()  # where a run ended while it was being loaded
 
 
 def _main(argv: list[str] | None) -> None:

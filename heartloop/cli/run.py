@@ -71,6 +71,7 @@ def run_command(**flags: Any) -> int:
     from heartloop.run.execute import prepare
     from heartloop.run.folder import new_folder
 
+    gc.disable()  # until all is loaded: it forms no cycles
     flags["shard"] = shard_of_flag(flags["shard"])
     if flags["shard"] and flags["ray"]:
         raise UsageError("--shard and --ray exclude one another: Ray makes shards of its own")
@@ -185,6 +186,7 @@ def _go(prepared: Any, folder: Any, flags: dict[str, Any]) -> int:
     if not silent:
         say_what_loads(prepared.plan.models)
     gc.freeze()
+    gc.enable()
     command = shlex.join(["heartloop", *sys.argv[1:]])
     if flags.get("ray"):
         from heartloop.run.ray import execute_on_ray

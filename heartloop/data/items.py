@@ -342,11 +342,9 @@ def mean_score(scores: Mapping[str, float] | None) -> float | None:
 
 def length(*texts: str) -> tuple[int, int]:
     """Characters and bytes of texts."""
-    chars = size = 0
-    for text in texts:
-        chars += len(text)
-        size += len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
-    return chars, size
+    whole = "".join(texts)
+    chars = len(whole)
+    return chars, chars if whole.isascii() else len(whole.encode("utf-8", "surrogatepass"))
 
 
 def _slip(item: Item) -> Slip:

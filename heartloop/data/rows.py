@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import itertools
 import json
 from collections.abc import Iterable, Mapping
 from pathlib import Path
@@ -50,6 +51,8 @@ class Row:
             DataError: the field is missing without a default, or is no text or number.
         """
         value = self.data.get(field)
+        if type(value) is str:  # nearly always
+            return value
         if value is None:
             if default is _MISSING:
                 known = ", ".join(str(key) for key in list(self.data)[:8]) or "nothing"
@@ -57,7 +60,7 @@ class Row:
             return default
         if isinstance(value, bool) or not isinstance(value, (str, int, float)):
             raise self.error(field, f"must be text, got {type(value).__name__}; write it in quotes")
-        return value if isinstance(value, str) else str(value)
+        return str(value)
 
     def filled(self, field: str) -> str:
         """A text that is not blank.
@@ -148,17 +151,14 @@ def example_rows(path: Path, root: Any = None) -> list[Row]:
     """
     root = read_json(path) if root is None else root
     examples = root.get("examples") if isinstance(root, dict) else None
-    if isinstance(examples, dict):
-        pairs: Iterable[tuple[Any, Any]] = examples.items()
-    elif isinstance(examples, list):
-        pairs = enumerate(examples)
-    else:
+    if not isinstance(examples, (dict, list)):
         raise DataError(f"{path}: examples: is missing; this is no file in BIG-Bench layout")
-    rows = []
-    for number, (key, example) in enumerate(pairs):
-        if not isinstance(example, dict):
+    keys = list(examples) if isinstance(examples, dict) else range(len(examples))
+    found = list(examples.values()) if isinstance(examples, dict) else examples
+    for key, example in zip(keys, found, strict=True):
+        if type(example) is not dict:
             raise DataError(f"{path}: examples[{key}]: must be an object")
-        rows.append(Row(example, (path, key), number))
+    rows = list(map(Row, found, ((path, key) for key in keys), itertools.count()))
     if not rows:
         raise DataError(f"{path}: examples: is empty; fetch the file again")
     return rows

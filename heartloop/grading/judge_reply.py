@@ -7,11 +7,11 @@ judge's own. Doubt is never read as a verdict: then the vote is lost, and the an
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from heartloop import regex as re
 from heartloop.grading.extract import visible_text
 
 LONGEST = 20_000

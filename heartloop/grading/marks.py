@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
+from heartloop import regex as re
 from heartloop.grading.phrases import CORRECTION, FOREIGN, OTHERS_ERROR, markers
 
 # --- marked answers ----------------------------------------------------------------------

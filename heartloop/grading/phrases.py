@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
+
+from heartloop import regex as re
 
 # --- introducing an answer --------------------------------------------------------------
 

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Sequence
 
+from heartloop import regex as re
 from heartloop.grading.marks import ENVIRONMENT
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from heartloop.cards import TaskCard
+from heartloop.cards.verifier import VerifierCard, load_verifier
 from heartloop.data import TaskData
 from heartloop.data.perturb import OLD_ANSWER
 from heartloop.errors import HeartloopError, UsageError
@@ -129,6 +130,7 @@ def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:
     loaded = []
     names = set()
     asked = [asked_questions(Path(folder)) for folder in plan.exclude_questions]
+    verifiers: dict[str, VerifierCard] = {}
     pool = MathPool()  # one set of workers for all tasks; started when first needed
     for card in resolve_tasks(",".join(plan.tasks), data_dir=plan.data_dir):
         if card.name in names:
@@ -141,7 +143,10 @@ def load_tasks(plan: Plan, *, download: bool = True) -> list[LoadedTask]:
         verifier = plan.verifier or _own_verifier(card, data)
         # Params of the card are for the card's own verifier.
         params = dict(card.params) if verifier == card.verifier else {}
-        grader = open_grader(verifier_card(verifier), params=params, pool=pool)
+        if verifier not in verifiers:
+            opened = verifier_card(verifier)
+            verifiers[verifier] = load_verifier(opened) if isinstance(opened, str) else opened
+        grader = open_grader(verifiers[verifier], params=params, pool=pool)
         _check_loglik(plan, grader)
         sampling = dataclasses.replace(card.sampling, **sampling_changes(plan))
         loaded.append(LoadedTask(card, data, grader, sampling, mode_of(plan, grader, card)))

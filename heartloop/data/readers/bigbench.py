@@ -117,18 +117,18 @@ def _slip(layout: Layout, row: Row, choice: bool, text: str) -> Slip:
     Raises:
         DataError: names the example and the field.
     """
-    own = [text, row.text("task_prefix", layout.task_prefix)]
+    own = text
+    own += row.text("task_prefix", layout.task_prefix)
     low = None
-    if choice or "target" not in row.data:
-        scores = _target_scores(row)
     if choice:
+        scores = _target_scores(row)
         low = mean_score(scores)
         if layout.append_choices_to_input:
-            own += scores
-            own.append(layout.choice_prefix * len(scores))
+            own += layout.choice_prefix * len(scores)
+            own += "".join(scores)
     else:
         _targets(row)
-    return Slip(str(row.number), row.number, text, length(*own), low)
+    return Slip(str(row.number), row.number, text, length(own), low)
 
 
 def _targets(row: Row) -> tuple[str, ...]:

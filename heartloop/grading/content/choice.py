@@ -7,8 +7,7 @@ denies, hedges or names nothing is none.
 
 from __future__ import annotations
 
-import re
-
+from heartloop import regex as re
 from heartloop.grading.content.options import (
     WRONG,
     Options,

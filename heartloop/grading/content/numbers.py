@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from functools import lru_cache
 
+from heartloop import regex as re
 from heartloop.grading.maths.words import NUMBER_WORDS, SCALES, spoken_number
 
 _VALUE = re.compile(

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from heartloop import regex as re
 from heartloop.grading.content.polar import SENSE, polar_sense
 from heartloop.grading.content.reading import Asked, fold
 from heartloop.grading.phrases import DENIAL

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from heartloop import regex as re
 from heartloop.grading.content.options import ASIDE, Kind, Options, Settled, words_of
 from heartloop.grading.content.reading import fold
 from heartloop.grading.content.statement import SCORE_OF, SCORED, SO, VERDICT, of_the_score

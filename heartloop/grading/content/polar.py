@@ -7,8 +7,7 @@ model instead ("Yes, I am sure").
 
 from __future__ import annotations
 
-import re
-
+from heartloop import regex as re
 from heartloop.grading.content.reading import Asked, fold
 from heartloop.grading.content.statement import SO
 from heartloop.grading.content.surface import statements

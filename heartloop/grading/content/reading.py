@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import re
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from heartloop import regex as re
 from heartloop.grading.content.numbers import value_of
 from heartloop.types import Gold, Question, UnscoredReason
 

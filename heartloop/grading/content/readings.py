@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from heartloop import regex as re
 from heartloop.grading.content.reading import Asked, Candidate, fold
 from heartloop.grading.content.statement import Span
 from heartloop.grading.phrases import (

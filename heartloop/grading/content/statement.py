@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import re
-
+from heartloop import regex as re
 from heartloop.grading.content.numbers import answers_in
 from heartloop.grading.content.reading import Asked, fold
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements

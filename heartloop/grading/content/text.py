@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from fractions import Fraction
 from functools import lru_cache
 
+from heartloop import regex as re
 from heartloop.grading.content.numbers import answers_in, value_of, values_in
 from heartloop.grading.content.options import AND_SCORE
 from heartloop.grading.content.polar import restates
