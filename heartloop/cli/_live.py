@@ -172,10 +172,13 @@ def _plain_lines(look: Callable[[], tuple[Any, Paid]], before: int) -> Iterator[
     finished = threading.Event()
 
     def tell() -> None:
-        pause, told = FIRST_PAUSE, 0
+        pause, told, last = FIRST_PAUSE, 0, ""
         while not finished.wait(pause):
             live, paid = look()
-            click.echo(status_line(live, paid, time.monotonic() - started, before), err=True)
+            line = status_line(live, paid, time.monotonic() - started, before)
+            if line != last:
+                click.echo(line, err=True)
+            last = line
             for notice in live.notices[told:]:
                 click.echo(f"warning: {notice}", err=True)
             told = len(live.notices)

@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import shlex
-import textwrap
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ import click
 
 from heartloop.cli._show import amount, cut, table, width_now
 from heartloop.errors import HeartloopError
-from heartloop.report.writing import some_rounds
+from heartloop.report.writing import some_rounds, wrapped
 from heartloop.run.layout import Summary
 
 LINES = 22
@@ -29,14 +28,14 @@ WARNINGS = 5
 def folded(sentence: str, width: int, most: int = SENTENCE) -> list[str]:
     """A sentence by whole clauses, as many as fit in ``most`` lines, and how many are left out."""
     clauses = _clauses(sentence)
-    whole = textwrap.wrap(sentence, width)
+    whole = wrapped(sentence, width)
     if len(whole) <= most:
         return whole
     for count in range(len(clauses) - 1, 0, -1):
         left = len(clauses) - count
         more = "clause" if left == 1 else "clauses"
         text = "; ".join(clauses[:count]) + f"; … and {left} more {more} (--verbose)"
-        lines = textwrap.wrap(text, width)
+        lines = wrapped(text, width)
         if len(lines) <= most:
             return lines
     return [*whole[: most - 1], cut(" ".join(whole[most - 1 :]), width)]
@@ -116,11 +115,14 @@ def _stopped(summary: Summary, folder: Any) -> int:
     if not why:
         return 0
     if why.startswith("decided:"):
-        click.echo(why, err=True)
+        lines = wrapped(why, width_now())
     else:
-        click.echo(f"stopped: {why}; what was paid for is saved. Go on with:", err=True)
-        click.echo(f"  heartloop resume {handle(folder.path)}", err=True)
-    return 2
+        said = f"stopped: {why}; what was paid for is saved. Go on with:"
+        lines = wrapped(said, width_now(), break_long_words=False, break_on_hyphens=False)
+        lines.append(f"  heartloop resume {handle(folder.path)}")
+    for line in lines:
+        click.echo(line, err=True)
+    return len(lines)
 
 
 def show_result(
@@ -183,7 +185,7 @@ def _errors(summary: Summary) -> list[Any]:
     from heartloop.run.warnings import Warned
 
     lines = tuple(
-        f"{e['count']} calls failed: {e['class']}: {e['message']}"
+        f"{e['count']} call{'s' * (e['count'] != 1)} failed: {e['class']}: {e['message']}"
         for e in summary.get("errors", [])
     )
     return [Warned("Plan and provenance", lines)] if lines else []
@@ -259,7 +261,7 @@ def _last(summary: Summary, folder: Any, width: int) -> list[str]:
     if summary["models"] == ["pocket"] and not summary["stopped"]:
         sessions = folder.manifest.get("sessions") or [{}]
         following = on_a_real_model(sessions[0].get("command") or "")
-        lines += textwrap.wrap(
+        lines += wrapped(
             f"next: {following}",
             width,
             subsequent_indent="      ",

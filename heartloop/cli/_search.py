@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import textwrap
 from pathlib import Path
 from typing import Any
 
 import click
+
+from heartloop.report.writing import wrapped
 
 
 def say_plan(line: str, told: dict[str, Any], *, whole: bool) -> str:
@@ -112,7 +113,7 @@ def say_short(found: dict[str, Any], folder: Any, prepared: Any, *, quiet: bool)
 
 def _folded(line: str, width: int) -> list[str]:
     """A line within the width, its rest under its text."""
-    return textwrap.wrap(
+    return wrapped(
         line,
         width,
         subsequent_indent=" " * 10 if line.startswith("  ") else "  ",

@@ -221,14 +221,24 @@ def _show_stimuli(name: str, as_json: bool) -> None:
 
 def _show_task(name: str, as_json: bool, data: str | None = None) -> None:
     from heartloop.cards import load_task
+    from heartloop.data import resolve_tasks
+    from heartloop.data.files import SUFFIXES
 
-    card = load_task(name)
-    plain = _plain(card)
-    if not card.members:
-        plain["data"] = _data(card, data)
+    # A table, or tasks with their numbers changed, have no card of their own.
+    made = "~" in name or Path(name).suffix.lower() in SUFFIXES
+    cards = resolve_tasks(name, data_dir=data) if made else [load_task(name)]
+    shown = []
+    for card in cards:
+        plain = _plain(card)
+        if not card.members:
+            plain["data"] = _data(card, data)
+        shown.append(plain)
     if as_json:
-        _print_json(plain)
-    else:
+        _print_json(shown if len(shown) > 1 else shown[0])
+        return
+    for number, plain in enumerate(shown):
+        if number:
+            click.echo()
         _print_fields(plain)
 
 

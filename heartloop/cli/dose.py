@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import textwrap
 
 import click
+
+from heartloop.report.writing import filled
 
 
 @click.command("dose", short_help="Outcomes by the intensity of a feeling.")
@@ -35,4 +36,4 @@ def dose_command(run: str, data_dir: str | None, runs: str | None, as_json: bool
     click.echo()
     for line in same_lines(found):
         click.echo(line)
-    click.echo(textwrap.fill(READING, width_now()))
+    click.echo(filled(READING, width_now()))

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import textwrap
 
 import click
 
 from heartloop.errors import UsageError
+from heartloop.report.writing import filled
 
 MANY = 3
 """More tables than this are one overview."""
@@ -73,11 +73,11 @@ def frames_command(
             items = f"{len(first.items)} items, against {first.frames[0]}"
             click.echo(f"\n{', '.join(unit)}: {items}")
             click.echo(fitted(heads, rows, right=set(range(1, len(heads)))))
-        click.echo("\n" + textwrap.fill(OVERVIEW, width_now()))
+        click.echo("\n" + filled(OVERVIEW, width_now()))
         return
     for one in tables:
         heads = heads_of(one)
         click.echo(f"\n{title_of(one, several)}")
         click.echo(fitted(heads, rows_of(one, domains), right=set(range(1, len(heads)))))
     click.echo()
-    click.echo(textwrap.fill(READING.format(margin=margin), width_now()))
+    click.echo(filled(READING.format(margin=margin), width_now()))

@@ -107,12 +107,23 @@ def get_command(name: str) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print JSON.")
 def show_command(name: str, prices: str | None, as_json: bool) -> None:
     """Show what is known of one model: its kind and its price."""
+    import asyncio
     from pathlib import Path
 
     from heartloop.calls import load_prices, price_of
+    from heartloop.errors import UsageError
+    from heartloop.models import by_litellm, make_model
+    from heartloop.models.fetched import PACKAGES
+    from heartloop.provider import Prepares
 
     own = load_prices(Path(prices)) if prices else None
     price = price_of(name, own)
+    if name in PACKAGES:
+        raise UsageError(f"{name}: is asked as hf/{name} or vllm/{name}; show one of these")
+    if price is None and by_litellm(name):
+        model = make_model(name)
+        if isinstance(model, Prepares):
+            asyncio.run(model.prepare())  # refuses what nobody knows
     kind = next(
         (text for k, text in _kinds() if k.split("/")[0] == name.split("/")[0]), _kinds()[-1][1]
     )

@@ -275,6 +275,9 @@ def resume_command(
     from heartloop.errors import UsageError
     from heartloop.run.execute import execute, plan_of, prepare
     from heartloop.run.folder import find_folder
+    from heartloop.run.session import summary_now
+    from heartloop.run.state import run_state
+    from heartloop.run.trust import check_received
 
     folder = find_folder(run, runs_folder(runs))
     manifest = folder.manifest
@@ -282,13 +285,23 @@ def resume_command(
         raise UsageError(
             f"{folder.name} is a search; go on with: heartloop optimize --resume {folder.path}"
         )
-    register_methods(
-        folder,
-        manifest,
-        asks=True,
-        named_server=bool(flags["base_url"]),
-        allow_code=allow_code,
-    )
+    try:
+        register_methods(
+            folder,
+            manifest,
+            asks=True,
+            named_server=bool(flags["base_url"]),
+            allow_code=allow_code,
+        )
+    except UsageError:
+        check_received(folder.path, manifest, asks=False, allow_code=allow_code)
+        state = run_state(folder)
+        found = summary_now(folder, manifest, state) if state.state == "whole" else None
+        if found is None:
+            raise
+        # A finished run from elsewhere is shown as it is, whatever server it names.
+        click.echo(f"{folder.name}: finished; nothing is left to ask", err=True)
+        return finish(found, folder, as_json=as_json, quiet=quiet, verbose=verbose)
     command = shlex.join(["heartloop", *sys.argv[1:]])
     plan = plan_of(folder, changes_of(flags))
     if judge_base_url:

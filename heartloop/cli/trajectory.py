@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
-import textwrap
 
 import click
+
+from heartloop.report.writing import filled
 
 
 @click.command("trajectory", short_help="What the mood of dialogues did, turn by turn.")
@@ -40,4 +41,4 @@ def trajectory_command(run: str, data_dir: str | None, runs: str | None, as_json
     rows = [[cut(name, 16), *cells] for name, *cells in rows_of(tables)]
     click.echo(table(HEADS, rows, right=set(range(2, len(HEADS)))))
     for line in (*never_lines(tables), *slope_lines(found), READING):
-        click.echo(textwrap.fill(line, 80))
+        click.echo(filled(line, 80))

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from heartloop.analysis.bands import Band
 from heartloop.report.arrived import Arrived, lines
 from heartloop.report.style import LEAST, Contrast, Style
-from heartloop.report.writing import text_table
+from heartloop.report.writing import filled, text_table
 from heartloop.style.measures import MEASURES, Measure
 
 WIDTH = 80
@@ -118,10 +117,8 @@ def _apart(style: Style) -> list[str]:
     found = apart(style)
     if not found:
         return ["No arm has a control in this run: nothing to set it against."]
-    filled = [
-        textwrap.fill(f"{pair}: {text}", WIDTH, subsequent_indent="  ") for pair, text in found
-    ]
-    return [f"{apart_head(style)}:\n" + "\n".join(filled)]
+    told = [filled(f"{pair}: {text}", WIDTH, subsequent_indent="  ") for pair, text in found]
+    return [f"{apart_head(style)}:\n" + "\n".join(told)]
 
 
 def apart_head(style: Style) -> str:
@@ -177,7 +174,7 @@ def arm_tables(style: Style, arm: str) -> Iterator[str]:
             yield f"{arm} − {one.control}{where}: too few answers in both (under {LEAST} pairs)"
             continue
         yield (
-            textwrap.fill(f"{arm} − {one.control}{where}:", WIDTH)
+            filled(f"{arm} − {one.control}{where}:", WIDTH)
             + "\n"
             + text_table(["measure", "mean", "difference", "n"], rows)
         )
@@ -208,13 +205,13 @@ def carried(style: Style) -> tuple[list[str], list[list[str]]]:
 
 
 def _checked(found: Sequence[Arrived]) -> list[str]:
-    filled = [textwrap.fill(line, WIDTH, subsequent_indent="  ") for line in lines(found)]
-    return ["Did the words arrive?\n" + "\n".join(filled)] if filled else []
+    told = [filled(line, WIDTH, subsequent_indent="  ") for line in lines(found)]
+    return ["Did the words arrive?\n" + "\n".join(told)] if told else []
 
 
 def _wrapped(block: str) -> str:
     """Prose in 80 columns; tables and lists as they are."""
-    return block if "\n" in block else textwrap.fill(block, WIDTH)
+    return block if "\n" in block else filled(block, WIDTH)
 
 
 # --- Data ---------------------------------------------------------------------------------

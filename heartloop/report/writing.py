@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import re
+import textwrap
 from collections.abc import Sequence
+from typing import Any
 
 
 def points(value: float | None, sign: bool = True) -> str:
@@ -49,3 +52,17 @@ def markdown_table(headers: Sequence[str], rows: Sequence[Sequence[str]], left: 
     rule = [":--" if i < left else "--:" for i in range(len(headers))]
     lines = (headers, rule, *rows)
     return "\n".join("| " + " | ".join(c.replace("|", "\\|") for c in r) + " |" for r in lines)
+
+
+_HELD = re.compile(r"(?<=[\d)\]]) (?=%)|(?<=±) (?=\d)")
+
+
+def wrapped(text: str, width: int, **how: Any) -> list[str]:
+    """Lines of a text within a width (`textwrap.wrap`); a number and its sign stay together."""
+    lines = textwrap.wrap(_HELD.sub("\xa0", text), width, **how)
+    return [line.replace("\xa0", " ") for line in lines]
+
+
+def filled(text: str, width: int, **how: Any) -> str:
+    """`wrapped`, as one text."""
+    return "\n".join(wrapped(text, width, **how))

@@ -53,7 +53,9 @@ _RUNS = ("manifest.json", "manifest.copy.json", "calls.jsonl", "verdicts.jsonl",
 
 
 def room(error: OSError, path: Path) -> str:
-    """What to type after a disk was full; empty for other errors."""
+    """What to do after a disk was full or where a folder is not there; empty for other errors."""
+    if error.errno == errno.ENOENT and not path.parent.is_dir():
+        return f"; the folder {path.parent} is not there: make it, or name another place"
     if error.errno not in (errno.ENOSPC, errno.EDQUOT):
         return ""
     if path.name in _RUNS:

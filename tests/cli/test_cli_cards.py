@@ -185,3 +185,17 @@ def test_check_shows_three_prompts_of_a_table_with_gold_and_verifier(run: Run, h
     (home / "bad.csv").write_text("question,picture,answer\nQ?,a.png,x\n")
     code, out, err = run("tasks", "check", "bad.csv")
     assert code == 2 and "picture: holds a picture" in err
+
+
+def test_a_table_and_a_changed_task_are_shown_like_a_card(run: Run, home: Path) -> None:
+    rows = [{"question": f"What is {n} + 30?", "answer": str(n + 30)} for n in (12, 17)]
+    (home / "sums.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    code, out, _ = run("tasks", "show", "sums.jsonl", "--json")
+    shown = json.loads(out)
+    assert code == 0 and shown["verifier"] == "math" and shown["data"]["questions"] == 2
+    code, out, _ = run("tasks", "show", "sums.jsonl~numbers", "--json")
+    assert code == 0 and json.loads(out)["metric"] == "old answer"
+    code, _, err = run("tasks", "show", "absent.csv")
+    assert code == 2 and "absent.csv: cannot be read" in err
+    code, _, err = run("tasks", "show", "sums.jsonl~level")
+    assert code == 2 and "TASK~numbers changes a number" in err

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import stat
 from pathlib import Path
@@ -88,8 +89,6 @@ def test_without_a_place_for_a_key_nothing_is_trusted(
 def test_score_and_resume_execute_nothing_of_a_received_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    import json
-
     monkeypatch.chdir(tmp_path)
     (tmp_path / "sums.csv").write_text("question,answer\nWhat is 1 + 1?,2\n")
     (tmp_path / "draws.jsonl").write_text('{"index": 0, "text": "2"}\n')
@@ -112,3 +111,29 @@ def test_score_and_resume_execute_nothing_of_a_received_folder(
         assert not (tmp_path / "owned").exists(), command
         if command in ("score", "resume"):
             assert ended.value.code == 2 and "--allow-code" in said.err
+
+
+def test_a_finished_run_from_elsewhere_is_shown_and_asks_nobody(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+
+    def heartloop(*argv: str) -> tuple[int, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(list(argv))
+        shown = capsys.readouterr()
+        return int(ended.value.code or 0), shown.err + shown.out
+
+    heartloop("run", "--task", "olympiad", "--practice", "--limit", "3", "--method", "single",
+              "--model", "pocket", "--name", "theirs")  # fmt: skip
+    path = tmp_path / "runs" / "theirs" / "manifest.json"
+    theirs = json.loads(path.read_text())
+    theirs["plan"]["server"]["base_urls"] = [HERE]
+    theirs["made_here"] = "0" * 64
+    path.write_text(json.dumps(theirs))
+    code, said = heartloop("resume", "theirs")
+    assert code == 0 and "theirs: finished; nothing is left to ask" in said
+    verdicts = path.with_name("verdicts.jsonl")
+    verdicts.write_bytes(b"".join(verdicts.read_bytes().splitlines(keepends=True)[:-1]))
+    code, said = heartloop("resume", "theirs")
+    assert code == 2 and "is not asked until you name the server" in said
