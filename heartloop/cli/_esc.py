@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from heartloop.cli._show import width_now
+from heartloop.report.writing import estimate, filled
+
 if TYPE_CHECKING:
     from heartloop.analysis.preference import PreferenceReport
     from heartloop.analysis.text_quality import ResponseQuality
@@ -93,12 +96,17 @@ def print_whole(analyses: list[Analysis], options: dict[str, Any]) -> None:
         references([(n, a.report) for n, a in named], labels)
         for name, one in named:
             for note in notes_of(one):
-                click.echo(f"note: {name}: {note}")
+                click.echo(filled(f"note: {name}: {note}", width_now()))
+
+
+def _prose(text: str) -> None:
+    click.echo(filled(text, width_now()))
 
 
 def print_quality(marks: ResponseQuality, name: str) -> None:
-    click.echo(
-        f"\nresponses of {name} ({marks.responses}): BLEU-2 {marks.bleu_2:.4f}, "
+    click.echo()
+    _prose(
+        f"responses of {name} ({marks.responses}): BLEU-2 {marks.bleu_2:.4f}, "
         f"BLEU-4 {marks.bleu_4:.4f}, ROUGE-L {marks.rouge_l:.4f}, "
         f"Distinct-1 {marks.distinct_1:.4f}, Distinct-2 {marks.distinct_2:.4f}, "
         f"{marks.words:.1f} words"
@@ -106,7 +114,7 @@ def print_quality(marks: ResponseQuality, name: str) -> None:
 
 
 def print_ratings(ratings: list[Ratings]) -> None:
-    from heartloop.cli._show import table
+    from heartloop.cli._show import fitted
     from heartloop.run.response_quality import CRITERIA
 
     rows = []
@@ -123,7 +131,7 @@ def print_ratings(ratings: list[Ratings]) -> None:
             rows.append([rated.arm, "agreement", str(rated.agreement[CRITERIA[0]].items), *cells])
     if rows:
         click.echo("\nratings, 1 to 5 (κ: quadratic weights)")
-        click.echo(table(["arm", "judge", "rated", *CRITERIA], rows, right={2, 3, 4, 5, 6}))
+        click.echo(fitted(["arm", "judge", "rated", *CRITERIA], rows, right={2, 3, 4, 5, 6}))
 
 
 def _name(one: Analysis, several: bool, models: bool) -> str:
@@ -137,7 +145,7 @@ def _interval(value: float, span: tuple[float, float] | None, scale: float = 1.0
 
 
 def headline(rows: list[tuple[str, PreferenceReport, int]]) -> str:
-    from heartloop.cli._show import table
+    from heartloop.cli._show import fitted
 
     stages = list(rows[0][1].stage_weighted)
     headers = ["", "items", "unread", "error", "accuracy %", "Q %", "weighted F1 %"]
@@ -160,11 +168,11 @@ def headline(rows: list[tuple[str, PreferenceReport, int]]) -> str:
             correlation,
         ]
         lines.append(marks)
-    return table(headers, lines, right=set(range(1, len(headers))))
+    return fitted(headers, lines, right=set(range(1, len(headers))))
 
 
 def label_table(report: PreferenceReport, counts: Any) -> None:
-    from heartloop.cli._show import table
+    from heartloop.cli._show import fitted
 
     items = max(report.items, 1)
     rows = []
@@ -183,18 +191,18 @@ def label_table(report: PreferenceReport, counts: Any) -> None:
         )
     rows.append(["(unread)", "", f"{100 * report.unread / items:.1f}", "", "", ""])
     headers = ["label", "gold %", "predicted %", "preference p", "8 blocks are p = 1", "F1"]
-    click.echo(table(headers, rows, right={1, 2, 3, 5}))
+    click.echo(fitted(headers, rows, right={1, 2, 3, 5}))
 
 
 def _matrix(labels: tuple[str, ...], one: Analysis) -> None:
-    from heartloop.cli._show import table
+    from heartloop.cli._show import fitted
 
     short = [f"{i + 1}" for i in range(len(labels))]
     rows = [
         [f"{i + 1} {name}" if i < len(labels) else name, *map(str, one.confusion[i].tolist())]
         for i, name in enumerate((*labels, "(unread)"))
     ]
-    click.echo("\n" + table(["predicted \\ gold", *short], rows, right=set(range(1, 99))))
+    click.echo("\n" + fitted(["predicted \\ gold", *short], rows, right=set(range(1, 99))))
 
 
 def _drift(one: Analysis) -> None:
@@ -209,7 +217,7 @@ def _drift(one: Analysis) -> None:
 
 
 def references(rows: list[tuple[str, PreferenceReport]], labels: tuple[str, ...]) -> None:
-    from heartloop.cli._show import table
+    from heartloop.cli._show import fitted
     from heartloop.run.preference_bias import published
 
     lines = []
@@ -222,20 +230,20 @@ def references(rows: list[tuple[str, PreferenceReport]], labels: tuple[str, ...]
             seen.add(tuple(line))
     for name, macro, bias in published(labels):
         lines.append([f"published: {name}", f"{macro:.2f}", "" if bias is None else f"{bias:.2f}"])
-    click.echo(table(["to read it against", "Q %", "B"], lines, right={1, 2}))
+    click.echo(fitted(["to read it against", "Q %", "B"], lines, right={1, 2}))
     if published(labels):
-        click.echo(
+        _prose(
             "published: Kang et al. 2024 on their own test sets, other items than these; "
             "reference values, not a comparison"
         )
 
 
 def print_differences(differences: list[Difference]) -> None:
-    from heartloop.cli._show import table
+    from heartloop.cli._show import fitted
 
     def cell(row: tuple[float, float, float, float], scale: float = 1.0) -> str:
         value, low, high, p = row
-        return f"{value * scale:+.2f} [{low * scale:.2f}, {high * scale:.2f}] p={p:.3f}"
+        return f"{estimate(value * scale, low * scale, high * scale, 2)} p={p:.3f}"
 
     rows = [
         [
@@ -249,8 +257,8 @@ def print_differences(differences: list[Difference]) -> None:
         for d in differences
     ]
     headers = ["paired difference", "items", "B", "Q, points", "accuracy, points", "p (flips)"]
-    click.echo(table(headers, rows, right={1, 2, 3, 4, 5}))
-    click.echo(
+    click.echo(fitted(headers, rows, right={1, 2, 3, 4, 5}))
+    _prose(
         "intervals and p: bootstrap over conversations; p (flips): sign-flip test of accuracy over "
         f"conversations. {len(differences)} comparison(s), not corrected for their number"
     )

@@ -347,7 +347,7 @@ def _answered(rounds: Sequence[Mapping[str, Any]]) -> str:
     if len(rounds) < 2:
         return ""
     some = [rounds[r] for r in some_rounds(len(rounds))]
-    return " ".join("-" if (a := r.get("answered")) is None else f"{100 * a:.0f}" for r in some)
+    return " ".join("–" if (a := r.get("answered")) is None else f"{100 * a:.0f}" for r in some)
 
 
 def on_a_real_model(command: str) -> str:

@@ -70,6 +70,7 @@ def compare_command(
 
     one_thread()
     from heartloop.cli._config import runs_folder
+    from heartloop.cli._show import width_now
     from heartloop.report.study import compare_specs
     from heartloop.report.tables import render
 
@@ -96,7 +97,7 @@ def compare_command(
     if as_json:
         click.echo(json.dumps(found.to_dict(), indent=2, default=_plain))
         return
-    click.echo(render(found, markdown))
+    click.echo(render(found, markdown, width_now()))
 
 
 def _plain(value: object) -> object:

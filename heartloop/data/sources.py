@@ -171,7 +171,10 @@ def locate_practice(card: TaskCard) -> Located:
     name = card.source.practice
     if not name:
         known = ", ".join(practice.NAMES)
-        raise DataError(f"{card.name}: has no practice set; run it on its data (sets: {known})")
+        raise DataError(
+            f"{card.name}: has no practice set; leave --practice out to ask its own data "
+            f"(there are sets for {known})"
+        )
     try:
         rows, digest = practice.rows(name), practice.sha256(name)
     except KeyError as error:

@@ -129,6 +129,8 @@ def by_column(
         UsageError: no such run, arm, control or column; data that are not at hand or not those of
             the run; a column with too many values.
     """
+    if not column.strip():
+        raise UsageError("--by: names no column; write one, such as --by subject")
     named = [find_entry(spec, runs) for spec in specs]
     loaded = {folder.path: load_run(folder) for folder, _ in named}
     if len(loaded) > 1:
@@ -199,7 +201,10 @@ def column_of(
         hint = (
             f"did you mean {near}?" if near else f"there are {', '.join(sorted(known)) or 'none'}"
         )
-        raise UsageError(f"--by {column}: no such column beside the questions; {hint}")
+        raise UsageError(
+            f"--by {column}: no column beside the questions (what is asked and its gold are none); "
+            f"{hint}"
+        )
     return found
 
 

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from heartloop.analysis.frames import Mean
 from heartloop.errors import UsageError
 from heartloop.report.html import note, table
+from heartloop.report.writing import estimate
 from heartloop.run.doses import OUTCOMES, Dose, load_doses
 from heartloop.run.folder import RunFolder
 
@@ -52,7 +53,7 @@ def rows_of(found: Sequence[Dose]) -> list[list[str]]:
 def _cells(mean: Mean, scale: float, up: str, down: str) -> tuple[str, str]:
     if math.isnan(mean.low):
         return "none", ""
-    text = f"{scale * mean.value:+.2f} [{scale * mean.low:+.2f}, {scale * mean.high:+.2f}]"
+    text = estimate(scale * mean.value, scale * mean.low, scale * mean.high, 2)
     return text, up if mean.low > 0 else down if mean.high < 0 else "open"
 
 

@@ -39,7 +39,7 @@ from heartloop.report.bias_claim import (
 from heartloop.report.samples import contrast_weights, groups_of, only_tasks, stack
 from heartloop.report.units import ON_BIAS, ArmFigures, Findings, Planned, Treatment, Unit
 from heartloop.report.writing import points, span
-from heartloop.run.claim import read_claim
+from heartloop.run.claim import MOOD_METRIC, read_claim
 from heartloop.run.folder import RunFolder
 from heartloop.types import Claim, Contrast
 
@@ -99,6 +99,13 @@ def decided_by_looking(manifest: Mapping[str, Any]) -> str:
     sessions = manifest.get("sessions") or [{}]
     why = str(sessions[-1].get("stopped") or "")
     return why.removeprefix("decided: ") if why.startswith("decided: ") else ""
+
+
+def _metric(run: Loaded, claim: Claim, task: str) -> str:
+    """A task's own metric in words; claims from before the mood had a name call it accuracy."""
+    if any(t["task"] == task and t.get("verifier") == "mood" for t in run.manifest["tasks"]):
+        return MOOD_METRIC
+    return claim.metric.get(task, "accuracy")
 
 
 def _units(
@@ -204,7 +211,7 @@ def _draft(
         tasks=tuple(aligned.names),
         questions=questions,
         left_out=begun - questions,
-        metric=" / ".join(dict.fromkeys(claim.metric.get(t, "accuracy") for t in tasks)),
+        metric=" / ".join(dict.fromkeys(_metric(run, claim, t) for t in tasks)),
         arms=figures,
         treatments=(),
         planned=(),

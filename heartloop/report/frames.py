@@ -9,6 +9,7 @@ from heartloop.analysis.frames import FrameEffect, Mean, Shift
 from heartloop.analysis.proportions import Interval
 from heartloop.errors import UsageError
 from heartloop.report.html import note, table
+from heartloop.report.writing import estimate, points
 from heartloop.run.folder import RunFolder
 from heartloop.run.framed import FrameTable, frame_tables, load_framed
 
@@ -55,7 +56,7 @@ def _row(domain: str, effect: FrameEffect) -> list[str]:
     ratio = "∞" if math.isinf(effect.robustness) else f"{effect.robustness:.1f}"
     return [
         *row,
-        f"{told.h:+.2f} [{told.h_low:+.2f}, {told.h_high:+.2f}]",
+        estimate(told.h, told.h_low, told.h_high, 2),
         told.verdict,
         _drift(effect.confidence),
         f"{ratio} (≥ {effect.robustness_low:.1f})",
@@ -71,14 +72,14 @@ def _share(part: Interval | None) -> str:
 def _shift(shift: Shift) -> str:
     if not shift.pairs:
         return "none"
-    change = f"{100 * shift.difference:+.1f} [{100 * shift.low:.1f}, {100 * shift.high:.1f}]"
+    change = estimate(100 * shift.difference, 100 * shift.low, 100 * shift.high)
     return f"{100 * shift.base:.1f} → {100 * shift.share:.1f}, {change}"
 
 
 def _drift(mean: Mean | None) -> str:
     if mean is None:
         return "none"
-    return f"{100 * mean.value:+.1f} [{100 * mean.low:.1f}, {100 * mean.high:.1f}]"
+    return estimate(100 * mean.value, 100 * mean.low, 100 * mean.high)
 
 
 def overview_of(tables: Sequence[FrameTable]) -> tuple[list[str], list[list[str]]]:
@@ -88,7 +89,7 @@ def overview_of(tables: Sequence[FrameTable]) -> tuple[list[str], list[list[str]
     for one in tables:
         by = {e.frame: e.toward if e.toward is not None else e.right for e in one.effects}
         cells = [
-            f"{100 * by[f].difference:+.1f}{'*' if by[f].verdict in ('moved', 'both') else ''}"
+            f"{points(by[f].difference)}{'*' if by[f].verdict in ('moved', 'both') else ''}"
             if f in by and by[f].pairs
             else "none"
             for f in frames

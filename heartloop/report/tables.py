@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from heartloop.analysis.compare import Comparison
 from heartloop.report.answered import answered_table
 from heartloop.report.arrived import lines as arrived_lines
 from heartloop.report.claim_tables import blocks as claim_blocks
 from heartloop.report.shapes import Best, EqualSpending, Row, Study
-from heartloop.report.writing import markdown_table, p_value, points, span, text_table
+from heartloop.report.writing import fitted, markdown_table, p_value, points, span, text_table
 
 
-def render(study: Study, markdown: bool = False) -> str:
-    """Everything that ``compare`` prints."""
-    make = markdown_table if markdown else text_table
+def render(study: Study, markdown: bool = False, width: int | None = None) -> str:
+    """Everything that ``compare`` prints; plain text within ``width`` columns, where given."""
+    make = markdown_table if markdown else partial(text_table, width=width)
+    text = _blocks(study, make)
+    return text if markdown or width is None else fitted(text, width)
+
+
+def _blocks(study: Study, make: Callable[..., str]) -> str:
     level = f"{study.level:.0%}"
     blocks = []
     if study.forced:

@@ -11,6 +11,7 @@ from heartloop.analysis.frames import Mean
 from heartloop.errors import UsageError
 from heartloop.report.html import figure, note, table
 from heartloop.report.svg import Series, lines
+from heartloop.report.writing import signed
 from heartloop.run.folder import RunFolder
 from heartloop.run.trajectories import (
     NAMES,
@@ -65,8 +66,8 @@ def _cell(mean: Mean) -> str:
     if math.isnan(mean.value):
         return "none"
     if math.isnan(mean.low):
-        return f"{mean.value:.2f}"
-    return f"{mean.value:.2f}±{(mean.high - mean.low) / 2:.2f}"
+        return signed(mean.value, 2).removeprefix("+")
+    return f"{signed(mean.value, 2).removeprefix('+')}±{(mean.high - mean.low) / 2:.2f}"
 
 
 def trajectory_section(folder: RunFolder) -> str:

@@ -127,7 +127,10 @@ def test_columns_of_a_table_of_ones_own_reach_compare_and_export(
     assert heartloop("compare", "t", "--by", "country") == 2
     assert "did you mean Country?" in capsys.readouterr().err
     assert heartloop("compare", "t", "--by", "answer") == 2
-    assert "there are Country, id, why" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "what is asked and its gold are none" in said and "there are Country, id, why" in said
+    assert heartloop("compare", "t", "--by", "") == 2
+    assert "--by: names no column; write one" in capsys.readouterr().err
     for to in ("jsonl", "csv", "parquet"):
         assert heartloop("export", "t", "--to", to) == 0
     lines = [json.loads(x) for x in Path("runs/t/export.jsonl").read_text().splitlines()]

@@ -79,7 +79,7 @@ def test_a_planted_pull_is_found_and_nothing_where_none_is(
     monkeypatch.setattr("heartloop.cli.frames.MANY", 0)  # one table is many
     heartloop("frames", "pulled", "--runs", str(tmp_path))
     (row,) = [x for x in capsys.readouterr().out.splitlines() if x.startswith("single ")]
-    assert row.split() == ["single", "+0.0", f"{100 * (p1 - p0):+.1f}*", "+0.0"]
+    assert row.split() == ["single", "0.0", f"{100 * (p1 - p0):+.1f}*", "0.0"]
 
 
 @pytest.mark.parametrize(
