@@ -260,3 +260,25 @@ def test_the_verifier_is_chosen_from_the_golds_and_says_why(
         assert {label.casefold() for label in data.card.params["labels"]} >= set(
             a.casefold() for a in answers
         )
+
+
+def test_a_table_is_opened_once_and_again_when_it_changed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from heartloop.data.readers import table
+
+    opened = []
+    real = table.rows_and_notes
+
+    def counted(path: Path, layout: str) -> Any:
+        opened.append(path)
+        return real(path, layout)
+
+    monkeypatch.setattr(table, "rows_and_notes", counted)
+    path = tmp_path / "t.csv"
+    path.write_text("question,answer\nWhat is 1 + 1?,2\n")
+    (card,) = resolve_tasks(str(path))
+    assert load_data(card).golds["0"].answers == ("2",) and len(opened) == 1
+    (card,) = resolve_tasks(str(path))
+    path.write_text("question,answer\nWhat is 1 + 1?,22\nWhat is 1 + 2?,3\n")
+    assert load_data(card).golds["0"].answers == ("22",) and len(opened) == 3

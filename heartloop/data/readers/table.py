@@ -7,6 +7,7 @@ import itertools
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from heartloop.cards.task import TaskCard
@@ -73,7 +74,9 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     Raises:
         DataError: a row lacks a field or holds a wrong one; names file, line and field.
     """
-    sheet = open_sheet(card, raw)
+    path = raw.path(0)
+    known = None if path is None else _settled.pop(_identity(card, path), None)
+    sheet = known or open_sheet(card, raw)
     columns = sheet.columns
     items: list[Item] = []
     pool: list[Item] = []
@@ -172,6 +175,17 @@ def _with_point(number: str) -> str:
     return number.replace(",", ".").strip()
 
 
+_settled: dict[str, Sheet] = {}
+"""Tables whose verifier is settled and whose questions are read next: opened once, not twice."""
+
+
+def _identity(card: TaskCard, path: Path) -> str:
+    """What `open_sheet` depends on: the file as it is now, and the card but for its verifier."""
+    now = path.stat()
+    place = (now.st_dev, now.st_ino, now.st_mtime_ns, now.st_size)
+    return repr((place, replace(card, verifier="", params={}, chosen="")))
+
+
 def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
     """A card with the verifier that its golds ask for, and why it is that one, with an example.
 
@@ -179,6 +193,9 @@ def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
         DataError: a row has no gold.
     """
     sheet = open_sheet(card, raw)
+    path = raw.path(0)
+    if path is not None:
+        _settled[_identity(card, path)] = sheet
     columns = sheet.columns
     answers = [_asked(row, columns, sheet.decimal)[3] for row in sheet.rows]
     choices = bool(columns.wrong) or all(choices_of(row, columns) for row in sheet.rows)
