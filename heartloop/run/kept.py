@@ -51,7 +51,7 @@ class Kept:
         self._pinned = {
             name for name, task in self._tasks.items() if task.grader.verifier.path.is_file()
         }
-        self._questions = {name: task.data.golds.keys() for name, task in self._tasks.items()}
+        self._questions = {name: set(task.data.ids) for name, task in self._tasks.items()}
         # A bandit learns from what it goes through.
         learners = {arm.name for arm in plan.arms if settings(arm).get("schedule") == "bandit"}
         self.any_order = plain and not learners
