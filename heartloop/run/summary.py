@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -124,7 +125,7 @@ class Cell:
         """Count one trace of a plan of so many seeds; ``final`` is the line that decides it."""
         self.trials += 1
         self._keep(final["question"], first_answers(trace), seeds)
-        self.questions.add(final["question"])
+        self.questions.add(sys.intern(final["question"]))  # once for all arms
         self.outcomes[final["outcome"]] += 1
         if final["outcome"] == "unscored":
             self.unscored[final["reason"] or "unparsed"] += 1
