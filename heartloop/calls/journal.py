@@ -260,6 +260,7 @@ class Journal:
         finally:
             os.close(self._descriptor)
             self._descriptor = -1
+            self._index = Index()  # what sums the run up needs the memory
             self._release()
 
     def __enter__(self) -> Journal:

@@ -21,7 +21,7 @@ from heartloop.run.reserve import Reserve, begun_questions
 from heartloop.run.runner import Runner
 from heartloop.run.session import Session, open_session
 from heartloop.run.tables import with_tables
-from heartloop.run.unit import Unit, count_questions, opening_order, units_of
+from heartloop.run.unit import Unit, Units, count_questions, opening_order, units_of
 from heartloop.types import Arm
 
 if TYPE_CHECKING:
@@ -99,22 +99,22 @@ async def execute(
             kept = session.kept
             # Where the order matters, to caps or to GPUs too, old answers are graded in their turn.
             one_by_one = not kept.any_order or runner.reserve is not None or len(waves) > 1
-            beside = set() if one_by_one else kept.again
+            beside = Units() if one_by_one else kept.again
 
             async def run(arms: Sequence[Arm], done: int) -> int:
-                def units(models: Sequence[str], without: Collection[int]) -> Iterator[Unit]:
+                def units(models: Sequence[str], *without: Units) -> Iterator[Unit]:
                     settled = (plan.seeds, arms, shard, plan.order, plan.draws)
                     return units_of(prepared.tasks, models, *settled, without=without)
 
                 def wave_by_wave() -> Iterator[Unit]:
                     for wave in waves:
-                        yield from units(wave, kept.stay | beside if beside else kept.stay)
+                        yield from units(wave, kept.stay, beside)
                         if len(waves) > 1:
                             runner.release(wave)
 
                 total = done + len(plan.models) * len(plan.seeds) * len(arms) * questions
-                again = (unit for unit in units(plan.models, kept.stay) if unit.number in beside)
-                await runner.run(wave_by_wave(), total, again if beside else ())
+                again = (u for u in units(plan.models, kept.stay) if beside.has(*u.name))
+                await runner.run(wave_by_wave(), total, again if len(beside) else ())
                 return total
 
             first = first_arms(plan, session.manifest)

@@ -12,7 +12,7 @@ from heartloop.run.load import Prepared
 from heartloop.run.manifest import git_revision, versions
 from heartloop.run.runner import Live
 from heartloop.run.summary import final_line
-from heartloop.run.unit import unit_number
+from heartloop.run.unit import Units
 
 _BETTER_NEXT_TIME = ("undecided", "judge_failed")
 
@@ -23,8 +23,8 @@ class Kept:
     They stay where the same program would only repeat them, word for word.
 
     Attributes:
-        stay: numbers (`unit_number`) of units whose verdicts stay.
-        again: the same of units whose answers have only to be graded again.
+        stay: units whose verdicts stay.
+        again: units whose answers have only to be graded again.
         any_order: the units may be gone through in any order: nothing learns or decides on the way.
         live: counts of those that stay, to be gone on with.
     """
@@ -39,8 +39,8 @@ class Kept:
         """
         self.live = Live()
         self._journal = journal
-        self.stay: set[int] = set()
-        self.again: set[int] = set()
+        self.stay = Units()
+        self.again = Units()
         plan = prepared.plan
         same = manifest["versions"] == versions() and manifest["git"] == git_revision()
         same = same and not str(manifest["git"]).endswith("+changes")
@@ -63,25 +63,23 @@ class Kept:
         """Whether the lines of a trace stay as they are; counts it if so."""
         first = trace[0]
         task = self._tasks.get(first["task"])
-        unit = unit_number(
-            first["task"], first["question"], first["model"], first["seed"], first["arm"]
-        )
+        unit = (first["task"], first["question"], first["model"], first["seed"], first["arm"])
         if (
             task is None
             or first["arm"] not in self._arms
             or first["model"] not in self._models
             or first["seed"] not in self._seeds
             or first["question"] not in self._questions[first["task"]]
-            or unit in self.stay
         ):
             return False
         for line in trace:
             if not self._settled(line):
                 return False
         if not self._same or first["task"] not in self._pinned:
-            self.again.add(unit)
+            self.again.add(*unit)
             return False
-        self.stay.add(unit)
+        if not self.stay.add(*unit):
+            return False
         final = first if len(trace) == 1 else final_line(trace, task.mode)
         self.live.count(first["arm"], trace, final)
         return True

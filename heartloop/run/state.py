@@ -15,6 +15,7 @@ from heartloop.calls.lock import held
 from heartloop.errors import UsageError
 from heartloop.run.folder import CALLS, MANIFEST, MANIFEST_COPY, VERDICTS, RunFolder
 from heartloop.run.layout import Manifest
+from heartloop.run.unit import Units
 from heartloop.run.verdicts import read_traces
 from heartloop.types import RunState, State
 
@@ -115,7 +116,7 @@ def _count(
     calls = scan(folder.path / CALLS, each)
     arms = {arm["name"] for arm in manifest["plan"]["arms"]}
     tasks = {task["task"] for task in manifest["tasks"]}
-    seen: set[int] = set()
+    seen = Units()
     unsupported = 0
     for trace in read_traces(path) if path.exists() else ():
         first = trace[0]
@@ -124,8 +125,7 @@ def _count(
                 f"{path}: task {first['task']!r}, arm {first['arm']!r} is not of this run's plan; "
                 f"{REPAIR} {folder.path}"
             )
-        unit = (first["task"], first["question"], first["model"], first["seed"], first["arm"])
-        seen.add(hash(unit))
+        seen.add(first["task"], first["question"], first["model"], first["seed"], first["arm"])
         if each_trace is not None:
             each_trace(trace)
         for line in trace:

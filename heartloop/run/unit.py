@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import hashlib
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from heartloop.cards import TaskCard
@@ -49,10 +49,39 @@ class Unit:
         return f"{self.task.card.name}, question {self.question.id}, arm {self.arm.name}"
 
     @property
-    def number(self) -> int:
-        """Stands for the unit; see `unit_number`."""
-        name = self.task.card.name
-        return unit_number(name, self.question.id, self.model, self.seed, self.arm.name)
+    def name(self) -> tuple[str, str, str, int, str]:
+        """Task, question, model, seed and arm, as `Units` takes them."""
+        return self.task.card.name, self.question.id, self.model, self.seed, self.arm.name
+
+
+class Units:
+    """A set of units in little memory: a number for each question, with a bit for each arm."""
+
+    def __init__(self) -> None:
+        """Begin empty."""
+        self._bits: dict[str, int] = {}  # arm -> its bit
+        self._arms: dict[int, int] = {}  # hash of task, question, model and seed -> bits
+        self._count = 0
+
+    def __len__(self) -> int:
+        """How many units there are."""
+        return self._count
+
+    def add(self, task: str, question: str, model: str, seed: int, arm: str) -> bool:
+        """Add a unit; returns whether it is new."""
+        bit = self._bits.setdefault(arm, 1 << len(self._bits))
+        place = hash((task, question, model, seed))
+        before = self._arms.get(place, 0)
+        if before & bit:
+            return False
+        self._arms[place] = before | bit
+        self._count += 1
+        return True
+
+    def has(self, task: str, question: str, model: str, seed: int, arm: str) -> bool:
+        """Whether a unit is in it."""
+        bits = self._arms.get(hash((task, question, model, seed)), 0)
+        return bits > 0 and bits & self._bits.get(arm, 0) > 0
 
 
 def units_of(
@@ -63,7 +92,7 @@ def units_of(
     shard: tuple[int, int] | None = None,
     order: str = "permuted",
     draws: Mapping[str, Mapping[str, Mapping[str, float]]] | None = None,
-    without: Collection[int] = (),
+    without: Sequence[Units] = (),
 ) -> Iterator[Unit]:
     """All units: questions in the order of opening, all arms and seeds of one side by side.
 
@@ -77,9 +106,10 @@ def units_of(
         shard: (index, count): the questions of one shard only.
         order: see `heartloop.run.order.question_order`.
         draws: draws that were fixed for arm → model → task, in place of the arm's own.
-        without: numbers of units (`unit_number`) that are left out.
+        without: units that are left out.
     """
     loaded = {task.card.name: task for task in tasks}
+    without = [units for units in without if len(units)]
     drawn = {
         (model, name): [_with_draws(arm, (draws or {}).get(arm.name), model, name) for arm in arms]
         for model in models
@@ -93,16 +123,13 @@ def units_of(
             question = gold = None
             for seed in seeds:
                 for arm in drawn[model, name]:
-                    if without and unit_number(name, id, model, seed, arm.name) in without:
-                        continue
-                    if question is None or gold is None:
-                        question, gold = task.data.question(id), task.data.golds[id]
-                    yield Unit(task, question, gold, arm, model, seed, turn)
-
-
-def unit_number(task: str, question: str, model: str, seed: int, arm: str) -> int:
-    """A number that stands for a unit within this process, in little memory."""
-    return hash((task, question, model, seed, arm))
+                    for units in without:
+                        if units.has(name, id, model, seed, arm.name):
+                            break
+                    else:
+                        if question is None or gold is None:
+                            question, gold = task.data.question(id), task.data.golds[id]
+                        yield Unit(task, question, gold, arm, model, seed, turn)
 
 
 def _with_draws(
