@@ -34,16 +34,16 @@ class Lengths:
 def lengths_of(task: LoadedTask) -> Lengths:
     """Of the questions that are asked."""
     questions = task.data.questions
-    sizes = [slip.size for slip in task.data.items.slips]
-    own = [size for size in sizes if size is not None]
-    chars = size = 0
-    if len(own) == len(sizes):  # what all prompts say is as long as in the first
+    own = [slip.size for slip in task.data.items.slips if slip.size is not None]
+    n = len(questions)
+    shared = (0, 0)
+    if len(own) == n:  # what all prompts say is as long as in the first
         whole = _length(questions[0])
-        chars, size = ((whole[i] - own[0][i]) * len(own) for i in (0, 1))
+        shared = (whole[0] - own[0][0], whole[1] - own[0][1])
     else:
         own = list(map(_length, questions))
-    n = len(sizes)
-    return Lengths((chars + sum(o[0] for o in own)) / n, (size + sum(o[1] for o in own)) / n)
+    chars, size = map(sum, zip(*own, strict=True))
+    return Lengths((n * shared[0] + chars) / n, (n * shared[1] + size) / n)
 
 
 def _length(question: Question) -> tuple[int, int]:

@@ -149,11 +149,10 @@ def opening_order(
 ) -> list[tuple[str, str]]:
     """(task, question) of a run's questions in the order in which a model is asked them."""
     ids = {task.card.name: task.data.ids for task in tasks}
-    return [
-        (task, question)
-        for task, question in question_order(ids, model, seeds[0], order)
-        if shard is None or shard_of(task, question, shard[1]) == shard[0]
-    ]
+    every = question_order(ids, model, seeds[0], order)
+    if shard is None:
+        return every
+    return [(task, q) for task, q in every if shard_of(task, q, shard[1]) == shard[0]]
 
 
 def count_questions(tasks: Sequence[LoadedTask], shard: tuple[int, int] | None = None) -> int:
