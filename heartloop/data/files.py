@@ -15,6 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import orjson
+
 from heartloop.errors import DataError, absent_part
 
 SUFFIXES = {
@@ -137,6 +139,8 @@ def _windows(data: bytes) -> str | None:
 def _encodable(where: str, record: Mapping[str, Any]) -> None:
     """Half of a surrogate pair (half an emoji) can be sent to no model and written nowhere."""
     for field, value in record.items():
+        if value is None or isinstance(value, (bool, int, float)):
+            continue
         text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
         if not text.isascii() and any("\ud800" <= c <= "\udfff" for c in text):
             raise DataError(
@@ -247,18 +251,34 @@ def _json(path: Path, text: str, layout: str) -> Table:
         except ValueError as error:  # a number of thousands of digits
             raise DataError(f"{path}: not valid JSON ({error}); fetch the file again") from error
     records: list[tuple[str, Mapping[str, Any]]] = []
+    exact = long_numbers(text.encode("utf-8", "surrogatepass"))
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
         where = f"{path}:{number}"
         try:
-            record = json.loads(line)
+            record = json.loads(line) if exact else _loads(line)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{where}: not valid JSON ({error}); mend or drop the line") from error
         if not isinstance(record, dict):
             raise DataError(f"{where}: must be a JSON object with named fields")
         records.append((where, record))
     return Table(records)
+
+
+_DIGITS = bytes(ord("0") if chr(i).isdigit() and i < 128 else 0 for i in range(256))
+
+
+def long_numbers(data: bytes) -> bool:
+    """Whether there is a number in it that orjson might round."""
+    return b"0" * 19 in data.translate(_DIGITS)
+
+
+def _loads(line: str) -> Any:
+    try:
+        return orjson.loads(line)
+    except ValueError:
+        return json.loads(line)  # bears more (NaN), and names the place
 
 
 def _json_records(path: Path, root: Any) -> Table:

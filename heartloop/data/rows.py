@@ -11,12 +11,10 @@ from typing import Any
 
 import orjson
 
-from heartloop.data.files import decoded, read_table
+from heartloop.data.files import decoded, long_numbers, read_table
 from heartloop.errors import DataError
 
 _MISSING: Any = object()
-_DIGITS = bytes(ord("0") if chr(i).isdigit() and i < 128 else 0 for i in range(256))
-_LONG_NUMBER = b"0" * 19  # orjson would round it
 
 
 class Row:
@@ -107,7 +105,7 @@ def read_json(path: Path) -> Any:
     """
     with contextlib.suppress(ValueError, OSError):  # json bears more (NaN), and names the line
         data = path.read_bytes()
-        if _LONG_NUMBER not in data.translate(_DIGITS):
+        if not long_numbers(data):
             return orjson.loads(data)
     text = read_text(path)
     try:

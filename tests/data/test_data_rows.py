@@ -82,3 +82,14 @@ def test_fields_of_the_wrong_kind_are_named(tmp_path: Path) -> None:
     for field, call in (("a", row.text), ("b", row.text), ("x", row.text), ("d", row.filled)):
         with pytest.raises(DataError, match=rf"t\.jsonl:1: {field}: "):
             call(field)
+
+
+def test_numbers_of_any_length_and_odd_ones_are_read_as_json_reads_them(tmp_path):
+    path = tmp_path / "t.jsonl"
+    path.write_text('{"a": 18446744073709551616, "b": 1.5}\n{"a": 1e400, "b": NaN}\n')
+    big, odd = (row.data for row in read_rows(path, "jsonl"))
+    assert big == {"a": 18446744073709551616, "b": 1.5}
+    path.write_text('{"a": 1e400, "b": NaN}\n')
+    (again,) = (row.data for row in read_rows(path, "jsonl"))
+    for one in (odd, again):
+        assert one["a"] == float("inf") and one["b"] != one["b"]
