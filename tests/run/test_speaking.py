@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
+from heartloop.run.results import PackedSteps, SlimStep
 from heartloop.run.speaking import who_speaks
 
 
@@ -32,3 +34,15 @@ def test_arms_that_stop_when_right_are_compared_at_a_stage_that_all_have() -> No
     assert who_speaks(ended, spent) == (21, 300.0)
     spent[1, 4] = 0.0  # one of the first has no answer at all
     assert who_speaks(ended, spent) == (0, None)
+
+
+def test_steps_come_back_as_they_were_packed() -> None:
+    steps = [
+        SlimStep(0, 0, 1, 0, "17", 2**53, 5, 1, "", True, False, 3, 0.5, None),
+        SlimStep(2, 70_000, -1, 2, None, 9, 4, 2, "heart:CA01", False, True, 1, None, 1.0),
+    ]
+    packed = PackedSteps(steps)
+    assert list(packed) == steps and len(packed) == 2
+    assert packed[-1] == steps[1] and packed[:1] == steps[:1]
+    with pytest.raises(IndexError):
+        packed[2]
