@@ -9,7 +9,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from heartloop.grading.content.reading import shows_letters
-from heartloop.grading.content.text import same_number, same_text
+from heartloop.grading.content.text import same_name
 from heartloop.grading.extract import choice_letter, compiled, find_label
 from heartloop.grading.judgement import (
     Judgement,
@@ -101,9 +101,9 @@ def exact(
 def text(
     gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
 ) -> Judgement:
-    """The same name or number as an accepted answer: case, marks, a leading article aside."""
+    """The same name or number as an accepted answer: case, marks, article and spelling aside."""
     for accepted in gold.answers:
-        if same_text(accepted, answer) or same_number(accepted, answer):
+        if same_name(accepted, answer, question):
             return right(f"{shown(answer)} is the same as {shown(accepted)}")
     return wrong(f"{shown(answer)} is not {_golds(gold)}")
 

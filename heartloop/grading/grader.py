@@ -369,7 +369,7 @@ class Grader:
     ) -> Verdict:
         kind = self.verifier.kind
         key: tuple[Any, ...] = (gold.answers, answer, _params_key(params))
-        if kind in ("judge", "choice", "choice_text", "choice_loglik"):
+        if kind in ("judge", "choice", "choice_text", "choice_loglik", "text"):
             key = (*key, question.task if question else "", question.id if question else "")
         known = self._cache.get(key)
         if known is not None:

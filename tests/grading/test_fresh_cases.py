@@ -1,8 +1,10 @@
-"""1,022 everyday answers, their verdicts written down before any reader had seen them.
+"""1,180 everyday answers, their verdicts written down before any reader had seen them.
 
 ``tests/fixtures/grading/fresh_cases.jsonl``. On first sight the readers of the day agreed with 392
-of 463 (maths), 231 of 267 (choices) and 238 of 292 (texts); rows that they missed then say
-``"first": "missed"``, and the few that are still missed ``"still": "missed"``.
+of 463 (maths), 231 of 267 (choices) and 238 of 292 (texts), ids with ``g``; and, in a second set
+that went looking for what the first still missed (ids with ``h``), with 35 of 55, 28 of 40 and 33
+of 63. Rows that they missed then say ``"first": "missed"``, and the few that are still missed
+``"still": "missed"``.
 """
 
 from __future__ import annotations
@@ -66,7 +68,7 @@ def test_no_answer_is_misread_that_is_not_listed_as_missed(kind: str) -> None:
 
 def test_more_than_eight_of_ten_that_were_missed_at_first_are_read_now() -> None:
     first = [row for row in ROWS if "first" in row]
-    assert len(first) == 161
+    assert len(first) == 223
     assert sum("still" in row for row in first) <= 0.16 * len(first)
 
 

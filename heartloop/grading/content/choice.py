@@ -8,6 +8,7 @@ denies, hedges or names nothing is none.
 from __future__ import annotations
 
 from heartloop import regex as re
+from heartloop.grading.content.left_over import PRINTED, left_over
 from heartloop.grading.content.options import (
     WRONG,
     Options,
@@ -114,6 +115,10 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if not options.choices:
         return read_letter(text, asked)
     plain = bare(_without_prefix(even(text), asked))
+    printed = PRINTED.fullmatch(plain)
+    if printed:
+        a, b = printed.span("said")
+        plain = " " * a + plain[a:b] + " " * (len(plain) - b)
     whole = options.exactly(plain)
     if whole is not None and not (options.letters and lone_letter(plain)):
         span = (len(plain) - len(plain.lstrip()), len(plain.rstrip()))
@@ -133,6 +138,8 @@ def read_choice(text: str, asked: Asked) -> Reading:
         settled = _abroad(plain, options)
     if settled is None or settled.index is None and settled.rule == "in the text":
         settled = _said(plain, text, asked, options) or settled
+    if settled is None or settled.index is None:
+        settled = left_over(plain, options) or settled
     if settled is None:
         alone = ONLY_A_NUMBER.fullmatch(plain.lower())
         return nothing("not the task: only a number" if alone else "no choice is named")

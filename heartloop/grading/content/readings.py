@@ -44,7 +44,7 @@ _SCORE = re.compile(
 )
 _COPULA = re.compile(
     r"(?:(?<![\w'])(?:is|are|was|were|equals?|means?|would be|will be|becomes?|be|makes?|"
-    r"gives?|reads?|has|"
+    r"gives?|reads?|has|results? in|turns? into|"
     r"translates? (?:in)?to \w+ as|describes?|translates? (?:in)?to|comes to|stands for|refers to|"
     r"ist|lautet|heißt|est|es|son|sont)(?![\w'])"
     r"(?:\s+(?:also|simply|just|clearly|indeed|actually|definitely|therefore|thus|"
@@ -72,7 +72,8 @@ _IN_IT = re.compile(
     r"\s+in (?:this|the)(?: given| first| second)? (?:sentences?|text|passage|context|question)\W*$"
 )
 _DID_IT = re.compile(
-    r"(?P<who>\S+(?:\s+\S+){0,3})\s+\w+(?:ed|ote|ew|ade|ilt|ung|ound)\s+(?:it|them|this|that)\W*$"
+    r"(?P<who>\S+(?:\s+\S+){0,3})\s+(?:did|\w+(?:ed|ote|ew|ade|ilt|ung|ound)\s+(?:it|them|this|that)"
+    r"(?:\s+(?:in|around|on)\s+(?:[A-Z]\w+\s+)?\d{4})?)\W*$"
 )
 _THAT = re.compile(r"(?<![\w'])(?:is|was) that\s+(?=\w+ \w)", re.I)
 """“The cause is that there was a storm”: a sentence is the predicate."""
@@ -93,10 +94,10 @@ _ADVERB = re.compile(
     re.I,
 )
 _SAYING = re.compile(
-    r"^\W*(?:(?:yes|no|well|sure|okay|ok|so|then|therefore|thus|hence|clearly|obviously|"
+    r"^\W*(?:(?:yes|no|well|sorry|sure|okay|ok|so|then|therefore|thus|hence|clearly|obviously|"
     r"definitely)\b[\s,.:;-]*)*"
     r"(?:i(?:'d| would| will|'ll| am| must|'m)?\s+(?:\w+ly\s+)?(?:say|think|believe|guess|"
-    r"mean|meant|choose|chose|pick|answer|select|"
+    r"meant|mean|choose|chose|pick|answer|select|"
     r"go with|go for|conclude|suggest|recommend|(?:sure|certain|confident|positive))"
     r"(?:\s+(?:that|about|of))?\s*(?:the answer is\s+|it'?s\s+|it is\s+)?)",
     re.I,
@@ -177,6 +178,8 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
     if rule == "a list":
         add(a, b, rule)
         return found
+    now = _NOW.search(text, a, b)
+    a = now.end() if now else a
     number = re.match(r"\s*\d{1,2}[.)]\s+(?=\D)", text[a:b])
     a += number.end() if number else 0
     trims(a, b, rule)
@@ -219,6 +222,12 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
     return found
 
 
+_NOW = re.compile(
+    r"[;,.]\s*(?:but\s+|and\s+)?(?:now|today|nowadays|since then),?\s+"
+    r"it(?:'s|\s+is|\s+has been)\s+",
+    re.I,
+)
+"""“It was Bergen; today it is Oslo”: what is so now."""
 _DEGREE = re.compile(
     r"\W*(?:very|mostly|mainly|clearly|highly|quite|strongly|overwhelmingly|generally|largely)\s+"
     r"(?P<said>[\w-]+)\W*",

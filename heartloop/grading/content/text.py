@@ -11,12 +11,14 @@ from heartloop.grading.content.options import AND_SCORE
 from heartloop.grading.content.polar import restates
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.readings import readings
+from heartloop.grading.content.spelling import said_once, same_person, same_spelling
 from heartloop.grading.content.statement import committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
 from heartloop.grading.dates import date_of
 from heartloop.grading.marks import box_spans
 from heartloop.grading.maths.units import parse_unit
 from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED, markers
+from heartloop.types import Question
 
 ONLY_A_NUMBER = re.compile(
     r"\W*(?:(?:my |the )?(?:confidence|certainty)\w*(?: (?:score|level))?\s*(?:is|:|=)?\s*)?"
@@ -124,6 +126,17 @@ def _without_prefix(text: str, prefix: str) -> str:
 
 
 _NUMBERED = re.compile(r"\s*(\d+)\s*[-–:.)]\s*(\D+)")
+
+
+def same_name(gold: str, answer: str, question: Question | None) -> bool:
+    """Whether two texts are the same name, however it is spelt, or one number."""
+    answer = said_once(answer)
+    return (
+        same_text(gold, answer)
+        or same_number(gold, answer)
+        or same_person(gold, answer, question)
+        or same_spelling(_name(gold), _name(answer), question)
+    )
 
 
 def same_text(gold: str, answer: str) -> bool:

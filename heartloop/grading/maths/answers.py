@@ -15,7 +15,7 @@ from typing import Any
 from heartloop.grading.maths.brackets import name_of, positions, split_top, unwrap
 from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge
 from heartloop.grading.maths.clean import clean, strip_ends
-from heartloop.grading.maths.quantities import compound
+from heartloop.grading.maths.quantities import compound, in_signs
 from heartloop.grading.maths.spellings import grouped, variants
 from heartloop.grading.maths.structure import read
 
@@ -37,7 +37,7 @@ def readings(text: str, several: bool = False) -> list[Reading]:
     """
     if len(text) > MAX_LENGTH:
         raise TooLarge(f"longer than {MAX_LENGTH} characters")
-    stripped = strip_ends(clean(text))
+    stripped = strip_ends(clean(in_signs(text)))
     if stripped.replace(" ", "") in ("{}", "\\{\\}"):
         return [("empty",)]
     cleaned = unwrap(stripped)

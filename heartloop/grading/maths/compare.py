@@ -13,8 +13,9 @@ from heartloop.grading.maths.answers import readings
 from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge, Unreadable
 from heartloop.grading.maths.expressions import Rules, equal
 from heartloop.grading.maths.fast import has_several, tolerance_of
-from heartloop.grading.maths.quantities import clock
+from heartloop.grading.maths.quantities import clock, clock_face
 from heartloop.grading.maths.realsets import NoSet
+from heartloop.grading.maths.units import parse_unit
 from heartloop.grading.maths.words import DENIALS, NEGATIONS, content_words, leading_polar
 
 Reading = tuple[Any, ...]
@@ -164,6 +165,8 @@ def same(gold: Reading, answer: Reading, rules: Rules) -> bool:
         found = relations.same_assignment(gold, answer, rules)
         if found is not None:
             return found
+    if {kind, other} == {"ratio", "expr"} and _same_lasting(gold, answer):
+        return True
     if kind == "ratio" or other == "ratio":
         return lists.same_ratio(gold, answer, rules)
     if "expr" in (kind, other) and {kind, other} & {"tuple", "matrix"}:
@@ -190,6 +193,18 @@ def _same_time(gold: Reading, answer: Reading) -> bool:
         for one in (gold, answer)
     ]
     return seconds[0] is not None and seconds[0] == seconds[1]
+
+
+def _same_lasting(gold: Reading, answer: Reading) -> bool:
+    """“3:20” against “3 h 20 min” or “3 min 20 s”, “14h30” against “14:30”."""
+    ratio, quantity = (gold, answer) if gold[0] == "ratio" else (answer, gold)
+    tree = quantity[1]
+    if tree[0] != "unit" or tree[1][0] != "num" or parse_unit(tree[2]) not in _LESSER:
+        return False
+    return clock_face(ratio[2]) == tree[1][1]
+
+
+_LESSER = (parse_unit("min"), parse_unit("s"))
 
 
 def _same_chain(gold: Reading, answer: Reading, rules: Rules) -> bool:

@@ -6,6 +6,7 @@ import re
 from fractions import Fraction
 
 from heartloop.grading.maths.units import parse_unit
+from heartloop.grading.maths.words import spoken_number
 
 _PART = re.compile(
     r"\s*(?P<sign>-?)(?P<number>\d+(?:\.\d+)?)\s*(?:\\text\s*\{\s*|\\mathrm\s*\{\s*)?"
@@ -68,3 +69,79 @@ def clock(text: str, whole_day: bool = False) -> int | None:
         return None
     late = match["half"].lower()[0] in "pn"
     return ((hour % 12) + (12 if late else 0)) * 3600 + minute * 60 + second
+
+
+_FEET = re.compile(
+    r"(?:(?P<feet>\d+)\s*['′’])?\s*(?:(?P<inches>\d+(?:\.\d+)?)\s*(?:[\"″”]|''|′′))?\.?"
+)
+_GERMAN_CLOCK = re.compile(r"(?P<hour>\d{1,2})(?:[.:](?P<minute>\d{2}))?\s*Uhr")
+_SPOKEN_CLOCK = re.compile(
+    r"(?:at )?(?:(?:(?P<past>half|(?:a )?quarter|[a-z-]+?)(?: minutes)? (?P<side>past|to|after) )"
+    r"(?P<hour>[a-z]+|\d{1,2})(?: o'?clock)?|(?P<full>[a-z]+|\d{1,2}) o'?clock)"
+    r"(?:,? (?:in the (?P<part>morning|afternoon|evening)|at (?P<night>night)))?",
+    re.I,
+)
+_SPOKEN_PART = re.compile(
+    r"\b(?!and )(?P<number>[a-z-]{3,}) (?P<unit>[a-z]{3,})(?=$|,| and | )", re.I
+)
+
+
+def in_signs(text: str) -> str:
+    """A length, a time of day or a quantity in words as signs write it; any other text as it is.
+
+    6′2″ as ``6 ft 2 in``, “half past two in the afternoon” as ``2:30 p.m.``, “14.30 Uhr” as
+    ``14:30``, “two hours and five minutes” as ``2 hours and 5 minutes``.
+    """
+    text = text.strip()
+    feet = _FEET.fullmatch(text) if text[:1].isdigit() else None
+    if feet:
+        parts = (("ft", feet["feet"]), ("in", feet["inches"]))
+        return " ".join(f"{number} {unit}" for unit, number in parts if number)
+    german = _GERMAN_CLOCK.fullmatch(text)
+    if german:
+        return f"{german['hour']}:{german['minute'] or '00'}"
+    if not text[:1].isalpha() and "clock" not in text.lower():
+        return text
+    return _clock_in_words(text.replace("’", "'")) or _quantity_in_words(text) or text
+
+
+def _clock_in_words(text: str) -> str | None:
+    said = _SPOKEN_CLOCK.fullmatch(text)
+    if said is None:
+        return None
+    hour = _count(said["hour"] or said["full"])
+    past = (said["past"] or "").lower().removeprefix("a ")
+    minute = (
+        {"half": 30, "quarter": 15, "": 0}.get(past)
+        if past in ("half", "quarter", "")
+        else _count(past)
+    )
+    if hour is None or minute is None or not 1 <= hour <= 12 or minute > 59:
+        return None
+    if said["side"] == "to":
+        if past == "half":
+            return None
+        hour, minute = (hour - 2) % 12 + 1, 60 - minute
+    part = (said["part"] or said["night"] or "").lower()
+    half = {"morning": " a.m.", "afternoon": " p.m.", "evening": " p.m.", "night": " p.m."}
+    return f"{hour}:{minute:02}{half.get(part, '')}"
+
+
+def _quantity_in_words(text: str) -> str | None:
+    parts = list(_SPOKEN_PART.finditer(text))
+    if len(parts) < 2 or any(_count(part["number"]) is None for part in parts):
+        return None
+    if any(parse_unit(part["unit"]) is None for part in parts):
+        return None
+    return _SPOKEN_PART.sub(lambda part: f"{_count(part['number'])} {part['unit']}", text)
+
+
+def _count(word: str) -> int | None:
+    value = Fraction(word) if word.isdigit() else spoken_number(word)
+    return int(value) if value is not None and value.denominator == 1 else None
+
+
+def clock_face(minutes: str) -> int | None:
+    """The number that ``3:20`` counts in its lesser unit (200), or None."""
+    match = re.fullmatch(r"(\d{1,3}):([0-5]\d)", minutes.strip())
+    return 60 * int(match[1]) + int(match[2]) if match else None
