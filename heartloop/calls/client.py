@@ -123,6 +123,7 @@ class Client:
         self._flights: dict[str, _Flight] = {}
         self._promises: deque[float] = deque()
         self._room = asyncio.Event()
+        self._wake: asyncio.TimerHandle | None = None  # of those who wait for room
         self._stopped: HeartloopError | None = None
         self._calls = self._shared = self._errors = self._cancelled = 0
         self._usage = Usage()
@@ -239,11 +240,14 @@ class Client:
                 return
             self._room.clear()
             # A promise that nobody takes up runs out; a limit may rise without a call ending.
-            timer = loop.call_later(PROMISE_SECONDS, self._room.set)
-            try:
-                await self._room.wait()
-            finally:
-                timer.cancel()
+            # One timer for all who wait: each is woken within that time, and looks again.
+            if self._wake is None:
+                self._wake = loop.call_later(PROMISE_SECONDS, self._look_again)
+            await self._room.wait()
+
+    def _look_again(self) -> None:
+        self._wake = None
+        self._room.set()
 
     def stop(self, reason: HeartloopError) -> None:
         """Refuse every further call with ``reason``; calls under way are finished and kept.
@@ -335,6 +339,8 @@ class Client:
 
     async def close(self) -> None:
         """Abort what is under way and release the models; the journal stays the caller's."""
+        if self._wake is not None:
+            self._wake.cancel()
         flights = list(self._flights.values())
         for flight in flights:
             flight.task.cancel()

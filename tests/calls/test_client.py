@@ -337,6 +337,20 @@ def test_an_answer_of_the_journal_makes_room_at_once(tmp_path):
     assert run(work, tmp_path, Scripted(), limits=Limits(concurrency=1))
 
 
+def test_promises_that_nobody_takes_up_run_out_for_all_who_wait(tmp_path):
+    """One timer wakes them, again and again: those that find the places promised wait on."""
+
+    async def work(client):
+        await asyncio.wait_for(asyncio.gather(*(client.hungry() for _ in range(6))), timeout=5)
+        waiting = asyncio.create_task(client.hungry())  # after all of them were let in
+        await asyncio.sleep(0)
+        waiting.cancel()  # who gives up takes nobody's timer away
+        await asyncio.wait_for(asyncio.gather(*(client.hungry() for _ in range(4))), timeout=5)
+        return True
+
+    assert run(work, tmp_path, Scripted(), limits=Limits(concurrency=2))
+
+
 def test_units_of_many_draws_are_opened_one_after_another(tmp_path):
     """Their calls count as wanted before they are made: else all places draw in a unit each."""
     model = Scripted(delay=0.001)

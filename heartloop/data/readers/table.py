@@ -76,16 +76,18 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
     """
     path = raw.path(0)
     known = None if path is None else _settled.pop(_identity(card, path), None)
-    sheet = known or open_sheet(card, raw)
+    sheet, told = known or (open_sheet(card, raw), None)
     columns = sheet.columns
+    if told is None:
+        told = [_asked(row, columns, sheet.decimal) for row in sheet.rows]
     items: list[Item] = []
     pool: list[Item] = []
     ids: dict[str, str] = {}
     cards = framed_cards(card)
-    for row, frame in itertools.product(sheet.rows, cards):
+    for (row, asked), frame in itertools.product(zip(sheet.rows, told, strict=True), cards):
         demo = "demo" in columns.fields and _flag(row, columns.fields["demo"])
         target = pool if demo else items
-        item = _item(cards[frame], row, sheet, len(target))
+        item = _item(cards[frame], row, asked, sheet, len(target))
         item = in_frame(item, row, columns.fields, frame)
         first = ids.setdefault(item.question.id, row.where)
         if first != row.where:
@@ -175,7 +177,10 @@ def _with_point(number: str) -> str:
     return number.replace(",", ".").strip()
 
 
-_settled: dict[str, Sheet] = {}
+Asked = tuple[str, str | None, tuple[Message, ...], tuple[str, ...]]
+"""What a row asks: question, system message, turns before it; and its golds."""
+
+_settled: dict[str, tuple[Sheet, list[Asked]]] = {}
 """Tables whose verifier is settled and whose questions are read next: opened once, not twice."""
 
 
@@ -194,10 +199,11 @@ def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
     """
     sheet = open_sheet(card, raw)
     path = raw.path(0)
-    if path is not None:
-        _settled[_identity(card, path)] = sheet
     columns = sheet.columns
-    answers = [_asked(row, columns, sheet.decimal)[3] for row in sheet.rows]
+    told = [_asked(row, columns, sheet.decimal) for row in sheet.rows]
+    if path is not None:
+        _settled[_identity(card, path)] = sheet, told
+    answers = [accepted for *_, accepted in told]
     choices = bool(columns.wrong) or all(choices_of(row, columns) for row in sheet.rows)
     picked = verifier_for(answers, choices=choices)
     example = " ".join(answers[0][0].split())
@@ -207,10 +213,7 @@ def settle_verifier(card: TaskCard, raw: Raw) -> TaskCard:
     return replace(card, verifier=picked.verifier, params=params, chosen=why)
 
 
-def _asked(
-    row: Row, columns: Columns, decimal: bool = False
-) -> tuple[str, str | None, tuple[Message, ...], tuple[str, ...]]:
-    """What a row asks: question, system message, turns before it; and its golds."""
+def _asked(row: Row, columns: Columns, decimal: bool = False) -> Asked:
     system: str | None = None
     history: tuple[Message, ...] = ()
     said: str | None = None
@@ -235,9 +238,9 @@ def _asked(
     return text, system, history, (said,)
 
 
-def _item(card: TaskCard, row: Row, sheet: Sheet, index: int) -> Item:
+def _item(card: TaskCard, row: Row, asked: Asked, sheet: Sheet, index: int) -> Item:
     columns, prompt = sheet.columns, card.prompt
-    text, system, history, answers = _asked(row, columns, sheet.decimal)
+    text, system, history, answers = asked
     fields = columns.fields
     key = str((row.text(fields["id"], None) if "id" in fields else None) or row.number).strip()
     choices = choices_of(row, columns)
