@@ -19,7 +19,7 @@ from typing import Any, cast
 
 from heartloop.calls import Client, Journal
 from heartloop.calls.lock import FolderLock
-from heartloop.errors import HeartloopError, JournalError, Stopped, UsageError
+from heartloop.errors import CircuitOpen, HeartloopError, JournalError, Stopped, UsageError
 from heartloop.run.clients import attach_judges, make_client
 from heartloop.run.folder import CALLS, MANIFEST, SUMMARY, VERDICTS, RunFolder, write_json
 from heartloop.run.kept import Kept
@@ -35,6 +35,8 @@ from heartloop.run.verdicts import VerdictLog, read_traces
 from heartloop.run.warnings import warnings_for
 from heartloop.secrets import clean
 from heartloop.types import RunState
+
+NO_ANSWER = "; gone on with, without an answer: "
 
 GRACE_SECONDS = 10.0
 """How long answers under way are waited for after a first signal."""
@@ -152,6 +154,8 @@ async def open_session(
     if isinstance(failure, UsageError) and new and not asked_before and not calls_made:
         shutil.rmtree(folder.path, ignore_errors=True)
         raise failure
+    if isinstance(failure, CircuitOpen):
+        session.stopped = _reasons(manifest, session.stopped, answers=client.stats().calls)
     last = manifest["sessions"][-1]
     last["ended"], last["stopped"] = now(), session.stopped
     last["wall_s"] = round(time.monotonic() - began, 3)
@@ -164,6 +168,17 @@ async def open_session(
             raise
     if failure is not None:
         raise failure
+
+
+def _reasons(manifest: Manifest, why: str | None, *, answers: int) -> str | None:
+    """Why a run stands where it does: a session without an answer adds to what stopped it before.
+
+    A dead server does not hide the cap that the run still has to be freed of.
+    """
+    before = manifest["sessions"][-2].get("stopped") if len(manifest["sessions"]) > 1 else None
+    if answers or not before:
+        return why
+    return f"{before.split(NO_ANSWER)[0]}{NO_ANSWER}{why}"
 
 
 def _open_manifest(
