@@ -10,6 +10,7 @@ from __future__ import annotations
 from heartloop import regex as re
 from heartloop.grading.content.left_over import PRINTED, left_over
 from heartloop.grading.content.options import (
+    NONE_OF_IT,
     WRONG,
     Options,
     Settled,
@@ -18,7 +19,7 @@ from heartloop.grading.content.options import (
     words_of,
 )
 from heartloop.grading.content.places import listed, places
-from heartloop.grading.content.polar import NEGATION, restated, unquoted
+from heartloop.grading.content.polar import NEGATION, NEITHER, restated, unquoted
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.readings import readings
 from heartloop.grading.content.statement import SO, committed
@@ -124,10 +125,10 @@ def read_choice(text: str, asked: Asked) -> Reading:
         span = (len(plain) - len(plain.lstrip()), len(plain.rstrip()))
         return Reading((Candidate(asked.choices[whole], span, "the whole text"),))
     settled = decide(places(plain, text, options), plain, asked)
-    if settled is None or settled.kind == "empty":
-        settled = _mentioned(plain, options)
     if settled is None or settled.index is None:
         settled = _inflected(plain, options) or settled
+    if settled is None or settled.kind == "empty":
+        settled = _mentioned(plain, options)
     if settled is None and options.polar:
         again = restated(plain, asked.question)
         if again is not None:
@@ -146,8 +147,20 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if settled.index is not None:
         return Reading((Candidate(asked.choices[settled.index], settled.span, settled.rule),))
     said = " ".join(text[slice(*settled.span)].split())[:80]
+    if settled.kind == "outside":
+        near = options.near(text[slice(*settled.span)])
+        if near is not None:
+            rule = f"{settled.rule}, in nearly its words"
+            return Reading((Candidate(asked.choices[near], settled.span, rule),))
     if settled.kind == "outside" and said and not options.letters and not options.polar:
         return Reading((Candidate(said, settled.span, f"{settled.rule}, outside of the choices"),))
+    if settled.kind == "hedge" and options.polar and NEITHER.search(said):
+        return Reading((Candidate("neither", settled.span, f"{settled.rule}, neither of both"),))
+    if settled.kind == "hedge" and said and not options.letters and not options.polar:
+        rule = f"{settled.rule}, more than one choice"
+        if options.exactly(said) is not None:
+            said = "several of the choices"
+        return Reading((Candidate(said, settled.span, rule),))  # an answer, and not one of them
     if settled.kind == "outside" and said:
         start, end = settled.span
         while (
@@ -213,7 +226,8 @@ def _inflected(text: str, options: Options) -> Settled | None:
             continue
         if len({bool(match["non"]) for match in found}) > 1 or _DEFINES.search(clause):
             continue
-        denied = bool(NEGATION.search(clause[: found[0].start()].rsplit(",", 1)[-1]))
+        before = clause[: found[0].start()].rsplit(",", 1)[-1]
+        denied = bool(NEGATION.search(before) or NONE_OF_IT.search(before))
         said.append((span, denied != bool(found[0]["non"])))
     if not said or len({no for _, no in said}) > 1 and not SO.match(text, *said[-1][0]):
         return None

@@ -355,7 +355,8 @@ class Options:
         place, size, index = found[0]
         before = folded[: max(place - 1, 0) if place else 0]
         behind = folded[place + size :]
-        if DENIAL.search(before) or WRONG.match(behind) or re.match(r"\s*(?:or|and)\b", behind):
+        denied = DENIAL.search(before) or NONE_OF_IT.search(f"{before} ") or WRONG.match(behind)
+        if denied or re.match(r"\s*(?:or|and)\b", behind):
             return Settled("denied", None, span)
         return Settled("words", index, span)
 
@@ -375,6 +376,10 @@ def _polar(names: list[str]) -> dict[bool, int] | None:
     if None in senses or senses[0] == senses[1]:
         return None
     return {bool(sense): index for index, sense in enumerate(senses)}
+
+
+NONE_OF_IT = re.compile(r"\bno\s+(?:(?:direct|clear|logical|such|real)\s+)?$", re.I)
+"""“There is no (logical) entailment between them”."""
 
 
 def words_of(text: str) -> str:

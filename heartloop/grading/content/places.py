@@ -26,7 +26,8 @@ _CHOSEN = re.compile(
     r"(?:\w+ly\s+)?|(?:^|(?<=[.!?:\n]))\s*(?:so |please )?)"
     r"(?:going with|going for|choosing|picking|"
     r"choose|chose|pick|picked|select|selected|go with|go for|opt for|vote for|settle on|"
-    r"recommend|answer|say|think|believe|suggest|guess|conclude|prefer)(?![\w])"
+    r"recommend|answer|say|think|believe|suggest|guess|conclude|prefer|"
+    r"classify (?:it|this|that|the)\b[^.,\n]{0,60}? as)(?![\w])"
     r"(?:\s+(?:that|is|it'?s|it is|it must be|the answer is))*\s+",
     re.I,
 )
@@ -37,7 +38,7 @@ _OWN_LABEL = re.compile(
 )
 _IT_IS = re.compile(
     r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and))\s*"
-    r"(?:it|this|that|the (?:relation|pronoun|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
+    r"(?:it|this|that|the (?:relation|pronoun(?! in)|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
     r"(?:'s| is| must be| has to be| would be)\s+(?:therefore\s+|thus\s+|clearly\s+|"
     r"definitely\s+)?",
     re.I,
@@ -47,7 +48,7 @@ _NAMED_AS = re.compile(
     r"(?:based on [^,\n]{1,120},\s*|in (?:this|the) [^,\n]{1,60},\s*)?"
     r"(?:(?:we|i|you) (?:can |would |will )?(?:\w+ly )?(?:conclude|say|infer|see) (?:that )?|"
     r"it follows (?:that )?|my \w+ is that )?"
-    r"(?:the|this|these)\s[^.\n]{3,240}?,?\s"
+    r"(?:the|this|these|my)\s[^.\n]{3,240}?,?\s"
     r"(?:(?:is|would be|must be|should be)\s*:?|are(?=[ ]))\s+"
     r"(?:indeed |clearly |actually |definitely )?",
     re.I,
@@ -178,6 +179,7 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
         if settled.kind in ("letter", "words", "hedge"):
             rank = 2 if SO.match(text, _sentence_start(text, match.start() + 1)) else 1
             found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', rank))
+    outside: list[Settled] = []
     for match in _NAMED_AS.finditer(text):
         if re.search(r"\bif\b", text[_sentence_start(text, match.start() + 1) : match.end()], re.I):
             continue
@@ -196,6 +198,13 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             span = (match.end(), match.end() + len(clause))
             rank = 2 if match["so"] or _DECIDES.search(match.group()) else 1
             found.append(Settled("words", index, span, "named as such", rank))
+        elif (
+            _OF_A_CHOICE.search(match.group())
+            and _NAME.fullmatch(clause)
+            and not VERDICT.match(clause)
+        ):
+            span = (match.end(), match.end() + len(clause))
+            outside.append(Settled("outside", None, span, "named as such"))
     if options.letters:
         for match in _PRAISED.finditer(text):
             begin = max(text.rfind(c, 0, match.start()) for c in ".\n;") + 1
@@ -224,13 +233,17 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
     for one in (_head(text, options), _last_word(text, options), _introduced(text, options)):
         if one is not None and not any(one.span == item.span for item in found):
             found.append(one)
+    if not found and not options.letters and not options.polar:
+        return outside[-1:]
     return sorted(found, key=lambda item: item.span)
 
 
 _WHY = re.compile(r"\W*(?:\d{1,2}[.)]\s*)?\W*why\b", re.I)
+_OF_A_CHOICE = re.compile(r"\b(?:movie|film|choice|edit|title|option)\b", re.I)
+_NAME = re.compile(r"\W*[\w'.&-]+(?: [\w'.&-]+){0,5}\W*")
 _FIRST_ITEM = re.compile(r"\s*(?:1[.)]|[-•])\s")
 _DECIDES = re.compile(r"\b(?:decision|classification|prediction|verdict|conclusion)\b", re.I)
-_SINCE = re.compile(r"\s*(?:,\s*)?\b(?:because|since)\b|(?<=[\w\"'])\s*\([^()]*\)\W*$", re.I)
+_SINCE = re.compile(r"\s*(?:,\s*)?\b(?:because|since)\b|,\s+which\b|(?<=[\w\"'])\s*\([^()]*\)\W*$", re.I)
 _IS = re.compile(r"\s(?:is|are|would be)\s+")
 
 

@@ -39,7 +39,7 @@ _MEANS = re.compile(
     r"\bnot [\"']?(?:yes|no)[\"']?,? but [\"']?(?P<but>yes|no)\b",
     re.I,
 )
-_NEITHER = re.compile(
+NEITHER = re.compile(
     r"\b(?:(?:not|n't)\s+(?:\w+\s+){0,2}?(?:mean|say)|cannot (?:mean|say))\s+(?:either\s+)?"
     r"[\"']*yes[\"',]*\s+(?:or|nor)\s+[\"']*no\b",
     re.I,
@@ -79,10 +79,10 @@ def polar_sense(text: str, names: list[tuple[str, int]], asked: Asked, letters: 
             rest = statement[head.end() :]
             if re.match(r"\s*(?:or|and|/)\s*(?:no|yes|true|false)\b", rest, re.I):
                 return "hedge", None
-            if _NEITHER.search(rest) or _takes_back(sense, rest, asked.question):
+            if NEITHER.search(rest) or _takes_back(sense, rest, asked.question):
                 return "hedge", None
             return "words", sense
-        if _NEITHER.search(statement):
+        if NEITHER.search(statement):
             return "hedge", None
         means = _MEANS.search(statement)
         if means:

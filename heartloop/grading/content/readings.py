@@ -86,6 +86,8 @@ _PASSIVE = re.compile(
 _POINTING = re.compile(
     r"\W*(?:the|it|this|that|there|here|what|which|one|both|he|she|they|answer|these|those)\b", re.I
 )
+_THIS = re.compile(r"\W*(?:this|that|these|those) \w+\W*$", re.I)
+"""“This sentence”: it points to an answer and is none."""
 _ADVERB = re.compile(
     r"\W*(?:(?:definitely|probably|clearly|obviously|certainly|surely|likely|most likely|"
     r"maybe|perhaps|"
@@ -315,6 +317,7 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
                 first is last
                 and last.start() > 0
                 and not re.search(r"\b(?:if|whether)\b", before, re.I)
+                and not _THIS.match(before)
             ):
                 trims(a, a + last.start(), f"{rule}, of which it is said")
             if not (compared["degree"] and compared.end() == len(bare) and " than" not in bare):

@@ -58,6 +58,7 @@ _OF_THE_ANSWER = re.compile(
     r"prediction|decision)\b(?P<rest>.*)",
     re.I | re.S,
 )
+_ANSWER_IS = re.compile(r"\W*(?:this|that|my|your|the) (?:answer|response) is\b", re.I)
 _NAMED_AFTER_ALL = re.compile(
     r"(?:\s+(?:decision|prediction|score))?\s*(?::|\bis\b|\bwould be\b)\s*:?\s*"
     r"(?:[\"'(\\]|(?!(?:not|very|likely|also|based|supported|justified|correct|incorrect|accurate|"
@@ -75,7 +76,7 @@ SCORE_OF = re.compile(
 VERDICT = re.compile(
     r"\W*(?:(?:not|also|indeed|clearly|very|quite|highly|both|most likely)\s+)*"
     r"(?:correct(?:ly)?|incorrect|accurate|inaccurate|right|wrong|valid|supported|based|justified|"
-    r"straightforward|simple|clear|self-contained|complete|reliable|appropriate)\b(?!\s*[-:])",
+    r"straightforward|simple|clear|different|self-contained|complete|reliable|appropriate)\b(?!\s*[-:])",
     re.I,
 )
 """“Your answer is correct”: what is said of an answer, not the answer."""
@@ -156,7 +157,11 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     return [said[0]], "the first statement"
 
 
-_SUPPOSED = re.compile(r"if (?:we|you|one|i) (?:were to |compare)[^,\n]*,\s*", re.I)
+_SUPPOSED = re.compile(
+    r"(?:if (?:we|you|one|i) (?:were to |compare)|(?:based on|given|considering|according to)\b)"
+    r"[^,\n]*,\s*",
+    re.I,
+)
 
 
 _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
@@ -165,10 +170,15 @@ _ITS_SCORE = re.compile(r"\bconfidence\b[^.\n]{0,60}?(?:\bis|\bof|:)\s*(?P<score
 
 
 def _is_score(text: str, span: Span) -> bool:
-    """Whether a number alone is what the text calls its confidence elsewhere."""
+    """Whether a number alone is what the text calls its confidence elsewhere, or a score's size.
+
+    The caller has seen that the text gives a result beside it: “1\\nThe sum of 25 and 50 is 75”.
+    """
     piece = text[slice(*span)].strip()
     if not SCORED.fullmatch(piece):
         return False
+    if not text[: span[0]].strip() and re.fullmatch(r"\d|10|[01]?\.\d+", piece.rstrip(".")):
+        return True
     scores = {match["score"] for match in _ITS_SCORE.finditer(text, span[1])}
     return piece.rstrip(".") in scores
 
@@ -311,6 +321,9 @@ def _beside(text: str, span: Span, asked: Asked) -> bool:
         return True
     if piece.endswith(":") and text[span[1] :].strip():
         return True  # it introduces what stands in the next line
+    judged = _ANSWER_IS.match(piece)
+    if judged and VERDICT.match(piece, judged.end()):
+        return True
     of_it = _OF_THE_ANSWER.match(piece)
     if of_it and not _NAMED_AFTER_ALL.match(of_it["rest"]):
         return not (asked.numeric and re.search(r"\bthat\b.*\d", of_it["rest"]))

@@ -255,8 +255,14 @@ def read_number(text: str, asked: Asked) -> Reading:
     return Reading(tuple(found[-1:])) if found else _unanswered(body)
 
 
+_ITEM_NUMBER = re.compile(r"\s*\d{1,2}[.)]\s+(?=\D)")
+"""“2. The sum …”: the number of an item in a list is no answer."""
+
+
 def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Candidate | None:
     start, end = span
+    numbered = _ITEM_NUMBER.match(body, start, end)
+    start = numbered.end() if numbered else start
     piece = body[start:end]
     score = AND_SCORE.search(piece)
     piece = piece[: score.start()] if score and score.start() else piece

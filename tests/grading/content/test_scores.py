@@ -62,10 +62,15 @@ def test_a_short_text_is_read_beside_its_score(gold: str, text: str, right: bool
         (MOVIES, "The Fifth Element", 'The movie closest to Alien and Seven, is '
          '"The Fifth Element" (1997).', "correct"),
         (MOVIES, "Seven", "Here are some movies:\n\n1. **Seven**: dark.\n2. **Batman**: odd.",
-         "unscored"),
-        (MOVIES, "Seven", "Seven is a classic.\n\nBatman is a classic.", "unscored"),
+         "incorrect"),
+        (MOVIES, "Seven", "Seven is a classic.\n\nBatman is a classic.", "incorrect"),
+        (MOVIES, "Seven", 'The movie similar to "Heat" is "Inception".', "incorrect"),
+        (MOVIES, "Seven", "The movie that is closest to Heat is **Seven**, which I suggest.",
+         "correct"),
+        (NLI, "non-entailment", "We can conclude that there is no entailment between them.",
+         "correct"),
         (MOVIES, "Seven", 'Based on the choice "Seven," here are some similar movies:\n1. Alien\n'
-         "2. Heat\n3. Ran", "unscored"),
+         "2. Heat\n3. Ran", "incorrect"),
         (EDITS, "pet shop toys", 'This edit of "pet shop boys" is "pet shop toys".', "correct"),
         (ASKED, ASKED[0], "Which place does the parliament's work get done?", "correct"),
         (ASKED, ASKED[0], f"Question: {ASKED[0]}\nThe short answer is \"committee\".", "correct"),
