@@ -1,6 +1,6 @@
 """Answers of a real model that were read by hand: the content readers agree with the reading.
 
-Four files of answers of the two recorded runs (Qwen2.5-Coder-0.5B on Instruction Induction and
+Files of answers of the two recorded runs (Qwen2.5-Coder-0.5B on Instruction Induction and
 BIG-Bench), cut answers left out. ``hand_read.jsonl``: 468, 12 a task, the arms in turn.
 ``hand_read_2.jsonl``: 256, drawn later by another seed among the others: 48 of each of none, EP01,
 EP04 and EP06, 64 of the other arms, the tasks in turn within each. Every answer was read, and the
@@ -11,7 +11,9 @@ read blind by another session after its choices had been mended: 264 agreed, and
 hold an answer were unscored. ``hand_read_4.jsonl``: 400, 20 of each BIG-Bench task and 60 of
 Instruction Induction, 100 of each of the four arms; before any mend 387 agreed (none 98, EP01 95,
 EP04 100, EP06 94), and 12 of the 274 that hold an answer were unscored. One slip of the first was
-corrected afterwards and says so.
+corrected afterwards and says so. ``hand_read_5.jsonl`` to ``hand_read_8.jsonl``: 4,346 more, each
+read by two readers apart; where they differed (15 on right or not, κ 0.98 to 1.00), a third reading
+settled it (``settled``). docs/grading.md says how the readers stood when each was opened.
 """
 
 from __future__ import annotations
@@ -39,7 +41,9 @@ def read_rows(name: str) -> list[dict[str, Any]]:
 
 FIRST, SECOND = read_rows("hand_read.jsonl"), read_rows("hand_read_2.jsonl")
 THIRD, FOURTH = read_rows("hand_read_3.jsonl"), read_rows("hand_read_4.jsonl")
-ROWS = FIRST + SECOND + THIRD + FOURTH
+TWICE = [read_rows(f"hand_read_{number}.jsonl") for number in (5, 6, 7, 8)]
+PARTS = (FIRST, SECOND, THIRD, FOURTH, *TWICE)
+ROWS = [row for part in PARTS for row in part]
 NAMED = ("EP01", "EP04", "EP06")  # arms that answer in a form of their own
 
 
@@ -72,7 +76,7 @@ def wilson(hits: int, n: int) -> tuple[float, float]:
     return (middle - half) / (1 + z * z / n), (middle + half) / (1 + z * z / n)
 
 
-STARTS = [0, *accumulate(len(part) for part in (FIRST, SECOND, THIRD, FOURTH))]
+STARTS = [0, *accumulate(map(len, PARTS))]
 
 
 @pytest.mark.parametrize("part", [slice(a, b) for a, b in pairwise(STARTS)])
@@ -89,7 +93,7 @@ def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: 
 def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> None:
     """What is added or lost to an arm, in points of its accuracy: right by reader minus by hand.
 
-    219 answers an arm that is named here: one answer is half a point.
+    1,214 or more answers an arm that is named here.
     """
     wrong: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -98,7 +102,7 @@ def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> No
         kind = arm if arm in (*NAMED, "none") else "others"
         asked[kind] += 1
         wrong[kind] += (verdict.content.outcome == "correct") - (row["read"] == "right")
-    assert {kind: asked[kind] >= 219 for kind in asked} == dict.fromkeys(
+    assert {kind: asked[kind] >= 800 for kind in asked} == dict.fromkeys(
         (*NAMED, "none", "others"), True
     )
     bias = {kind: wrong[kind] / asked[kind] for kind in asked}
@@ -128,5 +132,9 @@ def test_the_samples_are_what_they_say() -> None:
     assert len(THIRD) == 272 and {arms[arm] for arm in ("none", *NAMED)} == {51}
     arms = Counter(row["arm"] for row in FOURTH)
     assert len(FOURTH) == 400 and {arms[arm] for arm in ("none", *NAMED)} == {100}
+    arms = [Counter(row["arm"] for row in part) for part in TWICE]
+    assert [len(part) for part in TWICE] == [1280, 1246, 1040, 780]
+    assert [min(found[arm] for arm in ("none", *NAMED)) for found in arms] == [292, 282, 232, 189]
+    assert sum("settled" in row for part in TWICE for row in part) == 15
     asked = [(row["task"], row["question"], row["arm"]) for row in ROWS]
     assert len(set(asked)) == len(asked)

@@ -170,6 +170,9 @@ class Options:
         """The option that a text is, case, marks and a leading article aside."""
         words = words_of(text)
         found = next((i for name, i in self.names if name == words), None) if words else None
+        if found is None and " " not in words and len(words) > 7:  # "neutrality" for "neutral"
+            noun = words.removesuffix("ity").removesuffix("ness")
+            found = next((i for name, i in self.names if name == noun), None)
         if found is not None and self.letters and _LETTER_FIRST.match(text):
             # "A, Rome": a letter and words, not the article of "a Rome"
             same = fold(self.choices[found]) == fold(text)

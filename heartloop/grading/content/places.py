@@ -23,7 +23,7 @@ _PRAISED = re.compile(
 )
 _CHOSEN = re.compile(
     r"(?:\b(?:i(?:'d|'ll| would| will| have| must|'m| am)?(?: have to)?|we|let me|let us)\s+"
-    r"(?:\w+ly\s+)?|(?:^|(?<=[.!?:\n]))\s*(?:so |please )?)"
+    r"(?:\w+ly\s+)?|\bdecision to |(?:^|(?<=[.!?:\n]))\s*(?:so |please )?)"
     r"(?:going with|going for|choosing|picking|"
     r"choose|chose|pick|picked|select|selected|go with|go for|opt for|vote for|settle on|"
     r"recommend|answer|say|think|believe|suggest|guess|conclude|prefer|"
@@ -148,6 +148,8 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             continue
         if match.group().lower().startswith("conclusion that "):
             continue
+        if _WOULD_BE.search(match.group()) and _IF.search(text, match.end(), end):
+            continue  # "the answer would be yes if it were so"
         if SCORE_OF.search(text, begin, match.start()) or _WHY.match(text, begin, match.start()):
             continue
         if _FIRST_ITEM.match(text, match.end()) and listed(lines, options):
@@ -239,11 +241,15 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
 
 
 _WHY = re.compile(r"\W*(?:\d{1,2}[.)]\s*)?\W*why\b", re.I)
+_WOULD_BE = re.compile(r"\bwould be\b", re.I)
+_IF = re.compile(r"\bif\b", re.I)
 _OF_A_CHOICE = re.compile(r"\b(?:movie|film|choice|edit|title|option)\b", re.I)
 _NAME = re.compile(r"\W*[\w'.&-]+(?: [\w'.&-]+){0,5}\W*")
 _FIRST_ITEM = re.compile(r"\s*(?:1[.)]|[-•])\s")
 _DECIDES = re.compile(r"\b(?:decision|classification|prediction|verdict|conclusion)\b", re.I)
-_SINCE = re.compile(r"\s*(?:,\s*)?\b(?:because|since)\b|,\s+which\b|(?<=[\w\"'])\s*\([^()]*\)\W*$", re.I)
+_SINCE = re.compile(
+    r"\s*(?:,\s*)?\b(?:because|since)\b|,\s+which\b|(?<=[\w\"'])\s*\([^()]*\)\W*$", re.I
+)
 _IS = re.compile(r"\s(?:is|are|would be)\s+")
 
 

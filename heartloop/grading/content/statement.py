@@ -123,7 +123,10 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     said = [span for span in _outside_reasons(text) if not _beside(text, span, asked)]
     if not (asked.numeric or asked.numbered or asked.signs):
         words = [span for span in said if not SCORED.fullmatch(text[slice(*span)].strip())]
-        said = words or _explained(text) or said
+        explained = _explained(text)
+        if words and explained and explained[0] < words[0]:
+            words = sorted({*words, *explained})
+        said = words or explained or said
     elif asked.numeric:
         said = sorted(said + [span for span in _explained(text) if answers_in(text[slice(*span)])])
         rest = [span for span in said if not _is_score(text, span)]
@@ -177,7 +180,7 @@ def _is_score(text: str, span: Span) -> bool:
     piece = text[slice(*span)].strip()
     if not SCORED.fullmatch(piece):
         return False
-    if not text[: span[0]].strip() and re.fullmatch(r"\d|10|[01]?\.\d+", piece.rstrip(".")):
+    if not text[: span[0]].strip() and re.fullmatch(r"10|\d?\.\d+|\d", piece.rstrip(".")):
         return True
     scores = {match["score"] for match in _ITS_SCORE.finditer(text, span[1])}
     return piece.rstrip(".") in scores

@@ -29,7 +29,7 @@ MIXER = "Did the guitar play because Sara did not turn off the mixer?"
         (MEANS, "0\nThis answer does not mean yes. It says nothing else.", "no"),
         (MEANS, "A: 1\n\nConfidence score: 0.7, as the speaker's answer does not mean no.", "yes"),
         (MEANS, "No, Speaker 2's answer does not mean yes or no.", "neither"),
-        (MEANS, "I would classify this answer as \"no\".", "no"),
+        (MEANS, 'I would classify this answer as "no".', "no"),
         (MEANS, "Both are positive. Therefore, my classification decision is yes.", "yes"),
         (MEANS, "Therefore, the answer is not yes but no.", "no"),
         (MEANS, "There is no information about what the speaker meant.", None),
