@@ -11,7 +11,7 @@ from heartloop import regex as re
 _ENGLISH = r"answers?|ans|results?|solutions?|conclusion|final decision"
 _ADJECTIVES = (
     r"correct|right|best|final|most \w+|my|chosen|selected|appropriate|closest|likely|remaining|"
-    r"recommended"
+    r"recommended|negated|rewritten|transformed|translated|resulting"
 )
 _PICK = (
     rf"(?:(?:{_ADJECTIVES})\s+)+"

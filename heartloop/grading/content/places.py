@@ -38,7 +38,8 @@ _OWN_LABEL = re.compile(
 )
 _IT_IS = re.compile(
     r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and))\s*"
-    r"(?:it|this|that|the (?:relation|pronoun(?! in)|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
+    r"(?:it|this|that|"
+    r"the (?:relation|pronoun(?! in)|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
     r"(?:'s| is| must be| has to be| would be)\s+(?:therefore\s+|thus\s+|clearly\s+|"
     r"definitely\s+)?",
     re.I,

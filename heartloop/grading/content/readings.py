@@ -86,11 +86,14 @@ _PASSIVE = re.compile(
 _POINTING = re.compile(
     r"\W*(?:the|it|this|that|there|here|what|which|one|both|he|she|they|answer|these|those)\b", re.I
 )
+_QUOTED_IN = re.compile(r"\s*[\"'“]([^\"”\n]{1,60})[\"'”] in [A-Z][a-z]+\W*$")
+"""“translates to "casa" in Spanish”."""
 _THIS = re.compile(r"\W*(?:this|that|these|those) \w+\W*$", re.I)
 """“This sentence”: it points to an answer and is none."""
 _ADVERB = re.compile(
     r"\W*(?:(?:definitely|probably|clearly|obviously|certainly|surely|likely|most likely|"
     r"maybe|perhaps|"
+    r"additionally|furthermore|moreover|we know that|it is (?:clear|known) that|"
     r"possibly|no(?=,)|sorry(?=,)|well|yes|yeah|sure|ok|okay|so|"
     r"i think|i guess|i believe)\b[\s,:.-]*)+",
     re.I,
@@ -334,6 +337,10 @@ def _framed(text: str, a: int, b: int, asked: Asked, rule: str, trims: object) -
         ):
             return
         trims(a + last.end(), b, f"{rule}, behind “{last.group().strip()}”")
+        quoted = _QUOTED_IN.match(predicate)
+        if quoted:
+            at = a + last.end()
+            trims(at + quoted.start(1), at + quoted.end(1), f"{rule}, quoted")
         stated = _THAT.search(piece)
         if stated:
             trims(a + stated.end(), b, f"{rule}, behind “that”")

@@ -58,7 +58,12 @@ _OF_THE_ANSWER = re.compile(
     r"prediction|decision)\b(?P<rest>.*)",
     re.I | re.S,
 )
-_ANSWER_IS = re.compile(r"\W*(?:this|that|my|your|the) (?:answer|response) is\b", re.I)
+_ANSWER_IS = re.compile(
+    r"\W*(?:this|that|my|your|the) (?:answer|response|translation|output) is\b", re.I
+)
+_ITEM_LABEL = re.compile(
+    r"(?:the\s+)?(?:original\s+|given\s+)?(?:sentence|statement|word|noun|input|question)", re.I
+)
 _NAMED_AFTER_ALL = re.compile(
     r"(?:\s+(?:decision|prediction|score))?\s*(?::|\bis\b|\bwould be\b)\s*:?\s*"
     r"(?:[\"'(\\]|(?!(?:not|very|likely|also|based|supported|justified|correct|incorrect|accurate|"
@@ -133,6 +138,14 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
         said = rest if any(_GIVES.search(text, *span) for span in rest) else said
     if not said:
         return [], ""
+    led_to = [
+        end
+        for start, end in statements(text)
+        if text[start:end].rstrip().endswith(":") and SO.match(text, start, end)
+    ]
+    concluded = [span for span in said if led_to and span[0] >= led_to[-1]]
+    if concluded and concluded[0] != said[0]:
+        return [concluded[0]], "the concluding sentence"
     for start, end in reversed(said):
         lead = SO.match(text, start, end)
         if lead and lead.end() < end and (start, end) != said[0]:
@@ -167,6 +180,7 @@ _SUPPOSED = re.compile(
 )
 
 
+_THEN_SCORE = re.compile(r",?\s+(?:and\s+)?(?:the|my|its)\s+(?:confidence|certainty)\b", re.I)
 _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
 _ITS_SCORE = re.compile(r"\bconfidence\b[^.\n]{0,60}?(?:\bis|\bof|:)\s*(?P<score>[\d.]*\d)", re.I)
@@ -175,12 +189,16 @@ _ITS_SCORE = re.compile(r"\bconfidence\b[^.\n]{0,60}?(?:\bis|\bof|:)\s*(?P<score
 def _is_score(text: str, span: Span) -> bool:
     """Whether a number alone is what the text calls its confidence elsewhere, or a score's size.
 
-    The caller has seen that the text gives a result beside it: “1\\nThe sum of 25 and 50 is 75”.
+    The caller has seen that the text gives a result beside it: “1. The sum of 25 and 50 is 75”.
     """
     piece = text[slice(*span)].strip()
     if not SCORED.fullmatch(piece):
         return False
-    if not text[: span[0]].strip() and re.fullmatch(r"10|\d?\.\d+|\d", piece.rstrip(".")):
+    label = LABEL.match(piece)
+    alone = piece[label.end() if label else 0 :].rstrip(".")
+    if label and ANSWER_LABEL.search(label["name"]):
+        return False
+    if not text[: span[0]].strip() and re.fullmatch(r"10|\d?\.\d+|\d", alone):
         return True
     scores = {match["score"] for match in _ITS_SCORE.finditer(text, span[1])}
     return piece.rstrip(".") in scores
@@ -262,6 +280,10 @@ def _marked(text: str, raw: str, asked: Asked) -> list[tuple[Span, int, str]]:
             continue
         end = sentence_end(text, match.end())
         clause = text[match.end() : end]
+        score = _THEN_SCORE.search(clause)
+        if asked.numeric and score:
+            end = match.end() + score.start()
+            clause = clause[: score.start()]
         if asked.numeric and (not answers_in(clause) or _CALL.match(clause)):
             continue  # "the result is the sum of both", "result = add(2, 3)"
         if text[match.end() : end].strip(" \t\n:.*\"'"):
@@ -333,6 +355,10 @@ def _beside(text: str, span: Span, asked: Asked) -> bool:
     label = LABEL.match(piece)
     if label and NO_ANSWER_LABEL.search(label["name"]) and not ANSWER_LABEL.search(label["name"]):
         return True
+    if label and _ITEM_LABEL.fullmatch(label["name"]) and text[span[1] :].strip():
+        item = fold(asked.question).removeprefix("input ")
+        if fold(piece[label.end() :]) == item:
+            return True  # it says the item again, before it answers
     if label and not piece[label.end() :].strip():
         return True  # "The plural is:" alone: the answer stands in the next line
     feeling = _FEELING.match(piece)
