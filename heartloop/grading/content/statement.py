@@ -132,6 +132,7 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
         if words and explained and explained[0] < words[0]:
             words = sorted({*words, *explained})
         said = words or explained or said
+        said = [span for span in said if not _classed(text[slice(*span)], asked)] or said
     elif asked.numeric:
         said = sorted(said + [span for span in _explained(text) if answers_in(text[slice(*span)])])
         rest = [span for span in said if not _is_score(text, span)]
@@ -180,6 +181,15 @@ _SUPPOSED = re.compile(
 )
 
 
+def _classed(statement: str, asked: Asked) -> bool:
+    """Whether a statement classes something in a word that the question does not know."""
+    label = LABEL.match(statement)
+    if label is None or not _CLASS.fullmatch(label["name"]):
+        return False
+    return f" {fold(statement[label.end() :])} " not in f" {fold(asked.input)} "
+
+
+_CLASS = re.compile(r"(?:my\s+)?classification(?:\s+decision)?", re.I)
 _THEN_SCORE = re.compile(r",?\s+(?:and\s+)?(?:the|my|its)\s+(?:confidence|certainty)\b", re.I)
 _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
