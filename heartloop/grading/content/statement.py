@@ -133,6 +133,7 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
             words = sorted({*words, *explained})
         said = words or explained or said
         said = [span for span in said if not _classed(text[slice(*span)], asked)] or said
+        said = [span for span in said if not _OF_THE_TASK.match(text, *span)] or said
     elif asked.numeric:
         said = sorted(said + [span for span in _explained(text) if answers_in(text[slice(*span)])])
         rest = [span for span in said if not _is_score(text, span)]
@@ -148,6 +149,8 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     if concluded and concluded[0] != said[0]:
         return [concluded[0]], "the concluding sentence"
     for start, end in reversed(said):
+        if _JUDGES.search(text, start, end) and '"' not in text[start:end]:
+            continue  # "so this is an accurate translation": what is said of the answer
         lead = SO.match(text, start, end)
         if lead and lead.end() < end and (start, end) != said[0]:
             supposed = _SUPPOSED.match(text, lead.end(), end)
@@ -190,6 +193,13 @@ def _classed(statement: str, asked: Asked) -> bool:
 
 
 _CLASS = re.compile(r"(?:my\s+)?classification(?:\s+decision)?", re.I)
+_JUDGES = re.compile(
+    r"\b(?:is|are) (?:an? )?(?:\w+,? (?:and )?)?(?:valid|accurate|correct|appropriate|reliable)\b",
+    re.I,
+)
+_OF_THE_TASK = re.compile(
+    r"\W*(?:this (?:task|translation|classification|prediction|question)|you can classify)\b", re.I
+)
 _THEN_SCORE = re.compile(r",?\s+(?:and\s+)?(?:the|my|its)\s+(?:confidence|certainty)\b", re.I)
 _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
@@ -256,7 +266,9 @@ def _only_denies(clause: str) -> bool:
 
 
 _NUMBER = re.compile(r"^\d{1,2}[.)]\s+(?=\D)")
-_SCORE_ITEM = re.compile(r"\W*(?:\d{1,2}[.)]\s+)?\W*(?:confidence|certainty)\b", re.I)
+_SCORE_ITEM = re.compile(
+    r"\W*(?:\d{1,2}[.)]\s+)?\W*(?:the\s+)?(?:main\s+)?(?:confidence|certainty|reasons?)\b", re.I
+)
 _ITEM = re.compile(r"\s*(?:[-•*+]|\d{1,2}[.)])\s+\S")
 
 
