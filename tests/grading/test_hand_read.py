@@ -11,8 +11,8 @@ read blind by another session after its choices had been mended: 264 agreed, and
 hold an answer were unscored. ``hand_read_4.jsonl``: 400, 20 of each BIG-Bench task and 60 of
 Instruction Induction, 100 of each of the four arms; before any mend 387 agreed (none 98, EP01 95,
 EP04 100, EP06 94), and 12 of the 274 that hold an answer were unscored. One slip of the first was
-corrected afterwards and says so. ``hand_read_5.jsonl`` to ``hand_read_11.jsonl``: 6,233 more, each
-read by two readers apart; where they differed (19 on right or not, κ 0.98 to 1.00), a third reading
+corrected afterwards and says so. ``hand_read_5.jsonl`` to ``hand_read_12.jsonl``: 6,849 more, each
+read by two readers apart; where they differed (21 on right or not, κ 0.98 to 1.00), a third reading
 settled it (``settled``). docs/grading.md says how the readers stood when each was opened.
 """
 
@@ -41,7 +41,7 @@ def read_rows(name: str) -> list[dict[str, Any]]:
 
 FIRST, SECOND = read_rows("hand_read.jsonl"), read_rows("hand_read_2.jsonl")
 THIRD, FOURTH = read_rows("hand_read_3.jsonl"), read_rows("hand_read_4.jsonl")
-TWICE = [read_rows(f"hand_read_{number}.jsonl") for number in range(5, 12)]
+TWICE = [read_rows(f"hand_read_{number}.jsonl") for number in range(5, 13)]
 PARTS = (FIRST, SECOND, THIRD, FOURTH, *TWICE)
 ROWS = [row for part in PARTS for row in part]
 NAMED = ("EP01", "EP04", "EP06")  # arms that answer in a form of their own
@@ -93,7 +93,7 @@ def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: 
 def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> None:
     """What is added or lost to an arm, in points of its accuracy: right by reader minus by hand.
 
-    1,664 answers or more an arm that is named here; one answer is 0.06 points.
+    1,818 answers or more an arm that is named here; one answer is 0.05 points.
     """
     wrong: Counter[str] = Counter()
     asked: Counter[str] = Counter()
@@ -133,9 +133,9 @@ def test_the_samples_are_what_they_say() -> None:
     arms = Counter(row["arm"] for row in FOURTH)
     assert len(FOURTH) == 400 and {arms[arm] for arm in ("none", *NAMED)} == {100}
     arms = [Counter(row["arm"] for row in part) for part in TWICE]
-    assert [len(part) for part in TWICE] == [1280, 1246, 1040, 780, 818, 541, 528]
+    assert [len(part) for part in TWICE] == [1280, 1246, 1040, 780, 818, 541, 528, 616]
     least = [min(found[arm] for arm in ("none", *NAMED)) for found in arms]
-    assert least == [292, 282, 232, 189, 193, 125, 132]
-    assert sum("settled" in row for part in TWICE for row in part) == 19
+    assert least == [292, 282, 232, 189, 193, 125, 132, 154]
+    assert sum("settled" in row for part in TWICE for row in part) == 21
     asked = [(row["task"], row["question"], row["arm"]) for row in ROWS]
     assert len(set(asked)) == len(asked)

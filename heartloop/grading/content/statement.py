@@ -189,7 +189,8 @@ def _classed(statement: str, asked: Asked) -> bool:
     label = LABEL.match(statement)
     if label is None or not _CLASS.fullmatch(label["name"]):
         return False
-    return f" {fold(statement[label.end() :])} " not in f" {fold(asked.input)} "
+    named = fold(statement[label.end() :])
+    return len(named.split()) <= 2 and f" {named} " not in f" {fold(asked.input)} "
 
 
 _CLASS = re.compile(r"(?:my\s+)?classification(?:\s+decision)?", re.I)
@@ -200,6 +201,7 @@ _JUDGES = re.compile(
 _OF_THE_TASK = re.compile(
     r"\W*(?:this (?:task|translation|classification|prediction|question)|you can classify)\b", re.I
 )
+_SCORE_WORD = re.compile(r"\b(?:confidence|certainty)\b", re.I)
 _THEN_SCORE = re.compile(r",?\s+(?:and\s+)?(?:the|my|its)\s+(?:confidence|certainty)\b", re.I)
 _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
@@ -300,6 +302,8 @@ def _marked(text: str, raw: str, asked: Asked) -> list[tuple[Span, int, str]]:
             continue
         if SCORE_OF.search(text, begin, match.start()) or VERDICT.match(text, match.end()):
             continue
+        if _SCORE_WORD.search(match.group()):
+            continue  # "the result is new, so the confidence score is"
         end = sentence_end(text, match.end())
         clause = text[match.end() : end]
         score = _THEN_SCORE.search(clause)
