@@ -124,6 +124,17 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if whole is not None and not (options.letters and lone_letter(plain)):
         span = (len(plain) - len(plain.lstrip()), len(plain.rstrip()))
         return Reading((Candidate(asked.choices[whole], span, "the whole text"),))
+    settled = _settle(plain, text, asked, options)
+    if settled is None:
+        alone = ONLY_A_NUMBER.fullmatch(plain.lower())
+        return nothing("not the task: only a number" if alone else "no choice is named")
+    if settled.index is not None:
+        return Reading((Candidate(asked.choices[settled.index], settled.span, settled.rule),))
+    return _no_choice(settled, text, asked, options)
+
+
+def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | None:
+    """What a text settles on: the places where it commits itself, then one rule after another."""
     settled = decide(places(plain, text, options), plain, asked)
     if settled is None or settled.index is None:
         settled = _inflected(plain, options) or settled
@@ -141,26 +152,27 @@ def read_choice(text: str, asked: Asked) -> Reading:
         settled = _said(plain, text, asked, options) or settled
     if settled is None or settled.index is None:
         settled = left_over(plain, options) or settled
-    if settled is None:
-        alone = ONLY_A_NUMBER.fullmatch(plain.lower())
-        return nothing("not the task: only a number" if alone else "no choice is named")
-    if settled.index is not None:
-        return Reading((Candidate(asked.choices[settled.index], settled.span, settled.rule),))
+    return settled
+
+
+def _no_choice(settled: Settled, text: str, asked: Asked, options: Options) -> Reading:
+    """A text that settles on no option: another answer (wrong), or none that can be read."""
     said = " ".join(text[slice(*settled.span)].split())[:80]
-    if settled.kind == "outside":
-        near = options.near(text[slice(*settled.span)])
-        if near is not None:
-            rule = f"{settled.rule}, in nearly its words"
-            return Reading((Candidate(asked.choices[near], settled.span, rule),))
-    if settled.kind == "outside" and said and not options.letters and not options.polar:
-        return Reading((Candidate(said, settled.span, f"{settled.rule}, outside of the choices"),))
+
+    def answer(words: str, how: str) -> Reading:
+        return Reading((Candidate(words, settled.span, f"{settled.rule}, {how}"),))
+
+    near = options.near(text[slice(*settled.span)]) if settled.kind == "outside" else None
+    if near is not None:
+        return answer(asked.choices[near], "in nearly its words")
     if settled.kind == "hedge" and options.polar and NEITHER.search(said):
-        return Reading((Candidate("neither", settled.span, f"{settled.rule}, neither of both"),))
-    if settled.kind == "hedge" and said and not options.letters and not options.polar:
-        rule = f"{settled.rule}, more than one choice"
-        if options.exactly(said) is not None:
-            said = "several of the choices"
-        return Reading((Candidate(said, settled.span, rule),))  # an answer, and not one of them
+        return answer("neither", "neither of both")
+    if said and not options.letters and not options.polar:
+        if settled.kind == "outside":
+            return answer(said, "outside of the choices")
+        if settled.kind == "hedge":
+            several = options.exactly(said) is not None
+            return answer("several of the choices" if several else said, "more than one choice")
     if settled.kind == "outside" and said:
         start, end = settled.span
         while (

@@ -184,7 +184,7 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             found.append(Settled(settled.kind, settled.index, settled.span, 'behind "it is"', rank))
     outside: list[Settled] = []
     for match in _NAMED_AS.finditer(text):
-        if re.search(r"\bif\b", text[_sentence_start(text, match.start() + 1) : match.end()], re.I):
+        if _IF.search(text, _sentence_start(text, match.start() + 1), match.end()):
             continue
         clause = text[match.end() : sentence_end(text, match.end())]
         if not options.numbers and SCORED.fullmatch(clause.strip()):
