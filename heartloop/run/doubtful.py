@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -48,34 +49,48 @@ def _short(text: str) -> str:
 
 
 class Doubtful:
-    """Counts and keeps examples of such answers, by task."""
+    """Counts such answers by task, and keeps those to the first questions as examples."""
 
     def __init__(self) -> None:
         """Nothing is counted yet."""
-        self._tasks: dict[str, dict[str, Any]] = {}
+        self._wrong: Counter[str] = Counter()
+        self._holding: Counter[str] = Counter()
+        self._examples: dict[str, dict[str, tuple[int, str]]] = {}
+        """By task: an answer, the place of its question, and the gold that it holds."""
 
     def add(self, final: Mapping[str, Any]) -> None:
         """Count the line that decides a question."""
         if final["outcome"] in ("correct", "error"):
             return
-        task = self._tasks.setdefault(
-            str(final["task"]), {"wrong": 0, "holding": 0, "examples": []}
-        )
-        task["wrong"] += 1
+        task = str(final["task"])
+        self._wrong[task] += 1
         held = final.get("holds_gold")
         if held is None:
             return
-        task["holding"] += 1
-        known = [example["answer"] for example in task["examples"]]
-        if held and len(known) < EXAMPLES and held["answer"] not in known:
-            task["examples"].append(dict(held))
+        self._holding[task] += 1
+        if not held:
+            return
+        shown = self._examples.setdefault(task, {})
+        answer, place = held["answer"], (final["index"], held["gold"])
+        shown[answer] = min(place, shown.get(answer, place))
+        if len(shown) > EXAMPLES:
+            del shown[max(shown, key=lambda said: (shown[said], said))]
 
     def summary(self) -> dict[str, dict[str, Any]]:
         """Tasks with more than 2 % of such answers among those that were not counted right."""
         return {
-            name: task
-            for name, task in self._tasks.items()
-            if task["holding"] > SHARE * task["wrong"]
+            task: {
+                "wrong": self._wrong[task],
+                "holding": holding,
+                "examples": [
+                    {"gold": gold, "answer": answer}
+                    for (_, gold), answer in sorted(
+                        (place, answer) for answer, place in self._examples.get(task, {}).items()
+                    )
+                ],
+            }
+            for task, holding in sorted(self._holding.items())
+            if holding > SHARE * self._wrong[task]
         }
 
 

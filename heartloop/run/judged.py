@@ -37,7 +37,7 @@ def judged_figures(labels: Mapping[str, int]) -> dict[str, Any] | None:
         found["informative"] = labels.get("informative:yes", 0) / judged
         found["true_and_informative"] = labels.get("both", 0) / judged
     ratings: dict[str, list[tuple[float, int]]] = {}
-    for name, count in labels.items():
+    for name, count in found["labels"].items():
         axis, _, mark = name.partition(":")
         if mark.replace(".", "", 1).isdigit():
             ratings.setdefault(axis, []).append((float(mark), count))

@@ -15,6 +15,7 @@ from heartloop.run.layout import ArmRow, Manifest, Paid, RoundFigures, SuiteRow,
 from heartloop.run.panel import Pairs, count_pairs, panel_rows
 from heartloop.run.repeats import Draw, first_answers, repeat_figures
 from heartloop.run.selection import Selection
+from heartloop.run.sums import Sum
 from heartloop.types import CAP_HITS, Mode
 
 # What each field means: the source of docs/schema.md. `arms[].x` is a field of a row of arms.
@@ -77,7 +78,7 @@ FIELDS: dict[str, str] = {
     "stopped": "why it stopped early, or null",
     "doubtful": "tasks where more than 2 % of the answers counted wrong hold the right one: "
     "how many were counted wrong, how many hold it, three examples",
-    "errors": "calls that were never answered, by class: count and the first message",
+    "errors": "calls that were never answered, by class: count and the most frequent message",
     "warnings": "what a reader should know before believing a number",
 }
 
@@ -99,8 +100,8 @@ class Cell:
     asked: Counter[int] = field(default_factory=Counter)
     answered: Counter[int] = field(default_factory=Counter)
     right_in: Counter[int] = field(default_factory=Counter)  # verifier-free: right at round r
-    worth_in: list[float] = field(default_factory=list)  # own metric at round r, a sum
-    score_sum: float = 0.0
+    worth_in: list[Sum] = field(default_factory=list)  # own metric at round r
+    score: Sum = field(default_factory=Sum)
     scored: int = 0
     calls: int = 0
     tokens: Counter[str] = field(default_factory=Counter)
@@ -108,10 +109,12 @@ class Cell:
     fitted: Counter[int] = field(default_factory=Counter)  # max_tokens sent instead of planned
     left_out: Counter[str] = field(default_factory=Counter)  # fields the server does not take
     attempts: int = 0
-    cost: float | None = None
+    cost: Sum | None = None
     labels: Counter[str] = field(default_factory=Counter)  # what a judge said
     draws: dict[str, list[Draw]] | None = field(default_factory=dict)
     """Independent answers by question, equal ones as one object; None: one of them has a single."""
+    seeds: dict[str, list[int]] = field(default_factory=dict)
+    """Of a plan of several: the run seed of each of these answers."""
     known: dict[Draw, Draw] = field(default_factory=dict)
 
     def add(
@@ -124,7 +127,7 @@ class Cell:
     ) -> None:
         """Count one trace of a plan of so many seeds; ``final`` is the line that decides it."""
         self.trials += 1
-        self._keep(final["question"], first_answers(trace), seeds)
+        self._keep(final, first_answers(trace), seeds)
         self.questions.add(sys.intern(final["question"]))  # once for all arms
         self.outcomes[final["outcome"]] += 1
         if final["outcome"] == "unscored":
@@ -133,7 +136,7 @@ class Cell:
         self.content_correct += content == "correct"
         self.flips += (content == "correct") != (final["outcome"] == "correct")
         if final["score"] is not None:
-            self.score_sum += float(final["score"])
+            self.score.add(float(final["score"]))
             self.scored += 1
         self._count_rounds(trace, mode, rounds)
         if said := label_of(final["detail"]):
@@ -145,7 +148,8 @@ class Cell:
         for kind, count in last["usage"].items():
             self.tokens[kind] += count
         if last["cost"] is not None:
-            self.cost = (self.cost or 0.0) + last["cost"]
+            self.cost = self.cost or Sum()
+            self.cost.add(last["cost"])
         for line in trace:
             self.attempts += line["key"] is not None
             self.cap_hits += line["finish_reason"] in CAP_HITS
@@ -155,14 +159,26 @@ class Cell:
                 elif value is None:
                     self.left_out[name] += 1
 
-    def _keep(self, question: str, answers: Sequence[Draw], seeds: int) -> None:
+    def _keep(self, line: Mapping[str, Any], answers: Sequence[Draw], seeds: int) -> None:
         """Keep answers that may be compared with others to the same question."""
         if seeds == 1 and len(answers) < 2:
             self.draws = None
             self.known.clear()
         if self.draws is not None:
             same = [self.known.setdefault(answer, answer) for answer in answers]
+            question = line["question"]
             self.draws.setdefault(question, []).extend(same)
+            if seeds > 1:
+                self.seeds.setdefault(question, []).extend([line["seed"]] * len(same))
+
+    def drawn(self) -> dict[str, list[Draw]]:
+        """The answers that were kept, in an order that is not that of the lines."""
+        found = {}
+        for question, answers in sorted((self.draws or {}).items()):
+            seeds = self.seeds.get(question, ())
+            order = sorted(range(len(answers)), key=seeds.__getitem__) if seeds else ()
+            found[question] = [answers[i] for i in order] if seeds else answers
+        return found
 
     def _count_rounds(self, trace: Sequence[Mapping[str, Any]], mode: Mode, rounds: int) -> None:
         oracle = mode == "oracle"
@@ -189,7 +205,8 @@ class Cell:
             self.answered[r] += 1
         if oracle and right:
             self.first_right[min(right)] += 1
-        self.worth_in += [0.0] * (rounds + 1 - len(self.worth_in))
+        while len(self.worth_in) <= rounds:
+            self.worth_in.append(Sum())
         worth, solved, current = 0.0, False, False
         for r in range(rounds + 1):
             here = candidates.get(r)
@@ -197,7 +214,7 @@ class Cell:
                 line = next((x for x in here if x["outcome"] == "correct"), here[0])
                 solved = line["outcome"] == "correct"
                 worth = float(solved) if line["score"] is None else float(line["score"])
-            self.worth_in[r] += worth
+            self.worth_in[r].add(worth)
             if not oracle:
                 current = here[0]["outcome"] == "correct" if here else current
                 self.right_in[r] += current
@@ -320,7 +337,7 @@ def _row(
     trials = cell.trials
     correct = cell.outcomes["correct"]
     scored = correct + cell.outcomes["incorrect"]
-    score = cell.score_sum / trials if cell.scored else None
+    score = cell.score.total / trials if cell.scored else None
     low, high = metric.get("metric_low", 0.0), metric.get("metric_high", 1.0)
     raw = score if score is not None else (correct / trials if trials else None)
     normalised = metric.get("metric") == "normalised"
@@ -335,7 +352,7 @@ def _row(
         accuracy = solved / trials if trials else None
         asked = cell.asked[r]
         answered = cell.answered[r] / asked if asked else None
-        own = scaled(cell.worth_in[r] / trials) if trials else None
+        own = scaled(cell.worth_in[r].total / trials) if trials else None
         by_round.append(
             {"round": r, "accuracy": accuracy, "own": own, "asked": asked, "answered": answered}
         )
@@ -363,14 +380,14 @@ def _row(
         "rounds": by_round,
         "calls": cell.calls,
         "tokens": {k: cell.tokens[k] for k in ("prompt", "completion", "reasoning", "cached")},
-        "cost": cell.cost,
+        "cost": None if cell.cost is None else cell.cost.total,
         "attempts": cell.attempts,
         "cap_hits": cell.cap_hits,
         "fitted": cell.fitted.total(),
         "fitted_short": cell.fitted.total() - cell.fitted[cap],
         "left_out": dict(sorted(cell.left_out.items())),
         "judged": judged_figures(cell.labels),
-        "repeats": repeat_figures(cell.draws or {}, _all_drawn(arm, mode)),
+        "repeats": repeat_figures(cell.drawn(), _all_drawn(arm, mode)),
     }
 
 

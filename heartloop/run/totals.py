@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,7 @@ from heartloop.calls.records import usage_of
 from heartloop.run.folder import RunFolder
 from heartloop.run.layout import Paid
 from heartloop.run.selection import PURPOSES
+from heartloop.run.sums import Sum
 from heartloop.run.verdicts import usage_dict
 from heartloop.types import Completion, Request, Usage
 
@@ -30,7 +32,7 @@ class Totals:
         self._answered = Index()
         self._failed: dict[bytes, tuple[str, str]] = {}
         self._calls = self._prompt = self._completion = self._reasoning = self._cached = 0
-        self._dollars: float | None = None
+        self._dollars: Sum | None = None
         self._selecting = [0, 0]  # calls and tokens
 
     def add(self, record: Mapping[str, Any]) -> None:
@@ -40,7 +42,7 @@ class Totals:
         if record["error"]:
             kind = record["error"]["class"]
             calls = int(kind == "cancelled")
-            if not calls:
+            if not calls and key not in self._answered:  # by another shard, say
                 self._failed[key] = (kind, record["error"]["message"])
         else:
             self._failed.pop(key, None)
@@ -64,7 +66,8 @@ class Totals:
             self._selecting[0] += calls
             self._selecting[1] += usage.total
         if cost is not None:
-            self._dollars = (self._dollars or 0.0) + cost
+            self._dollars = self._dollars or Sum()
+            self._dollars.add(cost)
 
     @property
     def paid(self) -> Paid:
@@ -74,13 +77,13 @@ class Totals:
             "tokens": usage_dict(
                 Usage(self._prompt, self._completion, self._reasoning, self._cached)
             ),
-            "cost": self._dollars,
+            "cost": None if self._dollars is None else self._dollars.total,
             "selecting": dict(zip(("calls", "tokens"), self._selecting, strict=True)),
         }
 
     @property
     def errors(self) -> list[dict[str, Any]]:
-        """For each class of call that was never answered: its count and first message."""
+        """For each class of call that was never answered: its count and most frequent message."""
         return _by_class(self._failed)
 
 
@@ -98,8 +101,15 @@ def journal_totals(folder: RunFolder) -> tuple[Paid, list[dict[str, Any]]]:
 
 
 def _by_class(failed: dict[bytes, tuple[str, str]]) -> list[dict[str, Any]]:
-    found: dict[str, dict[str, Any]] = {}
+    found: dict[str, Counter[str]] = {}
     for kind, message in failed.values():
-        entry = found.setdefault(kind, {"class": kind, "count": 0, "message": message})
-        entry["count"] += 1
-    return sorted(found.values(), key=lambda entry: -entry["count"])
+        found.setdefault(kind, Counter())[message] += 1
+    rows: list[dict[str, Any]] = [
+        {
+            "class": kind,
+            "count": said.total(),
+            "message": min(said, key=lambda message: (-said[message], message)),
+        }
+        for kind, said in found.items()
+    ]
+    return sorted(rows, key=lambda row: (-row["count"], row["class"]))

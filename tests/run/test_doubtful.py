@@ -47,12 +47,13 @@ def test_right_judged_and_private_answers_are_left_alone() -> None:
 def test_the_warning_comes_over_two_per_cent_and_shows_three() -> None:
     counted = Doubtful()
     for i in range(200):
-        line: dict[str, Any] = {"task": "faq", "outcome": "incorrect"}
+        line: dict[str, Any] = {"task": "faq", "outcome": "incorrect", "index": i}
         if i < 4:
             line["holds_gold"] = {"gold": f"City{i}", "answer": f"City{i}."}
         counted.add(line)
     assert counted.summary() == {} and doubtful_warnings({"doubtful": {}}) == []
-    counted.add({"task": "faq", "outcome": "unscored", "holds_gold": {"gold": "x", "answer": "x!"}})
+    late = {"outcome": "unscored", "index": 200, "holds_gold": {"gold": "x", "answer": "x!"}}
+    counted.add({"task": "faq", **late})
     counted.add({"task": "faq", "outcome": "correct"})
     found = counted.summary()
     assert (found["faq"]["wrong"], found["faq"]["holding"]) == (201, 5)
