@@ -32,9 +32,7 @@ from heartloop.methods import (
     METHODS,
     TokenAverages,
     draws_for_equal_tokens,
-    draws_from_pilot,
     matched_controls,
-    never_right,
     open_learner,
     render,
     select,
@@ -451,23 +449,17 @@ async def bandit_share(client: Client, count: int, chances: Chances, *, lag: int
 
 
 async def equal_tokens(client: Client, count: int) -> dict[str, float]:
-    """Tokens of `resample` as a share of the loop's, with draws fixed by a token-only pilot."""
+    """Tokens of `resample` as a share of the loop's, its draws fixed by lengths alone."""
     asked = questions(count)
     heart = Arm("heart", "heart", cues=cues(), params={"schedule": "static:fear"})
-    pilot = [
-        await METHODS["heart"](q, heart, ServerAsk(client, q), never_right) for q in asked[:30]
-    ]
-    planned = draws_for_equal_tokens(
-        heart,
-        "oracle",
-        TokenAverages.of(
-            (render(q), t.attempts[0].completion) for q, t in zip(asked, pilot, strict=False)
-        ),
-    )
-    draws = draws_from_pilot(pilot)
+    first = Arm("single")
+    pilot = [await METHODS["single"](q, first, ServerAsk(client, q)) for q in asked[:30]]
+    answered = [(render(q), t.attempts[0].completion) for q, t in zip(asked, pilot, strict=False)]
+    prompts = [render(q) for q in asked]
+    draws = draws_for_equal_tokens(heart, "oracle", TokenAverages.of(answered, prompts))
     control = next(c for c in matched_controls(heart, "oracle") if c.method == "resample")
     control = dataclasses.replace(control, params={**control.params, "draws": draws})
-    found = {"draws_planned": planned, "draws": draws}
+    found = {"draws": draws}
     tokens, calls = {}, {}
     for arm in (heart, control):
         traces = await ask_all(client, arm, asked, oracle=True)

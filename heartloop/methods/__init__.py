@@ -21,11 +21,9 @@ from heartloop.methods.controls import (
 from heartloop.methods.cost import (
     TokenAverages,
     draws_for_equal_tokens,
-    draws_from_pilot,
     expected_calls,
     expected_tokens,
     first_calls,
-    never_right,
 )
 from heartloop.methods.dialogue import turns_of
 from heartloop.methods.params import PARAMS, Param
@@ -57,7 +55,6 @@ __all__ = [
     "basic",
     "controls_for",
     "draws_for_equal_tokens",
-    "draws_from_pilot",
     "expected_calls",
     "expected_tokens",
     "first_calls",
@@ -65,7 +62,6 @@ __all__ = [
     "length_difference",
     "loop",
     "matched_controls",
-    "never_right",
     "older_defaults",
     "older_params",
     "one_turn_controls",

@@ -9,7 +9,7 @@ from heartloop.methods import wordings
 from heartloop.methods.loop import Turn, feedback
 from heartloop.methods.registry import SPECS, settings
 from heartloop.methods.selectors import CHOOSES, SELECTORS
-from heartloop.types import Arm, Completion, Message, Mode, Trace, Usage
+from heartloop.types import Arm, Completion, Message, Mode, Usage
 
 CHARS_PER_TOKEN = 4.0
 
@@ -198,39 +198,6 @@ def draws_for_equal_tokens(
         chosen += rest * selector_tokens(selector, whole + 1, tokens)
         low, high = (middle, high) if middle * one + chosen < most else (low, middle)
     return max(1.0, round(low, 3))
-
-
-async def never_right(text: str) -> bool:
-    """The `check` of a token-only pilot: no answer is looked at, so no outcome can be used.
-
-    The loop then says what it says after wrong answers and never stops early, so that its calls
-    are found again in the journal by the run itself.
-    """
-    return False
-
-
-def draws_from_pilot(pilot: Iterable[Trace]) -> float:
-    """The number of independent draws that costs what a loop costs at most, from a pilot of it.
-
-    ``k = Σ tokens of the loops / Σ tokens of their first answers``: sharper than
-    `draws_for_equal_tokens`, since the server itself counts the histories.
-
-    Args:
-        pilot: traces of the loop on some questions, run with `never_right`.
-
-    Raises:
-        ValueError: the pilot is empty, or a trace ended before its last round.
-    """
-    loops = firsts = 0
-    for trace in pilot:
-        first = trace.attempts[0].completion
-        if first is None or trace.notes.get("stopped") not in ("rounds", "lost"):
-            raise ValueError(f"pilot: {trace.question} did not go through all of its rounds")
-        loops += trace.usage.total
-        firsts += first.usage.total
-    if not firsts:
-        raise ValueError("a pilot needs at least one trace")
-    return max(1.0, round(loops / firsts, 3))
 
 
 def _form_chars(arm: Arm, tokens: TokenAverages) -> float:

@@ -185,8 +185,13 @@ def _of(t: Treatment, unit: Unit, claim: Claim, family: int) -> str:
     if t.finding.gate:
         return f"{t.arm}: answers in the asked form, or a reading that finds them."
     if t.finding.word == "undecided":
-        return f"{t.arm}: {_more(m.none, unit.questions, claim, family)}"
+        best = len(unit.treatments) > 1 and t is max(unit.treatments, key=_seen)
+        return f"{t.arm}: {_more(m.none, unit.questions, claim, family, best=best)}"
     return f"{t.arm} ({word_of(t, claim)}): {_distance(m.none)}"
+
+
+def _seen(t: Treatment) -> float:
+    return t.finding.measured.none.estimate
 
 
 def _distance(d: Difference) -> str:
@@ -196,14 +201,14 @@ def _distance(d: Difference) -> str:
     return f"{numbers(d)}: the interval ends {points(abs(near), False)} points from 0"
 
 
-def _more(d: Difference, questions: int, claim: Claim, family: int) -> str:
+def _more(d: Difference, questions: int, claim: Claim, family: int, *, best: bool = False) -> str:
     count = needed(d, questions, claim, family)
     if count is None:
         return "more questions; nothing was seen that could be planned for"
-    best = ", which for the best of several it is not" if family > 1 else ""
+    chosen = ", which for the best of several it is not" if best else ""
     return (
         f"about {count:,} questions in all ({questions:,} were asked), if the difference is as "
-        f"large as it looks ({points(d.estimate)}){best}"
+        f"large as it looks ({points(d.estimate)}){chosen}"
     )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from heartloop.errors import UsageError
-from heartloop.run.folder import RunFolder
+from heartloop.run.folder import MANIFEST, RunFolder
 from heartloop.run.layout import Manifest, Summary
 from heartloop.run.ray import merge
 from heartloop.run.session import write_summary
@@ -36,9 +36,13 @@ def check_shards(folders: Sequence[RunFolder]) -> None:
         seen[index] = folder.name
         for name in ("plan", "tasks", "data", "claim", "meaning"):
             if _same(manifest.get(name)) != _same(first.get(name)):
+                why = f"its {name} is not that of"
+                drawn = {**manifest["plan"], "draws": first["plan"]["draws"]}
+                if name == "plan" and _same(drawn) == _same(first["plan"]):
+                    why = "its pilot gave resample other draws than that of"
                 raise UsageError(
-                    f"{folder.path}: its {name} is not that of {folders[0].path}; shards of one "
-                    "run come of one plan file (and resample draws that are fixed in it)"
+                    f"{folder.path}: {why} {folders[0].path}; the others take the plan of the "
+                    f"first: heartloop run --plan {folders[0].path / MANIFEST} --shard …"
                 )
         if not manifest["sessions"] or not manifest["sessions"][-1].get("ended"):
             raise UsageError(f"{folder.path}: is not ended; heartloop resume {folder.path}")

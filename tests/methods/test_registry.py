@@ -12,7 +12,6 @@ from heartloop.methods import (
     SPECS,
     TokenAverages,
     draws_for_equal_tokens,
-    draws_from_pilot,
     expected_calls,
     expected_tokens,
     first_calls,
@@ -22,7 +21,7 @@ from heartloop.methods import (
     settings,
     validate_arm,
 )
-from heartloop.types import Arm, Attempt, Completion, Trace, Usage
+from heartloop.types import Arm, Completion, Usage
 
 HEART = Arm("heart", "heart", cues=CUES)
 
@@ -148,18 +147,6 @@ def test_averages_come_from_lengths_alone():
     )
     with pytest.raises(ValueError, match="pilot"):
         TokenAverages.of([])
-
-
-def test_a_pilot_of_the_loop_fixes_the_draws():
-    def trace(stopped="rounds"):
-        first = Attempt(0, 0, Completion("x", usage=Usage(10, 10)))
-        return Trace("q0", "heart", (first,), 0, usage=Usage(70, 60), notes={"stopped": stopped})
-
-    assert draws_from_pilot([trace(), trace()]) == 6.5
-    with pytest.raises(ValueError, match="all of its rounds"):
-        draws_from_pilot([trace("solved")])
-    with pytest.raises(ValueError, match="at least one"):
-        draws_from_pilot([])
 
 
 @pytest.mark.parametrize(

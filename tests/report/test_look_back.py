@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -69,6 +70,22 @@ def test_every_figure_is_that_of_a_finding(tmp_path: Path) -> None:
     assert "S1 on sums: undecided" in page
     assert "questions in all (200 were asked)" in page
     assert "not fixed beforehand" in page
+
+
+def test_only_the_best_of_several_looks_better_than_it_is(tmp_path: Path) -> None:
+    close = {**RATES, "S0": 0.53, "S1": 0.52}
+    page = claim_page(load_run(make_run(tmp_path / "a", arms=ARMS, rates=close, questions=200)))
+    told = [line for line in page.splitlines() if "as large as it looks" in line]
+    assert len(told) == 2
+    best = [line for line in told if line.endswith("which for the best of several it is not")]
+    seen = {
+        line: float(re.search(r"looks \(([+−]?[\d.]+)", line)[1].replace("−", "-")) for line in told
+    }
+    assert best == [max(told, key=seen.__getitem__)]
+    loop = (Arm("heart", "heart"), Arm("single", role="none"), Arm("resample", role="resample"))
+    near = {"heart": 0.52, "single": 0.5, "resample": 0.51}
+    page = claim_page(load_run(make_run(tmp_path / "b", arms=loop, rates=near, questions=200)))
+    assert "as large as it looks" in page and "best of several" not in page
 
 
 def test_a_claim_that_was_changed_is_refused(tmp_path: Path) -> None:

@@ -79,3 +79,30 @@ def test_what_does_not_fit_together_is_refused(place, loopback, capsys, names, s
 def test_a_shard_is_one_of_its_number(place, capsys):
     assert run("http://127.0.0.1:9/v1", "x", "--shard", "4/3") == 2
     assert "expected I/N" in capsys.readouterr().err and not (place / "runs/x").exists()
+
+
+def loop(url, name, shard, *more):
+    return command(
+        "run", *(more or ("--task", "sums.jsonl", "--method", "reflect", "--rounds", "2",
+        "--model", "server/m")), "--base-url", url, "--name", name, "--json",
+        "--shard", shard,
+    )  # fmt: skip
+
+
+def test_shards_of_the_first_ones_plan_share_its_pilot_and_others_are_refused(
+    place, loopback, capsys
+):
+    lengths = iter(range(10**6))
+    url = loopback(lambda body: "word " * (next(lengths) // 20)).url  # longer and longer
+    assert loop(url, "s1", "1/2") == 0
+    assert loop(url, "s2", "2/2", "--plan", "runs/s1/manifest.json") == 0
+    assert loop(url, "own", "2/2") == 0
+    manifests = [json.loads((place / f"runs/{n}/manifest.json").read_text()) for n in ("s1", "s2")]
+    assert manifests[0]["plan"]["draws"] == manifests[1]["plan"]["draws"]
+    assert "pilot" in manifests[0] and "pilot" not in manifests[1]
+    asked = {json.loads(x)["address"]["question"] for x in (place / "runs/s2/calls.jsonl").open()}
+    assert 0 < len(asked) < 20  # its own questions alone
+    assert command("merge", "s1", "s2", "--name", "all", "--json") == 0
+    capsys.readouterr()
+    assert command("merge", "s1", "own", "--name", "not") == 2
+    assert "other draws" in (said := capsys.readouterr().err) and "--plan runs/s1/" in said
