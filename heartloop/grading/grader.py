@@ -306,7 +306,7 @@ class Grader:
     ) -> Verdict:
         if self.verifier.kind in _NAMES:
             for accepted in gold.answers:
-                if same_text(accepted, candidate.answer):
+                if same_text(accepted, candidate.answer, question):
                     said = f"{shown(candidate.answer)} is the same as {shown(accepted)}"
                     return Verdict("correct", None, candidate.answer, 1.0, said)
                 if _same_number(accepted, candidate.answer, question):

@@ -8,6 +8,7 @@ denies, hedges or names nothing is none.
 from __future__ import annotations
 
 from heartloop import regex as re
+from heartloop.grading.content.beside import SO
 from heartloop.grading.content.left_over import PRINTED, left_over
 from heartloop.grading.content.options import (
     NONE_OF_IT,
@@ -22,7 +23,7 @@ from heartloop.grading.content.places import listed, places
 from heartloop.grading.content.polar import NEGATION, NEITHER, restated, unquoted
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.readings import readings
-from heartloop.grading.content.statement import SO, committed
+from heartloop.grading.content.statement import committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
 from heartloop.grading.content.text import ONLY_A_NUMBER
 from heartloop.grading.phrases import CORRECTION, DENIAL, UNDECIDED

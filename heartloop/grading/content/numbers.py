@@ -33,6 +33,43 @@ def value_of(text: str) -> Fraction | None:
     return None if re.search(r"\w", text[:start] + text[end:]) else value
 
 
+RESULT = re.compile(
+    r"(?:=|\b(?:equals?|gives?(?: us)?|is|makes?|get|are|yields?|results? in|resulting in|"
+    r"adds? up to|comes to)\b)\s*:?\s*"
+    r"(?:(?:an?|the) (?:\w+ ){0,2}?(?:total|sum|difference|result|value|number) (?:of|as)\s*)?"
+    r"(?=[-+$€£.]?\s?\d)",
+    re.I,
+)
+"""What stands in front of a result: “=”, “gives us”, “results in a difference of”."""
+_GOES_ON = re.compile(r"\s*(?:[-+*/×]|and\b|from\b|to\b)\s*[-+$]?\d")
+_SCORE = re.compile(r"\b(?:confidence|certainty|score)\b", re.I)
+_OPERATION = re.compile(
+    r"\b(?:add(?:s|ed|ing|ition)?|sum|plus|subtract\w*|minus|differ\w*)\b", re.I
+)
+
+
+def result_in(text: str) -> tuple[int, int, Fraction] | None:
+    """The number behind the last sign of a result, where it stands alone; None without one."""
+    for sign in reversed(list(RESULT.finditer(text))):
+        found = values_in(text[sign.end() :])
+        if not found:
+            continue
+        start, end, value = found[0]
+        if not _GOES_ON.match(text, sign.end() + end):
+            return sign.end() + start, sign.end() + end, value
+    return None
+
+
+def works_out(statement: str, item: str) -> bool:
+    """Whether a statement gives the result of working with the numbers of an item."""
+    given = {value for _, _, value in values_in(item)}
+    result = result_in(statement)
+    if len(given) < 2 or result is None or _SCORE.search(statement, 0, result[0]):
+        return False
+    named = {value for _, _, value in values_in(statement[: result[0]])}
+    return given <= named or bool(_OPERATION.search(statement)) and result[2] not in given
+
+
 _COUNTED = re.compile(r"\s+(?:given |listed )?(?:numbers?|values|digits|operands|integers)\b", re.I)
 """“The two numbers are 19 and 52”: how many there are is no answer."""
 

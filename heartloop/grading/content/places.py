@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from heartloop import regex as re
+from heartloop.grading.content.beside import SCORED, SO, VERDICT
 from heartloop.grading.content.options import ASIDE, Kind, Options, Settled, words_of
 from heartloop.grading.content.reading import fold
-from heartloop.grading.content.statement import SCORE_OF, SCORED, SO, VERDICT, of_the_score
+from heartloop.grading.content.statement import SCORE_OF, of_the_score
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements
 from heartloop.grading.marks import box_spans
 from heartloop.grading.phrases import DENIAL, FINAL, is_reported, markers

@@ -8,8 +8,8 @@ model instead ("Yes, I am sure").
 from __future__ import annotations
 
 from heartloop import regex as re
+from heartloop.grading.content.beside import SO
 from heartloop.grading.content.reading import Asked, fold
-from heartloop.grading.content.statement import SO
 from heartloop.grading.content.surface import statements
 from heartloop.grading.phrases import REFUSAL, UNDECIDED
 
@@ -145,6 +145,7 @@ NEGATION = re.compile(
 )
 _IF = re.compile(r"^\s*if\b[^,]*,", re.I)
 _CLAUSE = re.compile(r",?\s+\b(?:because|since|as|when|if|although|even though|so that)\b", re.I)
+_ASKS = re.compile(r"\?\s*(?:$|[\"'])")  # also where it quotes a question
 _UNSURE = re.compile(r"\b(?:could|may|might|maybe|possibl[ey]|perhaps|whether|unclear)\b", re.I)
 _CAUSING = re.compile(r"\b(?:caus|because|due to|respons|led|lead|result|made|make)", re.I)
 _SMALL = frozenset(
@@ -201,7 +202,7 @@ def restated(text: str, question: str) -> tuple[tuple[int, int], bool] | None:
         if brief and span != spans[0] and not SO.match(text, *span):
             continue
         clause = text[slice(*span)]
-        if clause.rstrip().endswith("?") or _UNSURE.search(clause):
+        if _ASKS.search(clause) or _UNSURE.search(clause):
             continue
         agrees = restates(clause, question)
         if agrees is not None:

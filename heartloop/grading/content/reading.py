@@ -12,6 +12,8 @@ from heartloop import regex as re
 from heartloop.grading.content.numbers import value_of
 from heartloop.types import Gold, Question, UnscoredReason
 
+Span = tuple[int, int]
+
 
 @dataclass(frozen=True, slots=True)
 class Asked:
@@ -19,6 +21,8 @@ class Asked:
 
     Attributes:
         input: the item as it was shown; what is quoted from it is no answer.
+        item: the same without its label (``Input:``).
+        instruction: what is to be done with it.
         choices: the choices or labels, in their canonical spelling; empty where there are none.
         letters: whether the choices were shown with letters, so that a letter is an answer.
         aliases: further spelling (folded) -> label.
@@ -33,6 +37,8 @@ class Asked:
     """
 
     input: str = ""
+    item: str = ""
+    instruction: str = ""
     choices: tuple[str, ...] = ()
     letters: bool = True
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -111,6 +117,8 @@ def asked_of(
     prefix = "" if question is None else question.answer_format.strip().splitlines()[-1:]
     return Asked(
         input=shown,
+        item=_LABELLED.sub("", shown).strip(),
+        instruction="" if question is None else question.instruction,
         choices=labels or choices,
         letters=letters,
         aliases=aliases,
@@ -128,6 +136,7 @@ _ALL_WORDS = re.compile(
     r"(?=.*[^\W\d_]{2})(?:\\(?:text|emptyset|varnothing)\b|[^\W\d_]|[\s.,;:'!?{}$-])+|\\\{\s*\\\}",
     re.S,
 )
+_LABELLED = re.compile(r"\A(?:Instruction:[^\n]*)?\s*(?:Input|Item|Q|Question|Text)\s*:\s*")
 _SAYS = re.compile(r"[\w\\]")
 
 
@@ -136,7 +145,7 @@ def _last_question(question: Question) -> str:
     return _MARKED.sub("", asked[-1].strip()) if asked else ""
 
 
-_MARKED = re.compile(r"^(?:Q|Question)\s*:\s*")
+_MARKED = re.compile(r"^(?:Q|Question|Instruction)\s*:\s*")
 
 
 _ASKS = re.compile(r"(?:[^.?!\n]|\b(?:Mrs?|Ms|Dr|Prof|St)\.|\.(?=\d))+\?")

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from heartloop import regex as re
-from heartloop.grading.content.reading import Asked, Candidate, fold
-from heartloop.grading.content.statement import Span
+from heartloop.grading.content.reading import Asked, Candidate, Span, fold
 from heartloop.grading.phrases import (
     ANSWER_LABEL,
     DENIAL,
@@ -76,7 +75,7 @@ _DID_IT = re.compile(
     r"(?:\s+(?:in|around|on)\s+(?:[A-Z]\w+\s+)?\d{4})?)\W*$"
 )
 _THAT = re.compile(r"(?<![\w'])(?:is|was) that\s+(?=\w+ \w)", re.I)
-"""“The cause is that there was a storm”: a sentence is the predicate."""
+"""“The cause is that there was a storm”."""
 _NOT_BUT = re.compile(r"not\s+[\w' -]{1,40}?,?\s+but\s+(?:rather\s+)?", re.I)
 _PASSIVE = re.compile(
     r"(?:\w+(?:ed|en|wn|rn|ound|ade|ilt|ung|old|uilt|et))\s+(?:in|by|on|at|from|as|of|to|after|near)\s+",
@@ -188,10 +187,12 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
     number = re.match(r"\s*\d{1,2}[.)]\s+(?=\D)", text[a:b])
     a += number.end() if number else 0
     trims(a, b, rule)
-    label = LABEL.match(text[a:b])
-    if label and text[a + label.end() : b].strip() and not _denied_label(label["name"]):
-        a += label.end()
-        trims(a, b, f"{rule}, behind its own label")
+    for own in ("its own label", "a label behind its label"):  # "Translation: Spanish: …"
+        label = LABEL.match(text, a, b)
+        if not label or not text[label.end() : b].strip() or _denied_label(label["name"]):
+            break
+        a = label.end()
+        trims(a, b, f"{rule}, behind {own}")
     adverb = _ADVERB.match(text[a:b])
     if adverb and text[a + adverb.end() : b].strip(" .!"):
         a += adverb.end()

@@ -72,6 +72,32 @@ def same_person(gold: str, answer: str, question: Question | None) -> bool:
     return re.search(rf"\b{re.escape(half.group())}\b", question.input) is None
 
 
+def same_translation(gold: str, answer: str, question: Question) -> bool:
+    """Whether an answer is a translation that was asked for but for a leading article or accents.
+
+    “Le longueur” is “longueur” and “autonomia” is “autonomía”; “ano” is not “año”, nor “Tochter”
+    “Töchter”, which are other letters.
+    """
+    if not _TRANSLATE.search(question.instruction):
+        return False
+    wanted, said = gold.casefold().strip(), answer.casefold().strip(" .\"'")
+    if re.search(rf"\b{re.escape(said)}\s*\Z", question.input, re.I):
+        return False  # the English word again
+    article = _FOREIGN_ARTICLE.match(said)
+    for name in (said, said[article.end() :] if article else said):
+        if name in (wanted, _ACCENT.sub(lambda m: _PLAIN_VOWEL[m.group()], wanted)):
+            return True
+    return False
+
+
+_TRANSLATE = re.compile(r"\btranslat", re.I)
+_FOREIGN_ARTICLE = re.compile(
+    r"(?:(?:le|la|les|une?|el|los|las|una|der|die|das|eine?)\s+(?=\w\w)|l['’])"
+)
+_PLAIN_VOWEL = dict(zip("áàâéèêëíìîïóòôúùûç", "aaaeeeeiiiiooouuuc", strict=True))
+_ACCENT = re.compile(f"[{''.join(_PLAIN_VOWEL)}]")
+
+
 def said_once(answer: str) -> str:
     """A word said again and again (“no no no”, “no, no”) as it is said once."""
     again = _REPEATED.fullmatch(answer.strip())

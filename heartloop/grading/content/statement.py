@@ -3,94 +3,40 @@
 from __future__ import annotations
 
 from heartloop import regex as re
-from heartloop.grading.content.numbers import answers_in
-from heartloop.grading.content.reading import Asked, fold
+from heartloop.grading.content.beside import (
+    HEADING,
+    ITEM,
+    SCORED,
+    SO,
+    VERDICT,
+    beside,
+    classed,
+    explained,
+    is_score,
+    outside_reasons,
+)
+from heartloop.grading.content.numbers import answers_in, result_in, works_out
+from heartloop.grading.content.reading import Asked, Span, fold
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements
+from heartloop.grading.content.wanted import claims_in
 from heartloop.grading.marks import box_spans
 from heartloop.grading.phrases import (
     ANSWER_LABEL,
     CORRECTION,
     DENIAL,
     LABEL,
-    NO_ANSWER_LABEL,
     OTHERS_ERROR,
     UNDECIDED,
     markers,
 )
 
-Span = tuple[int, int]
-
-_GREETING = re.compile(
-    r"\W*(?:(?:sure|of course|certainly|okay|ok|alright|great|absolutely|thank you|thanks|hello|hi|"
-    r"understood|got it|no problem|happy to help|i'?d be happy|i'm here to|i am here to|"
-    r"let me|let's|"
-    r"let us|i will|i'll|to (?:determine|find|solve|answer|decide)|first,|we need to|"
-    r"i need to|to \w+ .{1,200}, (?:we|you|i) (?:need to|have to|can|should|must|will|would))\b.*|"
-    r"here(?:'s| is| are)\b.*|step \d.*)",
-    re.I | re.S,
-)
-_HEADING = re.compile(
-    r"\W*(?:the\s+|my\s+|final\s+|correct\s+)*(?:answer|output|result|solution|response|"
-    r"translation)\W*",
-    re.I,
-)
-_FEELING = re.compile(
-    r"\W*(?:(?:yes|no|well|oh)\W+)?(?:i(?:'m| am)|we(?:'re| are)|i)\s+(?:\w+\s+)?(?:sorry|"
-    r"sure|certain|confident|"
-    r"positive|afraid|glad|happy|here|ready|not sure|apologi[sz]e|understand|appreciate|"
-    r"regret|feel|promise)\b",
-    re.I,
-)
-_CONFIDENCE = re.compile(
-    r"\W*(?:(?:so|therefore|thus|hence|and)\b[\s,]*)?(?:(?:my|the|overall|an?)\s+)*"
-    r"(?:confidence|certainty)\b(?: (?:score|level))?[^.\n]{0,60}?(?:\bis\b|:|=)\s*[\d*.]",
-    re.I,
-)
-SCORED = re.compile(
-    r"\W*(?:\w+[\s/-]+){0,2}\w+\s*[:=]\s*\W*[\d.]+\s?%?(?:\s*/\s*\d+)?\W*|"
-    r"\W*(?:\d{1,2}[.)]\s+)?\d{0,3}\.?\s?\d{1,18}\s?%?(?:\s*/\s*\d+)?\W*"
-)
-"""A number alone, or behind a label: where words are asked for it is a score."""
-_OF_THE_ANSWER = re.compile(
-    r"\W*(?:(?:so|therefore|thus|hence|overall|in (?:conclusion|summary))\b[\s,:]*)?"
-    r"(?:the|this|my|our|these|all)\s+(?:\w+\s+){0,2}?"
-    r"(?:reasons?|reasoning|classification|confidence|explanation|justification|analysis|"
-    r"prediction|decision)\b(?P<rest>.*)",
-    re.I | re.S,
-)
-_ANSWER_IS = re.compile(
-    r"\W*(?:this|that|my|your|the) (?:answer|response|translation|output) is\b", re.I
-)
-_ITEM_LABEL = re.compile(
-    r"(?:the\s+)?(?:original\s+|given\s+)?(?:sentence|statement|word|noun|input|question)", re.I
-)
-_NAMED_AFTER_ALL = re.compile(
-    r"(?:\s+(?:decision|prediction|score))?\s*(?::|\bis\b|\bwould be\b)\s*:?\s*"
-    r"(?:[\"'(\\]|(?!(?:not|very|likely|also|based|supported|justified|correct|incorrect|accurate|"
-    r"wrong|right|high|low|that|because|due|as|clear|an?\s+\d|[\d.]+\s?%?(?:\s+for\b|\W*$))\b)"
-    r"\S+(?:\s+\S+){0,4}\W*$)",
-    re.I | re.S,
-)
-"""“My prediction is: humpback whale”: a sentence on the answer that names it."""
 SCORE_OF = re.compile(
     r"\b(?:confidence|certainty|probability)\b(?: (?:score|level|value))?"
     r"(?:\s+(?:between|from) [\d.]+ ?(?:and|to|-) ?[\d.]+)?[^.;,\n]{0,60}$",
     re.I,
 )
 """What stands in front of the score of an answer: “the confidence score for this answer is”."""
-VERDICT = re.compile(
-    r"\W*(?:(?:not|also|indeed|clearly|very|quite|highly|both|most likely)\s+)*"
-    r"(?:correct(?:ly)?|incorrect|accurate|inaccurate|right|wrong|valid|supported|based|justified|"
-    r"straightforward|simple|clear|different|self-contained|complete|reliable|appropriate)\b(?!\s*[-:])",
-    re.I,
-)
-"""“Your answer is correct”: what is said of an answer, not the answer."""
 _CONCLUSION_THAT = re.compile(r"conclusions? that\b", re.I)
-SO = re.compile(
-    r"\W*(?:\d{1,2}[.)]\s+)?"
-    r"(?:so|therefore|thus|hence|consequently|in conclusion|in summary)\b[\s,:]*",
-    re.I,
-)
 
 
 def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
@@ -122,22 +68,31 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
             if not same and not CORRECTION.search(text, span[1], spans[0][0] + 1):
                 spans.insert(0, span)
         return spans, best[-1][1]
-    listed = _listing(text)
+    listed = _listing(text) if not asked.numeric else _scored_number(text)
     if listed is not None:
         return [listed], "a list"
-    said = [span for span in _outside_reasons(text) if not _beside(text, span, asked)]
+    said = [span for span in outside_reasons(text) if not beside(text, span, asked)]
     if not (asked.numeric or asked.numbered or asked.signs):
         words = [span for span in said if not SCORED.fullmatch(text[slice(*span)].strip())]
-        explained = _explained(text)
-        if words and explained and explained[0] < words[0]:
-            words = sorted({*words, *explained})
-        said = words or explained or said
-        said = [span for span in said if not _classed(text[slice(*span)], asked)] or said
+        beside_score = explained(text)
+        if words and beside_score and beside_score[0] < words[0]:
+            words = sorted({*words, *beside_score})
+        said = words or beside_score or said
+        said = [span for span in said if not classed(text[slice(*span)], asked)] or said
         said = [span for span in said if not _OF_THE_TASK.match(text, *span)] or said
     elif asked.numeric:
-        said = sorted(said + [span for span in _explained(text) if answers_in(text[slice(*span)])])
-        rest = [span for span in said if not _is_score(text, span)]
+        worked = [span for span in statements(text) if works_out(text[slice(*span)], asked.item)]
+        if worked and (not said or is_score(text, said[0])):
+            return [worked[-1]], "its own working"
+        said = sorted(said + [span for span in explained(text) if answers_in(text[slice(*span)])])
+        rest = [span for span in said if not is_score(text, span)]
         said = rest if any(_GIVES.search(text, *span) for span in rest) else said
+    claims = claims_in(text, asked)
+    if claims and not (said and _names_one(text, said[0], asked)):
+        taken_back = _taken_back(text, claims[0][1])
+        if taken_back is not None:
+            return [taken_back], "behind a correction"
+        return [claims[0]], "what it says of the thing asked for"
     if not said:
         return [], ""
     led_to = [
@@ -151,6 +106,9 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     for start, end in reversed(said):
         if _JUDGES.search(text, start, end) and '"' not in text[start:end]:
             continue  # "so this is an accurate translation": what is said of the answer
+        if asked.numeric and len({value for *_, value in answers_in(text[start:end])}) > 1:
+            if result_in(text[start:end]) is None:
+                continue  # "so 4 and 7 are small"
         lead = SO.match(text, start, end)
         if lead and lead.end() < end and (start, end) != said[0]:
             supposed = _SUPPOSED.match(text, lead.end(), end)
@@ -160,7 +118,7 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
         if not _only_denies(text[start:end]) and len(text[start:end].split()) <= 8:
             return [said[1]], "behind what is denied"
     items = [
-        span for span in said if _ITEM.match(text, *span) and len(text[slice(*span)].split()) < 8
+        span for span in said if ITEM.match(text, *span) and len(text[slice(*span)].split()) < 8
     ]
     if len(items) > 1 and items[0] == said[0] and not asked.numeric:
         return items, "a list"
@@ -184,16 +142,6 @@ _SUPPOSED = re.compile(
 )
 
 
-def _classed(statement: str, asked: Asked) -> bool:
-    """Whether a statement classes something in a word that the question does not know."""
-    label = LABEL.match(statement)
-    if label is None or not _CLASS.fullmatch(label["name"]):
-        return False
-    named = fold(statement[label.end() :])
-    return len(named.split()) <= 2 and f" {named} " not in f" {fold(asked.input)} "
-
-
-_CLASS = re.compile(r"(?:my\s+)?classification(?:\s+decision)?", re.I)
 _JUDGES = re.compile(
     r"\b(?:is|are) (?:an? )?(?:\w+,? (?:and )?)?(?:valid|accurate|correct|appropriate|reliable)\b",
     re.I,
@@ -205,56 +153,8 @@ _SCORE_WORD = re.compile(r"\b(?:confidence|certainty)\b", re.I)
 _THEN_SCORE = re.compile(r",?\s+(?:and\s+)?(?:the|my|its)\s+(?:confidence|certainty)\b", re.I)
 _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
-_ITS_SCORE = re.compile(r"\bconfidence\b[^.\n]{0,60}?(?:\bis|\bof|:)\s*(?P<score>[\d.]*\d)", re.I)
 
 
-def _is_score(text: str, span: Span) -> bool:
-    """Whether a number alone is what the text calls its confidence elsewhere, or a score's size.
-
-    The caller has seen that the text gives a result beside it: “1. The sum of 25 and 50 is 75”.
-    """
-    piece = text[slice(*span)].strip()
-    if not SCORED.fullmatch(piece):
-        return False
-    label = LABEL.match(piece)
-    alone = piece[label.end() if label else 0 :].rstrip(".")
-    if label and ANSWER_LABEL.search(label["name"]):
-        return False
-    if not text[: span[0]].strip() and re.fullmatch(r"10|\d?\.\d+|\d", alone):
-        return True
-    scores = {match["score"] for match in _ITS_SCORE.finditer(text, span[1])}
-    return piece.rstrip(".") in scores
-
-
-def _explained(text: str) -> list[Span]:
-    """What stands behind “Explanation:” on its line: all that a text says beside its score."""
-    found = []
-    for start, end in statements(text):
-        label = LABEL.match(text, start, end)
-        if label and _REASONS.search(label["name"]) and text[label.end() : end].strip():
-            found.append((label.end(), end))
-    return found
-
-
-def _outside_reasons(text: str) -> list[Span]:
-    """The statements of a text but for the items of a list of reasons."""
-    found = []
-    reasons = False
-    for start, end in statements(text):
-        piece = text[start:end].strip()
-        if reasons and _ITEM.match(piece) and not SO.match(piece):
-            continue
-        if piece:
-            reasons = (
-                piece.endswith(":")
-                and _REASONS.search(piece) is not None
-                or (reasons and not piece.endswith(":"))
-            )
-        found.append((start, end))
-    return found
-
-
-_REASONS = re.compile(r"\b(?:reasons?|reasoning|explanation|justification|analysis)\b", re.I)
 _NAME_ALONE = re.compile(r"\s*(?!Not\b)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?\.\s*")
 
 
@@ -267,24 +167,31 @@ def _only_denies(clause: str) -> bool:
     )
 
 
-_NUMBER = re.compile(r"^\d{1,2}[.)]\s+(?=\D)")
 _SCORE_ITEM = re.compile(
     r"\W*(?:\d{1,2}[.)]\s+)?\W*(?:the\s+)?(?:main\s+)?(?:confidence|certainty|reasons?)\b", re.I
 )
-_ITEM = re.compile(r"\s*(?:[-•*+]|\d{1,2}[.)])\s+\S")
 
 
 def _listing(text: str) -> Span | None:
     """The span of a text that is nothing but short lines or bullets: a list is one statement."""
-    lines = [line for line in text.splitlines() if line.strip() and not _HEADING.fullmatch(line)]
+    lines = [line for line in text.splitlines() if line.strip() and not HEADING.fullmatch(line)]
     if len(lines) < 2:
         return None
     short = all(len(line.split()) <= 3 and not re.search(r"[:.,!?;]\s*$|:", line) for line in lines)
-    if not short and not all(_ITEM.match(line) for line in lines):
+    if not short and not all(ITEM.match(line) for line in lines):
         return None
     if any(_SCORE_ITEM.match(line) for line in lines):
         return None  # an answer, its score and its reasons, numbered
     return (len(text) - len(text.lstrip()), len(text.rstrip()))
+
+
+def _scored_number(text: str) -> Span | None:
+    """A number on a line of its own and its score on the next, and nothing else."""
+    alone = _NUMBER_AND_SCORE.fullmatch(text)
+    return alone.span("said") if alone else _listing(text)
+
+
+_NUMBER_AND_SCORE = re.compile(r"\s*(?P<said>-?\d+)\s*\n\s*(?:[01]?\.\d+|\d+\s?%)\s*")
 
 
 def _marked(text: str, raw: str, asked: Asked) -> list[tuple[Span, int, str]]:
@@ -355,7 +262,7 @@ def _taken_back(text: str, start: int) -> Span | None:
         rest = text[at:b]
         if not rest.strip(" .!?,:") or DENIAL.search(rest) or rest.strip().endswith("?"):
             continue
-        if re.search(r"\b(?:mistake|error|wrong|check|correct that)\b", rest) and not re.search(
+        if re.search(r"\b(?:mistakes?|errors?|wrong|check|correct that)\b", rest) and not re.search(
             r"\bis\b|=", rest
         ):
             continue
@@ -363,35 +270,20 @@ def _taken_back(text: str, start: int) -> Span | None:
     return None
 
 
-def _beside(text: str, span: Span, asked: Asked) -> bool:
-    """Whether a statement is beside the task: a greeting, a question, a remark on oneself."""
-    piece = _NUMBER.sub("", text[slice(*span)].strip())
-    if piece.endswith("?") and not asked.questions or not re.search(r"\w", piece):
-        return True
-    if _HEADING.fullmatch(piece) or _CONFIDENCE.match(piece):
-        return True
-    if piece.endswith(":") and text[span[1] :].strip():
-        return True  # it introduces what stands in the next line
-    judged = _ANSWER_IS.match(piece)
-    if judged and VERDICT.match(piece, judged.end()):
-        return True
-    of_it = _OF_THE_ANSWER.match(piece)
-    if of_it and not _NAMED_AFTER_ALL.match(of_it["rest"]):
-        return not (asked.numeric and re.search(r"\bthat\b.*\d", of_it["rest"]))
+def _names_one(text: str, span: Span, asked: Asked) -> bool:
+    """Whether a statement is nothing but an answer: a name, a quotation, what a label gives."""
+    piece = text[slice(*span)].strip()
     label = LABEL.match(piece)
-    if label and NO_ANSWER_LABEL.search(label["name"]) and not ANSWER_LABEL.search(label["name"]):
-        return True
-    if label and _ITEM_LABEL.fullmatch(label["name"]) and text[span[1] :].strip():
-        item = fold(asked.question).removeprefix("input ")
-        if fold(piece[label.end() :]) == item:
-            return True  # it says the item again, before it answers
-    if label and not piece[label.end() :].strip():
-        return True  # "The plural is:" alone: the answer stands in the next line
-    feeling = _FEELING.match(piece)
-    if feeling and not re.search(r"\b(?:that|is|are|equals)\b.*\w|=", piece[feeling.end() :]):
-        return True
-    if _GREETING.fullmatch(piece) and (len(piece.split()) > 3 or piece.endswith((":", "!", "."))):
-        return not re.search(
-            r"\b(?:is|are|equals)\s+\S|=", re.sub(r"^\W*here(?:'s| is| are)", "", piece)
-        )
-    return False
+    named = piece[label.end() :] if label else piece
+    item, name = fold(asked.item), fold(named)
+    if name == item or not name:
+        return False
+    if name in item:
+        return True  # a sentence of the item, copied
+    quoted = named[:1] in "\"'" and named.rstrip(" .")[-1:] in "\"'"
+    return (
+        len(named.split()) <= 3
+        or quoted
+        or label is not None
+        and bool(ANSWER_LABEL.search(label["name"]))
+    )

@@ -68,14 +68,24 @@ _ABBREVIATION = re.compile(
 )
 
 
+_QUOTED_ON = re.compile(r"\s?[\"']\s+[a-z]")
+
+
+def _goes_on(text: str, start: int, stop: re.Match[str]) -> bool:
+    """Whether a stop ends an abbreviation, or a quotation that its sentence goes on behind."""
+    if stop.group() == "." and _ABBREVIATION.search(
+        text, max(start, stop.start() - 8), stop.start()
+    ):
+        return True
+    return stop.group() in ".!?" and _QUOTED_ON.match(text, stop.end()) is not None
+
+
 def statements(text: str) -> list[tuple[int, int]]:
     """Where the statements of a bare text stand: its sentences and lines, blank ones left out."""
     found: list[tuple[int, int]] = []
     start = 0
     for stop in _END.finditer(text):
-        if stop.group() == "." and _ABBREVIATION.search(
-            text, max(0, stop.start() - 8), stop.start()
-        ):
+        if _goes_on(text, start, stop):
             continue
         if text[start : stop.start()].strip():
             found.append((start, stop.end()))
@@ -90,9 +100,7 @@ def sentence_end(text: str, start: int) -> int:
     lead = re.compile(r"\s*").match(text, start)
     at = lead.end() if lead else start
     for stop in _END.finditer(text, at):
-        if stop.group() == "." and _ABBREVIATION.search(
-            text, max(at, stop.start() - 8), stop.start()
-        ):
+        if _goes_on(text, at, stop):
             continue
         return stop.start()
     return len(text)

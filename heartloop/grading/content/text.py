@@ -6,12 +6,17 @@ from fractions import Fraction
 from functools import lru_cache
 
 from heartloop import regex as re
-from heartloop.grading.content.numbers import answers_in, value_of, values_in
+from heartloop.grading.content.numbers import answers_in, result_in, value_of, values_in
 from heartloop.grading.content.options import AND_SCORE
 from heartloop.grading.content.polar import restates
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.readings import readings
-from heartloop.grading.content.spelling import said_once, same_person, same_spelling
+from heartloop.grading.content.spelling import (
+    said_once,
+    same_person,
+    same_spelling,
+    same_translation,
+)
 from heartloop.grading.content.statement import committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
 from heartloop.grading.dates import date_of
@@ -53,13 +58,17 @@ def read_text(text: str, asked: Asked) -> Reading:
         return _unanswered(body)
     found = readings(body, (start, end), asked, rule)
     if asked.question and _POLAR.match(asked.question):
-        again = restates(body[start:end], asked.question)
+        clause = body[start:end]
+        if "same" in asked.question:
+            clause = _DIFFERENT.sub("not the same", clause)
+        again = restates(clause, asked.question)
         if again is not None:
             said = "yes" if again else "no"
             found.append(Candidate(said, (start, end), "the question said again"))
     return Reading(tuple(found)) if found else _unanswered(body)
 
 
+_DIFFERENT = re.compile(r"\b(?:a )?different\b", re.I)
 _POLAR = re.compile(r"\W*(?:do|does|did|is|are|was|were|has|have|can|will)\b", re.I)
 _SIGNS = re.compile(r"[^\w\n`*$\\]*[^\w\s`*$\\][^\w\n`*$\\]*")
 _BLOCK = re.compile(r"```\w*\n([^`]*)```")
@@ -139,14 +148,17 @@ def same_name(gold: str, answer: str, question: Question | None) -> bool:
     )
 
 
-def same_text(gold: str, answer: str) -> bool:
+def same_text(gold: str, answer: str, question: Question | None = None) -> bool:
     """Whether two texts are the same name: case, marks, a leading article, Unicode form aside.
 
-    A gold that numbers its label ("3 - probably") is also answered by the number or the label.
+    A gold that numbers its label ("3 - probably") is also answered by the number or the label; of
+    a translation that the question asks for, accents and a leading article may be left out.
     """
     mine, wanted = _name(answer), _name(gold)
     if mine == wanted:
         return bool(wanted)
+    if question is not None and same_translation(gold, answer, question):
+        return True
     if not mine or not wanted:
         return False
     if "," in gold and mine.replace(" and ", " ") == wanted.replace(" and ", " "):
@@ -216,10 +228,6 @@ _QUANTITY = re.compile(r"(?P<number>[\d.,]*\d)\s*(?P<unit>[A-Za-zµ°][A-Za-z/ ]
 
 # --- numbers ----------------------------------------------------------------------------
 
-_EQUALS = re.compile(
-    r"(?:=|\b(?:equals|gives(?: us)?|is|makes|get|are)\b)\s*:?\s*(?=[-+$€£.]?\s?\d)", re.I
-)
-
 
 def read_number(text: str, asked: Asked) -> Reading:
     """A number: behind “=” or “is”, or the only new one that a statement names.
@@ -271,15 +279,11 @@ def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Can
         piece = piece[: aside.start()]  # "12, not 13"
     if _denies(piece):
         return None
-    behind = list(_EQUALS.finditer(piece))
-    if behind:
-        found = values_in(piece[behind[-1].end() :])
-        if len({value for _, _, value in found}) == 1:
-            a, b, value = found[0]
-            at = start + behind[-1].end()
-            return Candidate(
-                _shown(value, body[at + a : at + b]), (at + a, at + b), f"{rule}, behind its sign"
-            )
+    result = result_in(piece)
+    if result is not None:
+        a, b, value = result
+        at = (start + a, start + b)
+        return Candidate(_shown(value, body[slice(*at)]), at, f"{rule}, behind its sign")
     inside = answers_in(piece)
     shown = {value for _, _, value in values_in(bare(asked.input))}
     fresh = [item for item in inside if item[2] not in shown]
