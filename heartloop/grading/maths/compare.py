@@ -8,13 +8,16 @@ from fractions import Fraction
 from typing import Any
 
 from heartloop.grading.dates import date_of
-from heartloop.grading.maths import lists, numeric, relations
+from heartloop.grading.maths import lists, relations
 from heartloop.grading.maths.answers import readings
 from heartloop.grading.maths.caps import MAX_LENGTH, TooLarge, Unreadable
-from heartloop.grading.maths.expressions import Rules, equal
-from heartloop.grading.maths.fast import has_several, tolerance_of
+from heartloop.grading.maths.expressions import equal
+from heartloop.grading.maths.fast import has_several
+from heartloop.grading.maths.intervals import NoSet
+from heartloop.grading.maths.numeric import approximate
 from heartloop.grading.maths.quantities import clock, clock_face
-from heartloop.grading.maths.realsets import NoSet
+from heartloop.grading.maths.rules import Rules, rules_of
+from heartloop.grading.maths.tree import INFINITY, expand_signs, factors, num, symbols
 from heartloop.grading.maths.units import parse_unit
 from heartloop.grading.maths.words import DENIALS, NEGATIONS, content_words, leading_polar
 
@@ -44,7 +47,7 @@ def compare_answers(
     """
     if len(gold) > MAX_LENGTH or len(answer) > MAX_LENGTH:
         return "undecided", f"longer than {MAX_LENGTH} characters"
-    rules = _rules(params, question, gold)
+    rules = rules_of(params, question, gold, same)
     several = has_several(params)
     try:
         answers = readings(answer, several)
@@ -80,8 +83,7 @@ def compare_answers(
             rules.notes.clear()
             try:
                 if same(one, two, rules):
-                    notes = f" ({', '.join(dict.fromkeys(rules.notes))})" if rules.notes else ""
-                    return "correct", f"{_short(answer)} equals {_short(gold)}{notes}"
+                    return "correct", f"{_short(answer)} equals {_short(gold)}{rules.granted()}"
             except TooLarge as error:
                 undecided = f"not computed: {error}"
             except (Unreadable, RecursionError) as error:
@@ -121,28 +123,6 @@ def wants_sympy(gold: str, answer: str, detail: str) -> bool:
 def _short(text: str) -> str:
     text = " ".join(text.split())
     return text if len(text) <= 80 else text[:77] + "..."
-
-
-def _rules(params: Mapping[str, Any], question: str, gold: str) -> Rules:
-    tolerances: tuple[float, ...] = ()
-    for name in ("tolerance", "error", "precision"):
-        value = params.get(name)
-        if isinstance(value, (list, tuple)):
-            tolerances = tuple(float(item) for item in value)
-    return Rules(
-        tolerance=tolerance_of(params),
-        tolerances=tolerances,
-        rounding=bool(params.get("rounding", True)),
-        relation_as_set=params.get("allow_set_relation_comp") is not False,
-        strict=bool(params.get("strict", False)),
-        question=question,
-        unit=str(params.get("unit") or ""),
-        spaced_gold=_SPACED.search(gold) is not None,
-        compare=same,
-    )
-
-
-_SPACED = re.compile(r"[\d}](?:\s|\\[,;:! ]|~|\\(?:text|mathrm|quad))")
 
 
 # --- any two readings --------------------------------------------------------------------
@@ -227,10 +207,10 @@ def _agrees(exact: Reading, rounded: Reading) -> bool:
     """Whether a rounded value is one of an exact one, to one unit of its last place."""
     if exact[0] != "expr" or rounded[0] != "expr":
         return True
-    if numeric.symbols(exact[1]) or numeric.symbols(rounded[1]):
+    if symbols(exact[1]) or symbols(rounded[1]):
         return True
     try:
-        one, two = numeric.approximate(exact[1], {}), numeric.approximate(rounded[1], {})
+        one, two = approximate(exact[1], {}), approximate(rounded[1], {})
     except (ZeroDivisionError, ValueError, OverflowError, KeyError):
         return True
     places = rounded[1][2] if rounded[1][0] == "num" and rounded[1][2] is not None else None
@@ -239,7 +219,7 @@ def _agrees(exact: Reading, rounded: Reading) -> bool:
 
 
 def _same_expression(gold: Any, answer: Any, rules: Rules) -> bool:
-    golds, answers = numeric.expand_signs(gold), numeric.expand_signs(answer)
+    golds, answers = expand_signs(gold), expand_signs(answer)
     if len(golds) == len(answers) == 1:
         return equal(golds[0], answers[0], rules)
     return lists.match_sets([("expr", g) for g in golds], [("expr", a) for a in answers], rules)
@@ -269,10 +249,10 @@ def _same_text(gold: Reading, answer: Reading, rules: Rules) -> bool:
         return bool(one) and len(two) >= 3 and len(one) <= len(two) / 2 and _inside(one, two)
     text, value = (gold, answer) if gold[0] == "text" else (answer, gold)
     words = text[1].split()
-    if value == ("expr", ("inf",)):
+    if value == ("expr", INFINITY):
         return content_words(text[1])[:1] == ["infinite"] and len(words) <= 4
     if value[0] == "expr" and value[1][0] in ("sym", "mul"):
-        joined = "".join(part[1] for part in _flat(value[1]) if part[0] == "sym")
+        joined = "".join(part[1] for part in factors(value[1]) if part[0] == "sym")
         if joined and joined.lower() == text[1].replace(" ", ""):
             return True
     if value[0] == "assign":
@@ -296,10 +276,6 @@ def _inside(few: list[str], many: list[str]) -> bool:
     return any(many[i : i + len(few)] == few for i in range(len(many) - len(few) + 1))
 
 
-def _flat(tree: Any) -> list[Any]:
-    return [p for part in tree[1:] for p in _flat(part)] if tree[0] == "mul" else [tree]
-
-
 def _numbers_named(words: str, answer: Reading, rules: Rules) -> bool:
     """A gold in prose that names numbers, an answer that is those numbers, in their order.
 
@@ -320,6 +296,6 @@ def _numbers_named(words: str, answer: Reading, rules: Rules) -> bool:
     if len(items) != len(named):
         return False
     return all(
-        same(("expr", ("num", Fraction(number.rstrip("^")), None)), item, rules)
+        same(("expr", num(Fraction(number.rstrip("^")))), item, rules)
         for number, item in zip(named, items, strict=True)
     )

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import math
 from fractions import Fraction
-from typing import Any
 
 from heartloop.grading.maths.caps import MAX_DIGITS, MAX_FACTORIAL, TooLarge, Unreadable
+from heartloop.grading.maths.tree import Node
 
-Node = tuple[Any, ...]
 _BITS = int(MAX_DIGITS * 3.33)
 
 

@@ -13,9 +13,9 @@ from typing import Any
 
 from heartloop.grading.maths.caps import MAX_NESTING, MAX_NODES, TooLarge, Unreadable
 from heartloop.grading.maths.tokens import CALLED
+from heartloop.grading.maths.tree import MINUS_ONE, TEN, ZERO, Node
 from heartloop.grading.maths.units import known
 
-Node = tuple[Any, ...]
 _DENIALS = {"not", "wrong", "incorrect", "never", "isn't"}
 _UNFINISHED = {"of", "the", "is", "are", "a", "an", "to", "than"}
 
@@ -483,10 +483,6 @@ _CLOSERS = {
     "end", "quad", "qquad", "equiv", "sim", "cong", "iff", "land", "lor", "subset", "subseteq",
     "forall", "exists", "perp", "parallel", "circ", "prime", "colon",
 }  # fmt: skip
-ZERO: Node = ("num", Fraction(0), None)
-ONE: Node = ("num", Fraction(1), None)
-MINUS_ONE: Node = ("num", Fraction(-1), None)
-TEN: Node = ("num", Fraction(10), None)
 
 
 def _is_whole(tree: Node) -> bool:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from fractions import Fraction
 
 from heartloop.grading.maths.caps import TooLarge, Unreadable
-from heartloop.grading.maths.latex import MINUS_ONE, Node, Parser
+from heartloop.grading.maths.latex import Parser
 from heartloop.grading.maths.tokens import GREEK, INVERSE, tokenize
+from heartloop.grading.maths.tree import MINUS_ONE, Node
 
 _ACCENTS = {"vec", "overrightarrow", "overline", "bar", "hat", "widehat", "tilde", "dot", "ddot"}
 _IGNORED = {"quad", "qquad", "rm", "bf", "it", "hline", "therefore", "because", "angle", "triangle"}

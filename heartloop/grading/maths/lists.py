@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
-from fractions import Fraction
 from typing import Any
 
-from heartloop.grading.maths import numeric
 from heartloop.grading.maths.caps import TooLarge
-from heartloop.grading.maths.expressions import Rules, equal
-from heartloop.grading.maths.realsets import NoSet
+from heartloop.grading.maths.expressions import equal
+from heartloop.grading.maths.intervals import NoSet
+from heartloop.grading.maths.rules import Rules
 from heartloop.grading.maths.structure import is_condition
+from heartloop.grading.maths.tree import MINUS_ONE, ONE, ZERO, expand_signs
 
 Reading = tuple[Any, ...]
 
@@ -23,7 +23,7 @@ def fold_name(name: str) -> str:
 
 def _ratio_value(items: list[Reading]) -> Any:
     top, bottom = items[0][1], items[1][1]
-    return ("mul", top, ("pow", bottom, ("num", Fraction(-1), None)))
+    return ("mul", top, ("pow", bottom, MINUS_ONE))
 
 
 def same_ratio(gold: Reading, answer: Reading, rules: Rules) -> bool:
@@ -87,14 +87,13 @@ def same_components(gold: Reading, answer: Reading, rules: Rules) -> bool | None
         if len(axes) != 1 or axes[0] in found:
             return None
         rest = [part for part in factors if part != ("sym", axes[0])]
-        found[axes[0]] = ("mul", ("num", Fraction(1), None), *rest)
+        found[axes[0]] = ("mul", ONE, *rest)
     if not {"j", "k"} & set(found):
         return None
     cells = items_of(other) if other[0] == "tuple" else [c for row in other[1] for c in row]
     if len(cells) not in (2, 3) or set(found) > set(_AXES[: len(cells)]):
         return False
-    zero = ("num", Fraction(0), None)
-    mine = [("expr", found.get(axis, zero)) for axis in _AXES[: len(cells)]]
+    mine = [("expr", found.get(axis, ZERO)) for axis in _AXES[: len(cells)]]
     pairs = zip(mine, cells, strict=True) if named is gold else zip(cells, mine, strict=True)
     return all(rules.same(one, two) for one, two in pairs)
 
@@ -136,7 +135,7 @@ def flatten(reading: Reading, rules: Rules) -> list[Reading]:
     if kind in ("list", "set") or kind == "union" and not is_condition(reading):
         return [item for part in reading[1] for item in flatten(part, rules)]
     if kind == "expr":
-        return [("expr", tree) for tree in numeric.expand_signs(reading[1])]
+        return [("expr", tree) for tree in expand_signs(reading[1])]
     if kind == "assign":
         inner = flatten(reading[2], rules)
         return [("assign", reading[1], item) for item in inner]

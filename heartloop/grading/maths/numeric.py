@@ -1,104 +1,25 @@
-"""Values of expression trees: exact fractions where possible, else 40 digits, always capped."""
+"""Values of expression trees to 40 digits (`exact` has the rational ones), always capped."""
 
 from __future__ import annotations
 
 import hashlib
-import itertools
-import random
-from collections.abc import Iterator, Mapping
-from fractions import Fraction
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
-from heartloop.grading.maths.caps import (
-    MAX_TERMS,
-    TooLarge,
-    Unreadable,
-)
+from heartloop.grading.maths.caps import MAX_TERMS, TooLarge, Unreadable
 from heartloop.grading.maths.exact import exact
-
-Node = tuple[Any, ...]
-CONSTANTS = ("e", "i", "pi")
-
-
-def symbols(tree: Node) -> set[str]:
-    """Free symbols of a tree, constants aside."""
-    found: set[str] = set()
-    bound: set[str] = set()
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        if node[0] == "sym":
-            if node[1] not in CONSTANTS:
-                found.add(node[1])
-        elif node[0] == "big":
-            bound.add(node[2])
-            stack.extend(node[3:])
-        else:
-            stack.extend(part for part in node[1:] if isinstance(part, tuple))
-    return found - bound
-
-
-def heads(tree: Node) -> set[str]:
-    """Kinds of nodes, and names of functions, that occur in a tree."""
-    found: set[str] = set()
-    stack = [tree]
-    while stack:
-        node = stack.pop()
-        found.add(node[0])
-        if node[0] == "fun":
-            found.add(node[1])
-        stack.extend(part for part in node[1:] if isinstance(part, tuple))
-    return found
-
-
-def substitute(tree: Node, values: Mapping[str, Node]) -> Node:
-    """Replace symbols by trees."""
-    if tree[0] == "sym":
-        return values.get(tree[1], tree)
-    return tuple(substitute(part, values) if isinstance(part, tuple) else part for part in tree)
-
-
-def expand_signs(tree: Node) -> list[Node]:
-    """The values of a tree with ±: both signs, linked where ∓ occurs, else independent."""
-    count = _count(tree, ("pm", "mp"))
-    if count == 0:
-        return [tree]
-    if count > 4:
-        raise TooLarge("too many ± signs")
-    linked = _count(tree, ("mp",)) > 0
-    choices: Iterator[tuple[int, ...]]
-    if linked:
-        choices = iter([(1,) * count, (-1,) * count])
-    else:
-        choices = itertools.product((1, -1), repeat=count)
-    return [_choose(tree, iter(choice)) for choice in choices]
-
-
-def _count(tree: Node, kinds: tuple[str, ...]) -> int:
-    own = 1 if tree[0] in kinds else 0
-    return own + sum(_count(part, kinds) for part in tree[1:] if isinstance(part, tuple))
-
-
-def _choose(tree: Node, signs: Iterator[int]) -> Node:
-    if tree[0] in ("pm", "mp"):
-        left = _choose(tree[1], signs)
-        sign = next(signs) * (1 if tree[0] == "pm" else -1)
-        right = _choose(tree[2], signs)
-        return ("add", left, right if sign > 0 else ("mul", ("num", Fraction(-1), None), right))
-    return tuple(_choose(part, signs) if isinstance(part, tuple) else part for part in tree)
-
-
-# --- to 40 digits ------------------------------------------------------------------------
+from heartloop.grading.maths.tree import CONSTANTS, Node
 
 
 @lru_cache(maxsize=1)
-def _mp() -> Any:
+def context() -> Any:
+    """Mpmath at 40 digits; imported by the first use."""
     import mpmath
 
-    context = mpmath.mp.clone()
-    context.dps = 40
-    return context
+    found = mpmath.mp.clone()
+    found.dps = 40
+    return found
 
 
 def approximate(tree: Node, values: Mapping[str, Any]) -> Any:
@@ -108,7 +29,7 @@ def approximate(tree: Node, values: Mapping[str, Any]) -> Any:
         TooLarge: a cap was reached; Unreadable: the tree has no numeric meaning;
         ZeroDivisionError, ValueError: undefined at this point.
     """
-    mp = _mp()
+    mp = context()
     head = tree[0]
     if head == "num":
         return mp.mpf(tree[1].numerator) / tree[1].denominator
@@ -148,12 +69,12 @@ def approximate(tree: Node, values: Mapping[str, Any]) -> Any:
 
 
 def _constant(name: str) -> Any:
-    mp = _mp()
+    mp = context()
     return {"e": mp.e, "pi": mp.pi, "i": mp.mpc(0, 1)}[name] + 0
 
 
 def _approximate_power(base: Any, power: Any, tree: Node) -> Any:
-    mp = _mp()
+    mp = context()
     if base == 0 and mp.re(power) < 0:
         raise ZeroDivisionError
     size = abs(power)
@@ -182,7 +103,7 @@ def _odd_root(tree: Node) -> tuple[int, int] | None:
 
 
 def _approximate_function(tree: Node, values: Mapping[str, Any]) -> Any:
-    mp = _mp()
+    mp = context()
     name = tree[1]
     if name == "prime":
         return _unknown("'", [approximate(tree[2], values)])
@@ -220,7 +141,7 @@ _TABLE = {
 
 
 def _root(value: Any, index: Any, tree: Node) -> Any:
-    mp = _mp()
+    mp = context()
     if index == 0:
         raise ZeroDivisionError
     whole = mp.im(index) == 0 and mp.re(index) == int(mp.re(index))
@@ -231,14 +152,14 @@ def _root(value: Any, index: Any, tree: Node) -> Any:
 
 def _unknown(name: str, arguments: list[Any]) -> Any:
     """A pseudo-random value for an unknown function: equal arguments, equal value."""
-    mp = _mp()
+    mp = context()
     key = name + "|" + "|".join(mp.nstr(mp.mpc(a), 15) for a in arguments)
     digest = hashlib.sha256(key.encode()).digest()
     return mp.mpf(int.from_bytes(digest[:12], "big")) / (1 << 96) * 2 + mp.mpf(1) / 7
 
 
 def _add_up(tree: Node, values: Mapping[str, Any]) -> Any:
-    mp = _mp()
+    mp = context()
     _, kind, variable, low, high, body = tree
     start, stop = approximate(low, values), approximate(high, values)
     if mp.isinf(stop) or mp.isinf(start):
@@ -254,38 +175,9 @@ def _add_up(tree: Node, values: Mapping[str, Any]) -> Any:
     return total
 
 
-# --- sample points -----------------------------------------------------------------------
-
-
-def points(names: set[str], kind: str, count: int) -> list[dict[str, Any]]:
-    """Deterministic sample points.
-
-    Args:
-        names: the symbols.
-        kind: ``positive`` (reals in 0.4…2.6), ``mixed`` (both signs) or ``whole`` (1…30).
-        count: how many.
-    """
-    mp = _mp()
-    found = []
-    for number in range(count):
-        point = {}
-        for name in sorted(names):
-            seed = hashlib.sha256(f"{kind}|{number}|{name}".encode()).digest()
-            draw = random.Random(seed)
-            if kind == "whole":
-                point[name] = mp.mpf(draw.randint(1, 12 if number < 6 else 30))
-                continue
-            value = mp.mpf(draw.randint(400_000, 2_600_000)) / 1_000_003
-            if kind == "mixed" and draw.random() < 0.6:
-                value = -value
-            point[name] = value
-        found.append(point)
-    return found
-
-
 def same_value(first: Any, second: Any) -> bool:
     """Whether two 40-digit values agree to 20 digits."""
-    mp = _mp()
+    mp = context()
     if mp.isnan(first) or mp.isnan(second):
         raise ValueError("undefined")
     if mp.isinf(first) or mp.isinf(second):
@@ -296,5 +188,5 @@ def same_value(first: Any, second: Any) -> bool:
 
 def is_real(value: Any) -> bool:
     """Whether a value has no imaginary part beyond rounding."""
-    mp = _mp()
+    mp = context()
     return bool(abs(mp.im(value)) <= mp.mpf(10) ** -25 * max(1, abs(value)))

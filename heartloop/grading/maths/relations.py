@@ -4,12 +4,24 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from fractions import Fraction
 from typing import Any
 
-from heartloop.grading.maths import lists, numeric
-from heartloop.grading.maths.expressions import Rules, proportional
-from heartloop.grading.maths.realsets import NoSet, pieces_of, same_sets
+from heartloop.grading.maths import lists
+from heartloop.grading.maths.exact import exact
+from heartloop.grading.maths.functions import proportional, vanishes
+from heartloop.grading.maths.inequalities import FLIP
+from heartloop.grading.maths.intervals import NoSet
+from heartloop.grading.maths.realsets import pieces_of, same_sets
+from heartloop.grading.maths.rules import Rules
+from heartloop.grading.maths.tree import (
+    Node,
+    at,
+    difference,
+    negative,
+    num,
+    substitute,
+    symbols,
+)
 
 Reading = tuple[Any, ...]
 
@@ -54,13 +66,9 @@ def _both_assigned(gold: Reading, answer: Reading, rules: Rules) -> bool:
             value = _rename_reading(value, mapping)
         return rules.same(gold[2], value)
     names = lists.fold_name(gold[1]), lists.fold_name(answer[1])
-    if names[0] != names[1] and len(names[0]) == len(names[1]) == 1:
-        if names[0].isalpha() and names[1].isalpha():
-            asked = [
-                bool(re.search(rf"(?<![A-Za-z\\]){n}(?![A-Za-z])", rules.question)) for n in names
-            ]
-            if not rules.question or all(asked):
-                return False
+    if names[0] != names[1] and all(len(name) == 1 and name.isalpha() for name in names):
+        if rules.distinct(*names):
+            return False
     return rules.same(gold[2], answer[2])
 
 
@@ -102,49 +110,28 @@ def _difference(relation: Reading) -> Any:
     left, right = relation[1][0], relation[1][-1]
     if left[0] != "expr" or right[0] != "expr":
         raise NoSet("an equation of other things than expressions")
-    return ("add", left[1], ("mul", ("num", Fraction(-1), None), right[1]))
+    return difference(left[1], right[1])
 
 
 def _assignment_in_equation(named: Reading, equation: Reading, rules: Rules) -> bool:
     """``y = f(x)`` against an equation in x and y: inserted, it must hold everywhere."""
     if named[2][0] != "expr":
         return False
-    difference = _difference(equation)
-    left = (
-        "add",
-        ("sym", named[1].lstrip("\\")),
-        ("mul", ("num", Fraction(-1), None), named[2][1]),
-    )
-    if proportional(difference, left):
-        return True
-    return _solves(named[1].lstrip("\\"), named[2][1], difference, rules)
+    name, value = named[1].lstrip("\\"), named[2][1]
+    zero = _difference(equation)
+    return proportional(zero, difference(("sym", name), value)) or _solves(name, value, zero)
 
 
-def _solves(name: str, value: Any, difference: Any, rules: Rules) -> bool:
-    if name not in numeric.symbols(difference) or name in numeric.symbols(value):
+def _solves(name: str, value: Node, zero: Node) -> bool:
+    """Whether an expression in a symbol is zero for this value of it, and for no other."""
+    if name not in symbols(zero) or name in symbols(value):
         return False
-    if _vanishes(difference, rules):
+    if vanishes(zero):
         return False  # an identity is solved by everything
     # the equation must be linear in the symbol, else one branch would pass for the whole curve
-    at = [numeric.substitute(difference, {name: ("num", Fraction(k), None)}) for k in (-3, 0, 3)]
-    minus = ("num", Fraction(-1), None)
-    bend = ("add", at[0], at[2], ("mul", minus, ("num", Fraction(2), None), at[1]))
-    zero = ("num", Fraction(0), None)
-    inserted = numeric.substitute(difference, {name: value})
-    return _vanishes(bend, rules) and _vanishes(inserted, rules) and bend != zero
-
-
-def _vanishes(tree: Any, rules: Rules) -> bool:
-    names = numeric.symbols(tree)
-    seen = 0
-    for point in numeric.points(names, "positive", 6):
-        try:
-            if abs(numeric.approximate(tree, point)) > 1e-20:
-                return False
-            seen += 1
-        except (ZeroDivisionError, ValueError, OverflowError):
-            continue
-    return seen >= 3
+    low, middle, high = (at(zero, name, k) for k in (-3, 0, 3))
+    bend = ("add", low, high, ("mul", num(-2), middle))
+    return vanishes(bend) and vanishes(substitute(zero, {name: value}))
 
 
 def same_relation(gold: Reading, answer: Reading, rules: Rules) -> bool:
@@ -175,18 +162,9 @@ def same_relation(gold: Reading, answer: Reading, rules: Rules) -> bool:
 def _loose_names(one: str, two: str, rules: Rules) -> bool:
     """Whether two differently named quantities may be one: not both stand in the question."""
     names = [re.fullmatch(r"\('sym', '(\w+)'\)", name) for name in (one, two)]
-    if not names[0] or not names[1]:
-        return one.replace(" ", "") == two.replace(" ", "")
-    if not rules.question:
-        return False
-    return not all(
-        re.search(rf"(?<![A-Za-z\\]){match[1]}(?![A-Za-z])", rules.question)
-        for match in names
-        if match
-    )
-
-
-_FLIP = {"<": ">", ">": "<", "le": "ge", "ge": "le"}
+    if names[0] and names[1]:
+        return not rules.distinct(names[0][1], names[1][1])
+    return one.replace(" ", "") == two.replace(" ", "")
 
 
 def _both_relations(gold: Reading, answer: Reading, rules: Rules) -> bool:
@@ -194,18 +172,17 @@ def _both_relations(gold: Reading, answer: Reading, rules: Rules) -> bool:
         return proportional(_difference(gold), _difference(answer))
     for sides, operators in (
         (answer[1], answer[2]),
-        (answer[1][::-1], [_FLIP.get(op, op) for op in answer[2][::-1]]),
+        (answer[1][::-1], [FLIP.get(op, op) for op in answer[2][::-1]]),
     ):
         if operators == gold[2] and len(sides) == len(gold[1]):
             if all(rules.same(one, two) for one, two in zip(gold[1], sides, strict=True)):
-                return rules.relation_as_set or "in" not in gold[2] or "in" in operators
-    if len(gold[2]) == len(answer[2]) == 1 and gold[2][0] in _FLIP and answer[2][0] in _FLIP:
+                return True
+    if len(gold[2]) == len(answer[2]) == 1 and gold[2][0] in FLIP and answer[2][0] in FLIP:
         first, second = _difference(gold), _difference(answer)
         if gold[2] == answer[2]:
             return proportional(first, second, positive=True)
-        if answer[2][0] == _FLIP[gold[2][0]]:
-            flipped = ("mul", ("num", Fraction(-1), None), second)
-            return proportional(first, flipped, positive=True)
+        if answer[2][0] == FLIP[gold[2][0]]:
+            return proportional(first, negative(second), positive=True)
     return False
 
 
@@ -216,17 +193,13 @@ def _expression_in_equation(equation: Reading, other: Reading, rules: Rules) -> 
     if equation[1][0][0] == "expr" and _is_quantity(equation[1][0][1]):
         if rules.same(equation[1][-1], other):
             return True  # sin A = 1/2, p/q = 3/4: the value is what was asked
-    difference = _difference(equation)
-    inside = numeric.symbols(other[1])
-    for name in sorted(numeric.symbols(difference) - inside):
-        if _solves(name, other[1], difference, rules):
-            return True
-    return False
+    zero = _difference(equation)
+    return any(_solves(name, other[1], zero) for name in symbols(zero) - symbols(other[1]))
 
 
 def _is_quantity(tree: Any) -> bool:
     """A function value or a quotient of names: a quantity with a value of its own."""
-    if tree[0] == "fun" and numeric.symbols(tree):
+    if tree[0] == "fun" and symbols(tree):
         return True
     if tree[0] != "mul" or len(tree) != 3:
         return False
@@ -259,12 +232,12 @@ def same_congruence(gold: Reading, answer: Reading, rules: Rules) -> bool:
     ``x = 7k + 3`` is the class of 3 modulo 7.
     """
     if gold[0] == answer[0] == "cong":
-        modulus, other = numeric.exact(gold[2]), numeric.exact(answer[2])
+        modulus, other = exact(gold[2]), exact(answer[2])
         if modulus is None or other is None:
             return rules.same(("expr", gold[2]), ("expr", answer[2])) and rules.same(
                 ("expr", gold[1]), ("expr", answer[1])
             )
-        first, second = numeric.exact(gold[1]), numeric.exact(answer[1])
+        first, second = exact(gold[1]), exact(answer[1])
         if abs(modulus) != abs(other) or modulus == 0:
             return False
         if first is None or second is None:
@@ -274,22 +247,19 @@ def same_congruence(gold: Reading, answer: Reading, rules: Rules) -> bool:
     value = plain[2] if plain[0] == "assign" else plain
     if value[0] != "expr":
         return False
-    if numeric.symbols(value[1]):
+    if symbols(value[1]):
         return _is_class(congruence, value[1])
     return answer is congruence and rules.same(value, ("expr", congruence[1]))
 
 
 def _is_class(congruence: Reading, tree: Any) -> bool:
     """Whether ``7k + 3`` runs through the class: linear in its one symbol, steps of the modulus."""
-    modulus, residue = numeric.exact(congruence[2]), numeric.exact(congruence[1])
-    names = numeric.symbols(tree)
+    modulus, residue = exact(congruence[2]), exact(congruence[1])
+    names = symbols(tree)
     if modulus is None or residue is None or modulus == 0 or len(names) != 1:
         return False
     (name,) = names
-    values = [
-        numeric.exact(numeric.substitute(tree, {name: ("num", Fraction(k), None)}))
-        for k in (0, 1, 2, -3)
-    ]
+    values = [exact(at(tree, name, k)) for k in (0, 1, 2, -3)]
     if any(value is None for value in values):
         return False
     zero, one, two, far = (value for value in values if value is not None)

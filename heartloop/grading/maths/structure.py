@@ -11,9 +11,9 @@ from typing import Any
 from heartloop.grading.maths.brackets import closes_at_end, name_of, positions, split_top, unwrap
 from heartloop.grading.maths.caps import TooLarge, Unreadable
 from heartloop.grading.maths.latex_commands import parse
-from heartloop.grading.maths.numeric import symbols
 from heartloop.grading.maths.quantities import clock
 from heartloop.grading.maths.sets_in_words import set_in_words
+from heartloop.grading.maths.tree import symbols
 from heartloop.grading.maths.words import DOES_NOT_EXIST, fold_words, spoken_number
 
 Reading = tuple[Any, ...]
