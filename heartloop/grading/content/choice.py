@@ -291,7 +291,7 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
     ):
         return None
     spans, rule = committed(plain, text, asked)
-    if len(spans) != 1 or UNDECIDED.search(plain, *spans[0]):
+    if len(spans) != 1 or UNDECIDED.search(plain):
         return None
     found = readings(plain, spans[0], asked, rule)
     for candidate in found:
@@ -301,28 +301,15 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
             return Settled("words", index, candidate.span, candidate.rule)
     if options.letters and found and len(plain.split()) <= 8:
         return Settled("outside", None, found[-1].span or spans[0], rule)
-    if options.letters or not found:
+    said = unquoted(plain[slice(*spans[0])], asked.input)
+    if options.letters or not found or DENIAL.search(said) or _NO_SUCH.search(said):
         return None
-    alone = not plain[spans[0][1] :].strip() and len(plain.split()) <= 25
-    if not alone:
-        found = (
-            found if rule != "the first statement" else [c for c in found if "behind “" in c.rule]
-        )
-        if not found or not _NAMES.fullmatch(found[-1].answer) or DENIAL.search(plain):
-            return None
-        if options.named(words_of(plain)):
-            return None
     if not re.search(r"[^\W\d_]{3,}", found[-1].answer):
         return None
-    return Settled("outside", None, spans[0] if alone else found[-1].span or spans[0], rule)
+    return Settled("outside", None, found[-1].span or spans[0], rule)
 
 
-_NAMES = re.compile(
-    r"(?!(?:an?|some|all|one|several|few|many|both|indeed|similar|been|also|very|not|here|that)\b)"
-    r"(?!.*\bor\b)\S+(?:\s+\S+){0,8}",
-    re.I,
-)
-"""A name of up to nine words, no description: what a claim gives as its answer."""
+_NO_SUCH = re.compile(r"\bthere (?:is|are) no\b", re.I)
 
 
 def _mentioned(text: str, options: Options) -> Settled | None:
