@@ -145,6 +145,8 @@ def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | 
         again = restated(plain, asked.question)
         if again is not None:
             settled = Settled("words", options.polar[again[1]], again[0], "the question said again")
+        elif (neither := NEITHER.search(plain)) is not None:
+            settled = Settled("hedge", None, neither.span(), "in the text")
     if settled is None:
         settled = _another_question(plain, asked, options)
     if settled is None and options.letters:
@@ -302,7 +304,9 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
     if options.letters and found and len(plain.split()) <= 8:
         return Settled("outside", None, found[-1].span or spans[0], rule)
     said = unquoted(plain[slice(*spans[0])], asked.input)
-    if options.letters or not found or DENIAL.search(said) or _NO_SUCH.search(said):
+    if options.letters or not found or _NO_SUCH.search(said):
+        return None
+    if DENIAL.search(said) and len(said.split()) > 1:
         return None
     if not re.search(r"[^\W\d_]{3,}", found[-1].answer):
         return None
@@ -330,11 +334,14 @@ def _mentioned(text: str, options: Options) -> Settled | None:
             index = options.letter(match["a"] or match["b"])
             if index is not None:
                 letters.setdefault(index, match.span())
-    named = {index for _, _, index in options.named(words_of(text))}
-    both = set(letters) | named
+    words = words_of(text)
+    named = {index: (at, at + size) for at, size, index in options.named(words)[::-1]}
+    both = {*letters, *named}
     if len(both) != 1:
         return Settled("hedge", None, (0, len(text)), "in the text") if both else None
     (only,) = both
+    if options.labelled and not letters and _IS_SO.match(words, named[only][1]):
+        return Settled("words", only, (0, len(text)), "the only choice that is called so")
     if _denied(text, options, letters.get(only)):
         return Settled("denied", None, (0, len(text)), "in the text")
     if (
@@ -349,6 +356,8 @@ def _mentioned(text: str, options: Options) -> Settled | None:
     return Settled("words", only, span, "the only choice named")
 
 
+_IS_SO = re.compile(r" (?:is|are|was|were) (?!not\b)")
+"""“"We won by nothing" is sarcastic”, whatever the reasons deny."""
 _ITEMS = re.compile(r"^\s*(?:\d{1,2}[.)]|[-•])\s+\S", re.M)
 
 

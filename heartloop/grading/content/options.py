@@ -187,7 +187,7 @@ class Options:
 
     def containing(self, text: str) -> int | None:
         """The only option that has all the words of a short text: “the designer”."""
-        words = {word for word in words_of(text).split() if word not in _SMALL}
+        words = _content(text)
         if self.polar or not any(len(word) > 2 for word in words):
             return None
         if words_of(text) in self.shown:
@@ -196,7 +196,7 @@ class Options:
             return self.near(text)
         if DENIAL.search(text):
             return None
-        found = [i for name, i in self.names if words <= set(name.replace("'s", "").split())]
+        found = [i for name, i in self.names if words <= _content(name)]
         return found[0] if len(found) == 1 else self.near(text)
 
     def near(self, text: str) -> int | None:
@@ -217,7 +217,8 @@ class Options:
         shares.sort(key=lambda item: -item[0])
         best, index, name, digits = shares[0]
         second = max((share for share, i, *_ in shares if i != index), default=0.0)
-        if best < 0.7 or best - second < 0.2 or digits:
+        asked_so = [_spelt(word, known) for word in words_of(text).split()] == name.split()
+        if best < 0.7 or best - second < 0.2 and not asked_so or digits:
             return None
         return index if bool(DENIAL.search(text)) == bool(DENIAL.search(name)) else None
 

@@ -152,7 +152,7 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             continue
         if _WOULD_BE.search(match.group()) and _IF.search(text, match.end(), end):
             continue  # "the answer would be yes if it were so"
-        if SCORE_OF.search(text, begin, match.start()) or _WHY.match(text, begin, match.start()):
+        if SCORE_OF.search(text, begin, match.start()) or _WHY.search(text, begin, match.start()):
             continue
         if _FIRST_ITEM.match(text, match.end()) and listed(lines, options):
             continue
@@ -242,7 +242,7 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
     return sorted(found, key=lambda item: item.span)
 
 
-_WHY = re.compile(r"\W*(?:\d{1,2}[.)]\s*)?\W*why\b", re.I)
+_WHY = re.compile(r"\bwhy\b", re.I)
 _WOULD_BE = re.compile(r"\bwould be\b", re.I)
 _IF = re.compile(r"\bif\b", re.I)
 _OF_A_CHOICE = re.compile(r"\b(?:movie|film|choice|edit|title|option)\b", re.I)

@@ -40,8 +40,8 @@ _MEANS = re.compile(
     re.I,
 )
 NEITHER = re.compile(
-    r"\b(?:(?:not|n't)\s+(?:\w+\s+){0,2}?(?:mean|say)|cannot (?:mean|say))\s+(?:either\s+)?"
-    r"[\"']*yes[\"',]*\s+(?:or|nor)\s+[\"']*no\b",
+    r"\b(?:not|n't|cannot)\s+(?:\w+\s+){0,3}?[\"']*(?:yes[\"',]*\s+(?:or|nor)\s+[\"']*no|"
+    r"no[\"',]*\s+(?:or|nor)\s+[\"']*yes)\b",
     re.I,
 )
 _NO_SUCH = re.compile(r"\bno (?!(?:because|since|as|it|he|she|they|i|we|you|the|and|but|that)\b)\w")
@@ -143,9 +143,12 @@ _ALTERNATIVES = re.compile(r"\b(?:yes or no|true or false)\b", re.I)
 NEGATION = re.compile(
     r"\b(?:not|never|cannot|no longer|accident(?:al|ally)?|unintentional(?:ly)?)\b|n't\b", re.I
 )
-_IF = re.compile(r"^\s*if\b[^,]*,", re.I)
-_CLAUSE = re.compile(r",?\s+\b(?:because|since|as|when|if|although|even though|so that)\b", re.I)
 _ASKS = re.compile(r"\?\s*(?:$|[\"'])")  # also where it quotes a question
+_IF = re.compile(r"^\W*(?:if|since|because|although|even though|given)\b[^,]*,", re.I)
+"""The clause in front of what is said: “If you follow these, …”, “Since the box was empty, …”."""
+_CLAUSE = re.compile(
+    r",?\s+\b(?:because|since|when|if|although|even though|so that)\b|,\s+as\b", re.I
+)
 _UNSURE = re.compile(r"\b(?:could|may|might|maybe|possibl[ey]|perhaps|whether|unclear)\b", re.I)
 _CAUSING = re.compile(r"\b(?:caus|because|due to|respons|led|lead|result|made|make)", re.I)
 _SMALL = frozenset(
@@ -171,6 +174,7 @@ def restates(clause: str, question: str) -> bool | None:
         return None
     wanted = _IF.sub("", question)
     reason = re.search(r"\bbecause\b", wanted, re.I) is not None
+    clause = _IF.sub("", clause)
     if not reason:
         wanted = _CLAUSE.split(wanted, maxsplit=1)[0]
         clause = _CLAUSE.split(clause, maxsplit=1)[0]

@@ -22,7 +22,7 @@ from heartloop.grading.content.surface import bare, even, sentence_end, statemen
 from heartloop.grading.dates import date_of
 from heartloop.grading.marks import box_spans
 from heartloop.grading.maths.units import parse_unit
-from heartloop.grading.phrases import ASKS_BACK, REFUSAL, UNDECIDED, markers
+from heartloop.grading.phrases import ASKS_BACK, NO_ANSWER_LABEL, REFUSAL, UNDECIDED, markers
 from heartloop.types import Question
 
 ONLY_A_NUMBER = re.compile(
@@ -74,11 +74,15 @@ _SIGNS = re.compile(r"[^\w\n`*$\\]*[^\w\s`*$\\][^\w\n`*$\\]*")
 _BLOCK = re.compile(r"```\w*\n([^`]*)```")
 _SIGN_LINES = re.compile(r"[^\w`*$\\]*[^\w\s`*$\\][^\w`*$\\]*")
 _OUTPUT = re.compile(
-    r"\b(?:output|result|answer)\b[^.\n]{0,40}?(?:\bis|\bwill be|:)\W{0,12}?"
+    r"\b(?:output|result|answer|sequence)\b[^.\n]{0,40}?(?:\bis|\b(?:will|should) be|:)\W{0,12}?"
     r"(?P<said>\d{1,4}|true|false)\b(?![^\n]{0,3}\w)",
     re.I,
 )
 """A number where signs are asked for: “the output is 1”."""
+_UNDER_A_LABEL = re.compile(
+    r"^[\s*#>-]*(?:(?P<label>[^\W\d_][\w ]{0,40}):|\d{1,2}[.)])\s+(?P<said>[^\w\n]+)$", re.M
+)
+"""Signs behind a label or the number of an item: “Output: { [ ] }”."""
 _MARKS = " \t*`$\"'.:"
 
 
@@ -92,11 +96,17 @@ def read_signs(text: str, asked: Asked) -> Reading:
     body = _BLOCK.sub(lambda block: " " * len(block.group()), body)
     body = body.replace("\\[", "  ").replace("\\]", "  ")
     last = body.rstrip().rfind("\n")
-    apart = [match.span(1) for match in re.finditer(r"`([^\w`\n]+)`", body) if match.start() > last]
-    apart += [match.span() for match in re.finditer(r"[^\n]+", body)]
+    apart = [match.span() for match in re.finditer(r"[^\n]+", body)]
     apart += [(match.end(), sentence_end(body, match.end())) for match in markers(body)]
     apart += [(start, end) for start, end, _ in box_spans(text)]
+    apart += [
+        match.span("said")
+        for match in _UNDER_A_LABEL.finditer(body)
+        if not NO_ANSWER_LABEL.search(match["label"] or "")
+    ]
     apart = [span for span in apart if _SIGNS.fullmatch(body[slice(*span)].strip(_MARKS).strip())]
+    coded = [match.span(1) for match in re.finditer(r"`([^\w`\n]+)`", body)]
+    apart = apart or [span for span in coded if span[0] > last]
     whole = even(text)
     apart += [span for span in blocks if _SIGN_LINES.fullmatch(whole[slice(*span)])]
     behind = max((span[1] for span in apart), default=-1)

@@ -97,6 +97,8 @@ def test_a_choice_is_read_beside_its_score(
         ("```json\n[\n  { }\n]\n```", "incorrect"),  # lines of one block are one sequence
         ("[ [ ] ]\n\nTherefore, the output is 1.", "incorrect"),
         ("The sequence is fine.\n\nOutput: 3", "incorrect"),
+        ("Input: [ [ ]\nOutput: [ [ ] ]\n\nThe brace `[]` is closed.", "correct"),
+        ("The completed sequence:\n\n1. [ [ ]", "incorrect"),
     ],
 )
 def test_signs_of_one_block_are_one_sequence(text: str, outcome: str) -> None:

@@ -46,7 +46,41 @@ def test_a_sum_stands_where_the_text_gives_it(gold: str, text: str, outcome: str
         ("Why Heat is not the answer: it is slow.\n\nAnswer: Batman Begins", "correct"),
         ("The Mask of Zoro", "incorrect"),
         ("A film like Canonball Run", "incorrect"),
+        ('The film like it is "Inception". It is not slow, unlike Heat.', "incorrect"),
+        (
+            "Based on the list:\n\n1. Inception\n   It is slow.\n\nThe main reason is its end.",
+            "incorrect",
+        ),
+        ("There is no film like these.", "unscored"),
+        ("I'm sorry, I cannot determine it. It is a popular film.", "unscored"),
+        ("It is Batman Begins. To explain why that is the best choice:\nIt is slow.", "correct"),
     ],
 )
 def test_an_option_is_known_by_its_own_words(text: str, outcome: str) -> None:
     assert read("choice_text", FILMS[1], text, LIKE, FILMS) == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Who was the founder of CBS?", "correct"),
+        ("Who was the president of CBS?", "incorrect"),
+    ],
+)
+def test_a_question_is_known_by_the_words_that_carry_it(text: str, outcome: str) -> None:
+    asked = ("What was the name of CBS's founder?", "In 1951, who was the president of UPT?")
+    shown = "The appropriate question is:\n"
+    assert read("choice_text", asked[0], shown + text, "CBS was founded.", asked) == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ('"We won by nothing" is sarcastic. It does not praise the team or us.', "correct"),
+        ('"We won by nothing" is not sarcastic.', "unscored"),
+        ('"We won by a lot" is sarcastic since it is not so.', "incorrect"),
+    ],
+)
+def test_a_labelled_statement_is_named_by_what_is_said_of_it(text: str, outcome: str) -> None:
+    shown = "Q: (a) We won by nothing (b) We won by a lot"
+    assert read("choice_text", "(a)", text, shown, ("(a)", "(b)")) == outcome
