@@ -277,6 +277,7 @@ def resume_command(
     from heartloop.run.folder import find_folder
     from heartloop.run.session import summary_now
     from heartloop.run.state import run_state
+    from heartloop.run.tables import edited_tables
     from heartloop.run.trust import check_received
 
     folder = find_folder(run, runs_folder(runs))
@@ -303,7 +304,10 @@ def resume_command(
         click.echo(f"{folder.name}: finished; nothing is left to ask", err=True)
         return finish(found, folder, as_json=as_json, quiet=quiet, verbose=verbose)
     command = shlex.join(["heartloop", *sys.argv[1:]])
-    plan = plan_of(folder, changes_of(flags))
+    changes = changes_of(flags)
+    plan = plan_of(folder, changes)
+    for line in edited_tables(folder.path, manifest, changes.data_dir):
+        click.echo(f"note: {line}", err=True)
     if judge_base_url:
         plan = dataclasses.replace(plan, judge=moved_judges(plan.judge, judge_base_url))
     prepared = prepare(plan)

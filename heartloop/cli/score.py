@@ -74,6 +74,7 @@ def score_command(
     from heartloop.run.estimate import estimate
     from heartloop.run.folder import find_folder
     from heartloop.run.rescore import has_logprobs, rescore
+    from heartloop.run.tables import edited_tables
 
     folder = find_folder(run, runs_folder(runs))
     panel = judges_from(flags)
@@ -81,6 +82,9 @@ def score_command(
         allow_calls = True
     asks = bool(allow_calls) or (bool(selectors) and allow_calls is not False)
     register_methods(folder, folder.manifest, asks=asks, allow_code=allow_code)
+
+    for line in edited_tables(folder.path, folder.manifest, data):
+        click.echo(f"note: {line}", err=True)
 
     def agree(prepared: Any) -> None:
         confirm_cost(estimate(prepared).to_dict(), yes, "scoring with calls, the whole plan,")

@@ -56,6 +56,20 @@ def with_tables(plan: Plan, folder: Path, manifest: Manifest, data_dir: str | No
     )
 
 
+def edited_tables(folder: Path, manifest: Manifest, data_dir: str | None = None) -> list[str]:
+    """A line for each table that is another by now, so that the run's own copy stands in for it."""
+    tables = manifest.get("tables")
+    found = []
+    for name, entry in tables.items() if isinstance(tables, Mapping) else ():
+        used = _now(name, entry, folder, data_dir)
+        if used != name and Path(name).is_file():
+            found.append(
+                f"{name} is not what it was when the run began; what it was is used: {used} "
+                "(a new run takes the new table)"
+            )
+    return found
+
+
 def _now(name: str, entry: Any, folder: Path, data_dir: str | None) -> str:
     if not isinstance(entry, Mapping):
         return name
