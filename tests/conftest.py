@@ -66,7 +66,7 @@ def mock_server(shared: Path) -> Iterator[Callable[..., str]]:
 
 
 class Loopback:
-    """A server of one's own: ``reply(body)`` gives a text, or a status and a JSON body.
+    """A server of one's own: ``reply(body)`` gives a text, or a status and a body (bytes, or JSON).
 
     Attributes:
         url: its base URL.
@@ -101,7 +101,7 @@ class Loopback:
                 self.say(*said)
 
             def say(self, status: int, body: Any) -> None:
-                content = json.dumps(body).encode()
+                content = body if isinstance(body, bytes) else json.dumps(body).encode()
                 self.send_response(status)
                 self.send_header("Content-Type", "application/json")
                 self.send_header("Content-Length", str(len(content)))

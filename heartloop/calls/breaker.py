@@ -17,6 +17,7 @@ OWN_FAULT = frozenset(
 SETTING = frozenset({"context_length", "too_large"})
 BUSY_ATTEMPTS = 40
 BUSY = frozenset({"http_429", "http_503", "http_529"})
+UNREAD = "bad_response"  # a web page, say: no reply of this API
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Patience:
     Attributes:
         start: seconds a server that cannot be reached from the start is given.
         start_sick: seconds one that answers with errors from the start is given.
+        unread: replies in a row, before the first answer, that are none of the API's. A garbled one
+            among good ones is asked again; nothing but such replies comes of a wrong address.
         gone: seconds a server that answered before may be away or overloaded.
         hopeless: failures in a row that no other question would escape (key, model name).
         alike: calls in a row that end in the same error of another kind.
@@ -35,6 +38,7 @@ class Patience:
 
     start: float = 8.0
     start_sick: float = 45.0
+    unread: int = 4
     gone: float = 300.0
     hopeless: int = 3
     alike: int = 20
@@ -56,13 +60,14 @@ class Breaker:
         self._failing_since: float | None = None
         self._attempts = 0  # failed in a row
         self._hopeless = 0
+        self._unread = 0
         self._ended: tuple[str, int] = ("", 0)  # kind, calls that ended so in a row
 
     def answered(self) -> None:
         """Note an answered attempt: all is well."""
         self.answers += 1
         self._failing_since = None
-        self._attempts = self._hopeless = 0
+        self._attempts = self._hopeless = self._unread = 0
         self._ended = ("", 0)
 
     def failed(self, error: CallError, now: float | None = None) -> None:
@@ -73,6 +78,7 @@ class Breaker:
         if self._failing_since is None:
             self._failing_since = now
         self._attempts += 1
+        self._unread = self._unread + 1 if error.kind == UNREAD else 0
         patience = self._patience
         if error.kind in HOPELESS:
             self._hopeless += 1
@@ -91,6 +97,8 @@ class Breaker:
         elif error.kind in BUSY:
             if away >= patience.gone and self._attempts >= 16:
                 self._open(error)
+        elif self._unread >= patience.unread:
+            self._open(error)
         elif away >= patience.start_sick and self._attempts >= 16:
             self._open(error)
 

@@ -18,7 +18,13 @@ from heartloop.models.body import LARGEST
 from heartloop.models.chat import chat_messages, context_of, sampling_body
 from heartloop.models.lenient import NotJson, read_json
 from heartloop.models.options import ModelOptions
-from heartloop.models.refusals import Refused, error_of, refused_field, speaks_of_a_key
+from heartloop.models.refusals import (
+    Refused,
+    error_of,
+    refused_field,
+    server_words,
+    speaks_of_a_key,
+)
 from heartloop.models.replies import read_choices, served_name
 from heartloop.models.scoring import NEEDS_ECHO, is_scoring, read_score, scoring_body
 from heartloop.models.servers import LONGEST_PAUSE, Server, ServerPool
@@ -30,6 +36,7 @@ from heartloop.types import Completion, Request
 
 LOCAL_SERVER = "http://localhost:8000/v1"
 LOOK_SECONDS = 10.0  # for /models
+QUOTED = 4096  # bytes of what is no reply that are looked at for words to show
 LARGEST_LIST = 8 * 2**20  # bytes of a list of models
 N_WORDS = re.compile(r"(?<!\w)['`\"]?n['`\"]? (?:is|must|should|not|>)|parameters?:? ['`\"]n['`\"]")
 PATIENCE_LEAST = 120.0  # seconds an adaptive first-byte time-out never goes below
@@ -180,17 +187,22 @@ class HttpModel:
                 continue
             break
         served = self._name_in(reply)
-        read = read_choices(
-            reply,
-            request.messages,
-            started,
-            time.time(),
-            url,
-            asked=count,
-            max_tokens=body.get("max_tokens", body.get("max_completion_tokens")),
-            served=served,
-            sent=sent or None,
-        )
+        try:
+            read = read_choices(
+                reply,
+                request.messages,
+                started,
+                time.time(),
+                url,
+                asked=count,
+                max_tokens=body.get("max_tokens", body.get("max_completion_tokens")),
+                served=served,
+                sent=sent or None,
+            )
+        except CallError as error:
+            if error.kind != "bad_response":
+                raise
+            raise self._unread(error, url) from error.__cause__
         self._note_reply(reply, served, url, read[0])
         return read
 
@@ -279,7 +291,10 @@ class HttpModel:
             ) from None
         except NotJson as error:
             well = False
-            raise CallError(f"{server.url}: {error}", kind="bad_response", retryable=True) from None
+            came = server_words(reply.body[:QUOTED], self._key)
+            quoted = f' ("{one_line(came, limit=80)}")' if came else ""
+            problem = CallError(f"{error}{quoted}", kind="bad_response", retryable=True)
+            raise self._unread(problem, server.url) from None
         except WireError as error:
             well = False
             raise self._named_in(error, server.url) from None
@@ -359,6 +374,19 @@ class HttpModel:
 
     def _refused(self, reply: Reply) -> Refused:
         return error_of(reply.status, reply.body, reply.headers, self._key)
+
+    def _unread(self, error: CallError, url: str) -> CallError:
+        """What came in place of an answer, with the server named, and what to do about it."""
+        remedy = ""
+        if not self.asking.answered:
+            ends = self._addresses[url].root.endswith("/v1")
+            remedy = (
+                ". Is an OpenAI-compatible server there, and is no login wanted?"
+                if ends
+                else ". Is the base URL that of the API? It mostly ends in /v1"
+            )
+        error.args = (f"{url}: {error}{remedy}",)
+        return error
 
     async def _explained(self, problem: Refused, url: str, status: int) -> CallError:
         """A refusal with the server named, and what to do where that can be said."""

@@ -36,13 +36,13 @@ def read_json(body: bytes, charset: str | None = None) -> Any:
     """
     try:
         return _unwrapped(orjson.loads(body))
-    except ValueError as error:
-        complaint = str(error)
+    except ValueError:
+        pass  # it is read with patience
     if not body.strip():
         raise NotJson("the reply is empty")
     text = _decoded(body, charset).lstrip("\ufeff").strip("\x00 \t\r\n")
     if text.startswith("<"):
-        raise NotJson("this is a web page, not an API: a wrong address, or a login is wanted")
+        raise NotJson("a web page, not a reply of the API")
     if _EVENT.match(text):
         events = list(_events(text))
         if any("choices" in event or "error" in event for event in events):
@@ -54,7 +54,7 @@ def read_json(body: bytes, charset: str | None = None) -> Any:
         try:
             value, end = _decode(mended := _mended(text))
         except (ValueError, RecursionError):
-            raise NotJson(f"the reply is not valid JSON ({complaint})") from None
+            raise NotJson("the reply is not valid JSON") from None
         text = mended
     rest = text[end:].strip()
     if rest.startswith("{") and isinstance(value, dict) and _is_chunk(value):

@@ -34,6 +34,20 @@ def test_a_server_that_was_never_there_is_given_some_seconds():
     assert breaker.problem is not None
 
 
+def test_replies_that_are_none_of_the_apis_open_it_before_the_first_answer_alone():
+    breaker = Breaker()
+    fail(breaker, "bad_response", times=3, retryable=True)
+    fail(breaker, "http_500", times=1)  # so that not all of them fail the same way
+    fail(breaker, "bad_response", times=3, retryable=True)
+    assert breaker.problem is None
+    fail(breaker, "bad_response", times=1, retryable=True)
+    assert "(bad_response)" in str(breaker.problem)
+    answered = Breaker()
+    answered.answered()
+    fail(answered, "bad_response", times=100, seconds=200, retryable=True)
+    assert answered.problem is None
+
+
 def test_one_that_answered_before_is_given_minutes_to_return():
     breaker = Breaker()
     breaker.answered()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import json
 import time
 import urllib.request
@@ -456,6 +457,36 @@ def test_a_server_that_is_down_from_the_start_stops_the_run_quickly(tmp_path, un
         run(everything, tmp_path, model, patience=Patience(start=1.0), retry=Retry())
     assert time.monotonic() - started < 6
     assert url in str(caught.value)
+
+
+PAGE = b"<!doctype html><title>Welcome to nginx!</title>"
+
+
+@pytest.mark.parametrize(
+    ("reply", "path", "said"),
+    [
+        (PAGE, "", 'a web page, not a reply of the API ("Welcome to nginx!"). Is the base URL'),
+        (PAGE, "/v1", "Is an OpenAI-compatible server there, and is no login wanted?"),
+        (b"Ollama is running", "", '("Ollama is running"). Is the base URL that of the API?'),
+        (b'{"status": "ok"}', "", 'the reply has no choices: {"status":"ok"}. Is the base URL'),
+        (b"", "", "the reply is empty. Is the base URL"),
+    ],
+)
+def test_a_server_that_is_no_api_stops_the_run_at_once(tmp_path, loopback, reply, path, said):
+    url = loopback(lambda body: (200, reply)).url.removesuffix("/v1") + path
+    model = make_model("server/mock", ModelOptions(base_urls=(url,)))
+    with pytest.raises(CircuitOpen) as caught:
+        run(lambda c: everything(c, 1), tmp_path, model, retry=Retry(first=0.01))
+    assert f"4 in a row. {url}: " in str(caught.value) and said in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_garbled_reply_among_good_ones_is_asked_again(tmp_path, loopback):
+    count = itertools.count()
+    url = loopback(lambda body: (200, PAGE) if next(count) % 3 == 1 else "four").url
+    model = make_model("server/mock", ModelOptions(base_urls=(url,)))
+    ended = run(lambda c: everything(c, 20), tmp_path, model, retry=Retry(first=0.01))
+    assert ended == {"answered": 20}
 
 
 def test_a_wrong_model_name_stops_the_run_with_the_names_there_are(tmp_path, mock_server):
