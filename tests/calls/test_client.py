@@ -522,8 +522,19 @@ def test_a_server_that_goes_away_in_the_middle_and_returns_costs_no_question(tmp
 def test_under_the_worst_mix_of_faults_every_question_ends_and_none_as_text(tmp_path, mock_server):
     faults = ("--p429", "0.3", "--p500", "0.05", "--phang", "0.02")
     url = mock_server(*faults, "--pmalformed", "0.02", "--pdisconnect", "0.02")
-    options = ModelOptions(base_urls=(url,), first_byte_timeout=0.5)
+    options = ModelOptions(base_urls=(url,), first_byte_timeout=1.0)
     model = make_model("server/mock", options)
+    complete, timeouts = model.complete, 0
+
+    async def counted(asked):
+        nonlocal timeouts
+        try:
+            return await complete(asked)
+        except CallError as error:
+            timeouts += error.kind == "timeout"
+            raise
+
+    model.complete = counted
 
     async def work(client):
         asks = []
@@ -533,14 +544,16 @@ def test_under_the_worst_mix_of_faults_every_question_ends_and_none_as_text(tmp_
             asks.append(asyncio.create_task(ask))
         return await asyncio.gather(*asks, return_exceptions=True)
 
-    ended = run(work, tmp_path, model, limits=Limits(concurrency=64))
-    answers = [end for end in ended if isinstance(end, Completion)]
-    assert all(answer.text.endswith("\\boxed{4}.") for answer in answers)
-    assert all(isinstance(end, CallError) for end in ended if end not in answers)
-    assert len(answers) >= 396
-    struck = stats_of(url)["faults"]
+    # Ten attempts at a call may all be struck; forty are not.
+    retry = Retry(attempts=40, first=0.01, longest=0.1)
+    ended = run(work, tmp_path, model, limits=Limits(concurrency=32), retry=retry)
+    assert len(ended) == 400
+    assert all(isinstance(end, Completion) and end.text.endswith("\\boxed{4}.") for end in ended)
+    seen = stats_of(url)
+    struck = seen["faults"]
     assert set(struck) == {"429", "500", "hang", "malformed", "disconnect"}
-    assert stats_of(url)["repeated_answers"] == 0
+    # What a busy machine answers after its time is asked, and answered, again; nothing else is.
+    assert seen["repeated_answers"] <= timeouts - struck["hang"]
 
 
 # --- Seeds -----------------------------------------------------------------------------------

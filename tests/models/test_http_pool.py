@@ -78,8 +78,11 @@ def test_a_single_server_is_never_out():
     assert servers.healthy() == 1 and servers.pick() is servers.servers[0]
 
 
-def ask_all(urls, folder, count, in_the_middle=None, **options):
-    """Ask many questions through a client; returns answers, errors and stats."""
+def ask_all(urls, folder, count, in_the_middle=None, wait_at=None, **options):
+    """Ask many questions through a client; returns answers, errors and stats.
+
+    At question `wait_at` it waits until all servers are well.
+    """
 
     async def main():
         model = make_model("server/mock", ModelOptions(base_urls=tuple(urls), **options))
@@ -105,6 +108,9 @@ def ask_all(urls, folder, count, in_the_middle=None, **options):
             for number in range(count):
                 await client.hungry()
                 tasks.append(asyncio.create_task(ask(number)))
+                if number == wait_at:  # however long the server takes to start, or the machine
+                    while client.stats().lanes["server/mock"].servers_well < len(urls):
+                        await asyncio.sleep(0.05)
             ended = await asyncio.gather(*tasks, return_exceptions=True)
             facts, stats = client.facts(), client.stats()
             await client.close()
@@ -121,8 +127,10 @@ def stats_of(url):
 def test_requests_spread_evenly(mock_server, tmp_path):
     urls = [mock_server("--latency", "20") for _ in range(4)]
     ask_all(urls, tmp_path, 400)
-    shares = [stats_of(url)["ok"] for url in urls]
-    assert sum(shares) == 400 and min(shares) > 70
+    seen = [stats_of(url) for url in urls]
+    assert sum(one["ok"] for one in seen) == 400
+    # 32 at once are 8 for each, whichever of them a busy machine slows down.
+    assert max(one["peak_in_flight"] for one in seen) <= 12
 
 
 def test_one_of_four_servers_dies_in_the_middle_and_no_question_is_lost(
@@ -166,7 +174,7 @@ def test_a_server_that_comes_back_is_used_again(mock_server, tmp_path, shared):
 
     urls = [mock_server("--latency", "20"), f"http://127.0.0.1:{port}/v1"]
     try:
-        ended, _, stats = ask_all(urls, tmp_path, 3000, in_the_middle=start)
+        ended, _, stats = ask_all(urls, tmp_path, 600, in_the_middle=start, wait_at=400)
         back = stats_of(urls[1])["ok"]
     finally:
         for process in late:
