@@ -19,7 +19,7 @@ _PICK = (
     r"recommendation|suggestion)"
 )
 _FOREIGN = (
-    r"antwort|lösung|ergebnis|réponse|résultat|respuesta|solución|resultado|resposta|solução|"
+    r"antwort|richtig(?=\s+(?:ist|wäre))|lösung|ergebnis|réponse|résultat|respuesta|solución|resultado|resposta|solução|"
     r"risposta|soluzione|risultato|antwoord|oplossing|svar(?:et)?|vastaus|odpowied[źz]|odpověď|"
     r"odpoveď|odgovor|ответ|решение|відповідь|отговор|cevap|yanıt|jawaban|đáp án|câu trả lời|"
     r"απάντηση|válasz|răspuns(?:ul)?|उत्तर|الإجابة|الجواب|תשובה"
@@ -41,7 +41,7 @@ _FILL = (
     r"(?:option|choice|letter|number|statement)(?=[\s:(*]))\b)*"
 )
 MARKER = re.compile(
-    rf"(?:(?<![\w])(?:{_ENGLISH}|{_PICK}|(?:{_FOREIGN}){_ADJECTIVE})(?![\w])"
+    rf"(?:(?<![^\W_])(?:{_ENGLISH}|{_PICK}|(?:{_FOREIGN}){_ADJECTIVE})(?![\w])(?:\s+here\b)?"
     rf"(?:\s+(?:to|for|of|in|on|that|which)\s"
     rf"(?:\"[^\"\n]{{0,200}}\"|(?!\b(?:where|because|although)\b|, which)"
     rf"(?:[^.\n:=\"]|\.(?=\d))){{1,80}}?)?"
@@ -119,7 +119,7 @@ DENIAL = re.compile(
     re.I,
 )
 CORRECTION = re.compile(
-    r"\b(?:wait|actually|correction|corrected|sorry|mistake|mistaken|error|oops|hmm|no,|"
+    r"\b(?:wait|actually|correction|edit:|corrected|sorry|mistake|mistaken|error|oops|hmm|no,|"
     r"on (?:second thoughts?|reflection)|rather,|scratch that|i was wrong|that is wrong|"
     r"that's wrong|"
     r"that was wrong|is wrong:|incorrect:|let me (?:re|correct|fix|check again)|re-?check\w*|"

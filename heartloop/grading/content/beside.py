@@ -74,6 +74,10 @@ SO = re.compile(
 _CLASS = re.compile(r"(?:my\s+)?classification(?:\s+decision)?", re.I)
 REASONS = re.compile(r"\b(?:reasons?|reasoning|explanation|justification|analysis)\b", re.I)
 _ITS_SCORE = re.compile(r"\bconfidence\b[^.\n]{0,60}?(?:\bis|\bof|:)\s*(?P<score>[\d.]*\d)", re.I)
+_UNSURE_NAME = re.compile(
+    r"(?!(?:answer|what|who|which|sorry|pardon|huh)\b)\w+(?: \w+)?\s?[?:]", re.I
+)
+"""A name and a mark, all that a text says: “Oslo?”, “Oslo:”."""
 _NUMBER = re.compile(r"^\d{1,2}[.)]\s+(?=\D)")
 ITEM = re.compile(r"\s*(?:[-•*+]|\d{1,2}[.)])\s+\S")
 
@@ -81,7 +85,11 @@ ITEM = re.compile(r"\s*(?:[-•*+]|\d{1,2}[.)])\s+\S")
 def beside(text: str, span: Span, asked: Asked) -> bool:
     """Whether a statement is beside the task: a greeting, a question, a remark on oneself."""
     piece = _NUMBER.sub("", text[slice(*span)].strip())
-    if piece.endswith("?") and not asked.questions or not re.search(r"\w", piece):
+    if not re.search(r"\w", piece):
+        return True
+    if _UNSURE_NAME.fullmatch(piece) and piece == text.strip():
+        return False
+    if piece.endswith("?") and not asked.questions:
         return True
     if HEADING.fullmatch(piece) or _CONFIDENCE.match(piece):
         return True

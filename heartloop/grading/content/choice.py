@@ -137,6 +137,8 @@ def read_choice(text: str, asked: Asked) -> Reading:
 def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | None:
     """What a text settles on: the places where it commits itself, then one rule after another."""
     settled = decide(places(plain, text, options), plain, asked)
+    if settled is None and options.letters and _BROKEN_OFF.search(plain):
+        return None
     if settled is None or settled.index is None:
         settled = _inflected(plain, options) or settled
     if settled is None or settled.kind == "empty":
@@ -151,11 +153,19 @@ def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | 
         settled = _another_question(plain, asked, options)
     if settled is None and options.letters:
         settled = _abroad(plain, options)
+    if options.letters and (settled is None or settled.kind == "outside"):
+        settled = _by_place(plain, options) or settled
     if settled is None or settled.index is None and settled.rule == "in the text":
         settled = _said(plain, text, asked, options) or settled
     if settled is None or settled.index is None:
         settled = left_over(plain, options) or settled
     return settled
+
+
+_BROKEN_OFF = re.compile(
+    r"\b(?:a|an|the|of|to|in|on|at|by|with|for|from|and|or|but|if|when|where|which|who|that|because|"
+    r"since|as|is|are|was|has|would|must|be)[ ,]*$"
+)
 
 
 def _no_choice(settled: Settled, text: str, asked: Asked, options: Options) -> Reading:
@@ -221,6 +231,38 @@ def _abroad(text: str, options: Options) -> Settled | None:
     if len(letters) != 1 or letters[0][0] is None or options.named(words_of(text)):
         return None
     return Settled("letter", letters[0][0], letters[0][1], "the only letter named")
+
+
+_NTH = ("first", "second", "third", "fourth", "fifth", "sixth")
+_BY_PLACE = re.compile(
+    rf"\b(?P<nth>{'|'.join(_NTH)}|last) (?:option|choice|answer|alternative|one)\b|"
+    r"\b(?:option|choice|answer|number) (?:(?P<digit>\d{1,2})|"
+    r"(?P<word>one|two|three|four|five|six))\b",
+    re.I,
+)
+
+
+def _by_place(text: str, options: Options) -> Settled | None:
+    """“The second option”, “option three”: the only option that a short text counts to."""
+    if len(text.split()) > 10 or DENIAL.search(text) or UNDECIDED.search(text):
+        return None
+    found = list(_BY_PLACE.finditer(text))
+    if len(found) != 1 or options.numbers and found[0]["digit"] or text.strip().endswith("?"):
+        return None
+    if re.search(r"\b(?:or|and|might|maybe|perhaps|could)\b", text, re.I):
+        return None
+    said = (found[0]["nth"] or found[0]["digit"] or found[0]["word"]).lower()
+    words = ("one", "two", "three", "four", "five", "six")
+    index = (
+        len(options.choices) - 1
+        if said == "last"
+        else int(said) - 1
+        if said.isdigit()
+        else (_NTH if said in _NTH else words).index(said)
+    )
+    if not 0 <= index < len(options.choices) or options.named(words_of(text)):
+        return None
+    return Settled("words", index, found[0].span(), "counted to")
 
 
 def _inflected(text: str, options: Options) -> Settled | None:

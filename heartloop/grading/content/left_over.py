@@ -12,11 +12,11 @@ PRINTED = re.compile(
 """“print("B")” and nothing else."""
 _DENIED_FIRST = re.compile(
     r"\W*(?:(?:and |or )?(?:not|neither|nor)\s+(?P<item>[^.,;\n]{1,40}?)"
-    r"(?:\s*[.,;]\s*|\s+(?=(?:nor|and not|or not)\b)))+",
+    r"(?:,?\s+but\s+|\s*[.,;]\s*|\s+(?=(?:nor|and not|or not)\b)))+",
     re.I,
 )
 _DENIED_ITEM = re.compile(
-    r"\b(?:not|neither|nor)\s+([^.,;\n]{1,40}?)(?=\s*[.,;]|\s+(?:nor|and|or)\b)", re.I
+    r"\b(?:not|neither|nor)\s+([^.,;\n]{1,40}?)(?=\s*[.,;]|\s+(?:nor|and|or|but)\b)", re.I
 )
 
 

@@ -28,7 +28,7 @@ class Settled:
 # --- one place --------------------------------------------------------------------------
 
 _FILLER = re.compile(
-    r"[\s\"'(\[<:=,;>|✓✔✅☑-]*(?:(?:that|it'?s|it is|that is|i think|i believe|i would say|"
+    r"[\s\"'(\[<:=,;>|✓✔✅☑→➡▶👉-]*(?:(?:that|it'?s|it is|that is|i think|i believe|i would say|"
     r"i'd say|definitely|only|print|return|"
     r"clearly|probably|most likely|likely|therefore|thus|simply|hence|so|indeed|"
     r"(?:the\s+)?(?:correct\s+|right\s+|best\s+)?(?:option|choice|letter|answer|number|statement|"
@@ -43,7 +43,7 @@ _LETTER = re.compile(
 )
 _MORE = re.compile(
     r"\s*[\"']?\s*(?:[/&+]|,?\s*\b(?:or|and|oder|und|ou|et|o|y|и|или|e)\b|"
-    r",(?=\s*\(?[A-Z]\)?(?:\s*[,/&.)]|\s+(?:and|or)\b|\s*$))|"
+    r",(?=\s*[\"'(]?[A-Z][\"')]?(?:\s*[,/&.)\]]|\s+(?:and|or)\b|\s*$))|"
     r",\s*(?:possibly|maybe|perhaps|or|also|alternatively)\b|\(\s*or\b|;\s*(?:or|and)\b|"
     r"または|或|和)",
     re.I,
@@ -121,6 +121,7 @@ def _spelt(word: str, known: list[str]) -> str:
     return next(iter(get_close_matches(word, known, 1, 0.9)), word)
 
 
+_PARTICLES = frozenset("a an the in on at to of by as or and it is be".split())
 AND_SCORE = re.compile(
     r"[\s,]+(?:and|with|which)\b[^.\n]{0,30}?\b(?:confidence|certainty)\b.*", re.I | re.S
 )
@@ -171,7 +172,7 @@ class Options:
         words = words_of(text)
         found = next((i for name, i in self.names if name == words), None) if words else None
         if found is None and " " not in words and len(words) > 7:  # "neutrality" for "neutral"
-            noun = words.removesuffix("ity").removesuffix("ness")
+            noun = words.removesuffix("ity").removesuffix("ness").removesuffix("s")
             found = next((i for name, i in self.names if name == noun), None)
         if found is not None and self.letters and _LETTER_FIRST.match(text):
             # "A, Rome": a letter and words, not the article of "a Rome"
@@ -227,8 +228,8 @@ class Options:
         padded = f" {text} "
         taken: list[tuple[int, int, int]] = []
         for name, index in self.longest_first:
-            if len(name) < 2 and not name.isdigit():
-                continue  # a single letter is found everywhere
+            if len(name) < 2 and not name.isdigit() or name in _PARTICLES and name != text:
+                continue  # a single letter is found everywhere, and so is "in"
             at = padded.find(f" {name} ")
             while at >= 0:
                 end = at + len(name)

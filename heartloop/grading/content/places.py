@@ -20,7 +20,7 @@ _PRAISE = (
 _PRAISED = re.compile(
     rf"{_SUBJECT}\s*(?:\([^()\n]{{1,60}}\)\s*)?,?\s+(?:is|must be|has to be|would be|"
     rf"should be|seems|appears to be)\s+"
-    rf"(?:clearly\s+|definitely\s+|therefore\s+|thus\s+)?{_PRAISE}(?![\w-])"
+    rf"(?:clearly\s+|definitely\s+|therefore\s+|thus\s+|also\s+)?{_PRAISE}(?![\w-])"
 )
 _CHOSEN = re.compile(
     r"(?:\b(?:i(?:'d|'ll| would| will| have| must|'m| am)?(?: have to)?|we|let me|let us)\s+"
@@ -38,7 +38,8 @@ _OWN_LABEL = re.compile(
     re.I | re.M,
 )
 _IT_IS = re.compile(
-    r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and))\s*"
+    r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and)|"
+    r"\b(?:but|(?:but )?on (?:reflection|second thoughts?),?))\s*"
     r"(?:it|this|that|"
     r"the (?:relation|pronoun(?! in)|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
     r"(?:'s| is| must be| has to be| would be)\s+(?:therefore\s+|thus\s+|clearly\s+|"
@@ -71,13 +72,16 @@ _LEAVES = re.compile(
     re.I,
 )
 _BACK = re.compile(
-    r"(?<=[.!?;,…\n:])\s*(?:(?:and|or|but|well|hmm+|oh)\b[\s,.…]*)?"
-    r"(?:(?:wait|no|actually|correction|sorry|oops|scratch that|rather|"
+    r"(?<=[.!?;,…\n:(])\s*(?:(?:and|or|but|well|hmm+|oh)\b[\s,.…]*)?"
+    r"(?:(?:wait|no|actually|correction|edit|sorry|oops|scratch that|rather|"
     r"on second thoughts?|i meant?|i take that back)\b[\s,:;.!–—-]{1,6})+"
     r"(?:(?:it'?s|it is|that'?s|that is|it should be|it must be|i meant?|make that)\s+)?",
     re.I,
 )
 _ALL_BUT = re.compile(
+    r"\b(?i:only)\s+(?:(?i:option|choice|answer)\s+)?\(?(?P<only>[A-Z])\)?\s+"
+    r"(?:works|fits|remains|holds|matches|qualifies|applies|makes sense|is (?:left|correct|right|"
+    r"true|possible))\b|"
     r"\b(?i:all|every(?:thing|one)?|any(?:thing)?)(?: of)?(?: the)?"
     r"(?: options?| choices?| others?)?\s+(?:but|except(?: for)?|other than)\s+"
     r"(?:option\s+)?\(?(?P<letter>[A-Z])\)?\s+"
@@ -225,10 +229,11 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             kind: Kind = "hedge" if index is None else "letter"
             found.append(Settled(kind, index, match.span("letter"), "called right", 1))
         for match in _ALL_BUT.finditer(text):
-            index = options.letter(match["letter"])
+            which = "only" if match["only"] else "letter"
+            index = options.letter(match[which])
             if index is not None:
                 rule = "all others are called wrong"
-                found.append(Settled("letter", index, match.span("letter"), rule, 2))
+                found.append(Settled("letter", index, match.span(which), rule, 2))
         for match in _THEREFORE.finditer(text):
             add(match.end(), sentence_end(text, match.end()), 2, "concluded")
         checked = _checked(text, options)

@@ -181,7 +181,7 @@ def is_number(text: str) -> bool:
 @lru_cache(maxsize=16_384)
 def fold(text: str) -> str:
     """Words in lower case without marks, accents kept, ``ß`` as ``ss``; signs of numbers kept."""
-    text = plain(text).casefold().replace("&", " and ")
+    text = plain(text).casefold().replace("&", " and ").replace("i\u0307", "i")  # İ
     if "#" in text:
         text = _SHARP.sub(" sharp", text)
     if "." in text:

@@ -15,7 +15,7 @@ from heartloop.grading.phrases import (
 
 _BEHIND = (
     r"because|since|as\b|for\b|which|who|whom|whose|where|when|that is|that's|given|due|"
-    r"so\b|though|although|"
+    r"so\b|though|although|formerly|previously|also (?:known|called)|"
     r"not\b|rather|instead|i think|i believe|i guess|based|according|meaning|being|making|"
     r"considering|"
     r"after|it\b|its\b|they\b|this\b|he\b|she\b|in (?:this|my|the)|with (?:a |"
@@ -49,7 +49,8 @@ _COPULA = re.compile(
     r"(?:\s+(?:also|simply|just|clearly|indeed|actually|definitely|therefore|thus|"
     r"called|named|spelled|equal to|given by|"
     r"as follows|in \w+ is))*"
-    r"|(?<![<>=!])=(?!=)|->|→|⇒|=>|是|は|\bit'?s|\bthat'?s|\bthis'?s)\s*:?\s*",
+    r"|(?<![<>=!])=(?!=)|->|→|⇒|=>|(?<!不)是|は|"
+    r"\b(?:it|that|this)'?s(?: (?:called|named))?)\s*:?\s*",
     re.I,
 )
 _COMPARED = re.compile(

@@ -14,8 +14,8 @@ from heartloop.types import Question
 _GERMAN = str.maketrans({"ä": "ae", "ö": "oe", "ü": "ue", "å": "aa", "ø": "oe", "æ": "ae"})
 _STROKES = str.maketrans({"ø": "o", "ł": "l", "đ": "d", "ı": "i", "æ": "ae", "œ": "oe"})
 _OF_LANGUAGE = re.compile(
-    r"\b(?:translat|spell|spelt|plural|accent|diacritic|pronounc|rhym|anagram|letters?\b|"
-    r"(?:french|german|spanish|italian|portuguese|polish|turkish|swedish|latin)\b)",
+    r"\b(?:translat|spell|spelt|plural|accent(?:ed|s? (?:on|mark))|diacritic|pronounc|"
+    r"rhym|anagram|letters?\b|(?:french|german|spanish|italian|portuguese|polish|turkish|swedish|latin)\b)",
     re.I,
 )
 _AMERICAN = tuple(
@@ -54,6 +54,31 @@ def same_spelling(gold: str, answer: str, question: Question | None) -> bool:
         return len(gold) > 3 and all(map(_same_word, one, two))
     parts = max(one, two, key=len)
     return len(one) + len(two) == 3 and min(map(len, parts)) > 2 and "".join(one) == "".join(two)
+
+
+def torn(gold: str, answer: str) -> bool:
+    """Whether a name of one word is written as two: “Ber lin”, unlike “class room”, is a slip."""
+    return gold[:1].isupper() and len(gold.split()) == 1 and len(answer.split()) == 2
+
+
+_ARTICLES = re.compile(
+    r"(?P<article>der|die|das|den|le|la|les|el|los|las|il|lo|gli|het)\s+(?=\w\w)|"
+    r"(?P<short>l)['’](?=\w\w)",
+    re.I,
+)
+
+
+def without_foreign_article(answer: str, question: Question | None) -> str:
+    """A name without the article of its language: “der Rhein”, “la Seine”; not “Los Angeles”.
+
+    A capital article is part of a name unless a word of another language is asked for.
+    """
+    found = _ARTICLES.match(answer)
+    if found is None:
+        return answer
+    rest = answer[found.end() :]
+    asked = question is not None and _asks_for_a_spelling(question)
+    return rest if asked or found.group()[0].islower() and rest[0].isupper() else answer
 
 
 def same_person(gold: str, answer: str, question: Question | None) -> bool:

@@ -123,6 +123,9 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     if len(items) > 1 and items[0] == said[0] and not asked.numeric:
         return items, "a list"
     names = [span for span in said if _NAME_ALONE.fullmatch(text, *span)]
+    possible = [span for span in said if _POSSIBLE.match(text, *span)]
+    if len(possible) > 1:
+        return possible, "what may be"
     if 1 < len(said) == len(names) <= 4:
         if len({fold(text[slice(*span)]) for span in names}) > 1:
             return names, "names alone"
@@ -155,6 +158,7 @@ _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
 
 
+_POSSIBLE = re.compile(r"\W*(?:it|this|that|the answer) (?:could|might|may) (?:also )?be\b", re.I)
 _NAME_ALONE = re.compile(r"\s*(?!Not\b)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?\.\s*")
 
 

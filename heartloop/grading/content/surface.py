@@ -44,20 +44,24 @@ _WRAPPER = re.compile(
     r"\\[()\[\],;:! ]|"
     r"</?(?:[A-Za-z][\w-]{1,20}|[a-z])(?:\s[^<>\n]{0,80})?/?>|\*{1,3}|`{1,3}(?:json|"
     r"text|python)?|"
-    r"(?<!\\)\$|[{}]|(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|^[ \t]*(?:#{1,6}|>)(?=\s)",
+    r"~~[^~\n]{1,200}~~|(?<!\\)\$|[{}]|"
+    r"(?<!\w)_{1,3}(?=\w)|(?<=\w)_{1,3}(?!\w)|^[ \t]*(?:#{1,6}|>)(?=\s)",
     re.M,
 )
 
 
 def bare(text: str) -> str:
-    """An even text whose markdown, tags and LaTeX wrappers are blanks; its length is the same."""
+    """An even text whose markdown, tags and LaTeX wrappers are blanks; its length is the same.
+
+    What is struck out is blank, too.
+    """
     text = even(without_own_words(text))
     if not _DRESSED.search(text):
         return text
     return _WRAPPER.sub(lambda found: " " * len(found.group()), text)
 
 
-_DRESSED = re.compile(r"[\\<*`${}_#>]")
+_DRESSED = re.compile(r"[\\<*`${}_#>~]")
 
 _END = re.compile(
     r"(?<![\d.])[.](?=\s|$|[\"')])|(?<=\d)(?<!^\d)(?<!^\d\d)(?<!\n\d)(?<!\n\d\d)[.](?=\s+\D|"

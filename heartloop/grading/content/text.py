@@ -16,6 +16,8 @@ from heartloop.grading.content.spelling import (
     same_person,
     same_spelling,
     same_translation,
+    torn,
+    without_foreign_article,
 )
 from heartloop.grading.content.statement import committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
@@ -150,11 +152,15 @@ _NUMBERED = re.compile(r"\s*(\d+)\s*[-–:.)]\s*(\D+)")
 def same_name(gold: str, answer: str, question: Question | None) -> bool:
     """Whether two texts are the same name, however it is spelt, or one number."""
     answer = said_once(answer)
+    bare_name = without_foreign_article(answer, question)
+    if bare_name != answer and same_text(without_foreign_article(gold, question), bare_name):
+        return True
     return (
         same_text(gold, answer)
         or same_number(gold, answer)
         or same_person(gold, answer, question)
-        or same_spelling(_name(gold), _name(answer), question)
+        or not torn(gold, answer)
+        and same_spelling(_name(gold), _name(answer), question)
     )
 
 
@@ -206,7 +212,7 @@ def _name(text: str) -> str:
     folded = folded[title.end() :] if title else folded
     if folded.startswith("st "):
         folded = f"saint {folded[3:]}"
-    return _FIRM.sub("", folded)
+    return _KIND_OF_LABEL.sub("", _FIRM.sub("", folded))
 
 
 _ROMANS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV")
@@ -216,6 +222,7 @@ _ORDINALS = (
 )  # fmt: skip
 _ORDINAL = re.compile(r"\b([1-9]|10)(?:st|nd|rd|th)\b")
 _TITLE = re.compile(r"(?:king|queen|mr|mrs|ms|dr|prof|professor|sir|president) (?=\w{2})")
+_KIND_OF_LABEL = re.compile(r"(?<=\w) (?:sentiment|emotion|polarity)$")  # "positive sentiment"
 _FIRM = re.compile(r"(?<=\w) (?:inc|ltd|llc|corp|gmbh)$")
 
 
@@ -321,7 +328,11 @@ def _shown(value: Fraction, said: str) -> str:
 def same_number(gold: str, answer: str) -> bool:
     """Whether two texts are one number."""
     mine, wanted = value_of(even(answer)), value_of(even(gold))
-    if mine is None or mine != wanted:
+    if mine is None or wanted is None:
+        return False
+    if gold.rstrip().endswith("%") and "%" not in answer and 0 < mine < 1:
+        wanted /= 100  # 0.5 for 50 %
+    if mine != wanted:
         return False
     money = set(_MONEY.findall(answer)), set(_MONEY.findall(gold))
     return not all(money) or money[0] == money[1]
