@@ -328,6 +328,8 @@ class Grader:
             return ()
         equal = []
         for choice in question.choices:
+            if re.fullmatch(r"[^\W\d_]{2,}", choice) and spoken_number(choice) is None:
+                continue  # a word: "in" is no inch
             gold = Gold(question.id, (choice,), {})
             judgement = await compare_maths(self, gold, {"symmetric": True}, reading.clause, None)
             if judgement.outcome == "correct":

@@ -104,6 +104,10 @@ _LEADING = re.compile(
 )
 
 
+_NOT_THAT = re.compile(
+    r"(?<=[\w$})]),\s+(?:(?:and )?not\s+[-$\\\d][^,;]{0,40}|(?:because|since)\b[^$\\]*)$"
+)
+"""“8, not 6”, “22, because two were left out”."""
 _COPULA = re.compile(r"(?<=[\d$}])(?:입니다|이다|です|だ)$")
 _EMPTY_BOX = re.compile(r"\\boxed\s*\{\s*\}")
 _MATHS = re.compile(r"[\d\\$]|\b[a-zA-Z]\b")
@@ -130,6 +134,7 @@ def _clause(text: str, start: int) -> tuple[str, bool]:
     hope = clause.find("I hope it is correct")
     if hope > 0:
         clause = clause[:hope].strip().rstrip(".").strip()
+    clause = _NOT_THAT.sub("", clause)
     return clause, closed
 
 
@@ -233,8 +238,10 @@ _NO_VALUE = re.compile(
 """Words behind “the answer is” that give no answer."""
 
 _ENV_LABEL = re.compile(
-    r"(?P<open>\$\$|\$|\\\[|\\\()\s*(?:\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol)\s*\{\s*"
-    r"(?P<a>(?:(?:the|final|correct)\s+)*(?:answer|result|solution)\s*(?:is|:|=)?\s*:?)\s*\}|"
+    r"(?P<open>\$\$|\$|\\\[|\\\()\s*(?:\\therefore\s*)?(?:\\(?:text|textbf|textit|mathrm|mathbf|boldsymbol)\s*\{\s*"
+    r"(?P<a>(?:(?:the|final|correct)\s+)*(?:answer|result|solution|antwort|"
+    r"lösung|ergebnis|réponse|respuesta|resposta|risposta|antwoord|ответ|答案)"
+    r"\s*(?:is|:|=)?\s*:?)\s*\}|"
     r"(?P<b>(?:(?:the|final|correct)\s+)*(?:answer|result|solution)\s*(?:is\b|:|=)))\s*[:=]?\s*",
     re.I,
 )
@@ -265,14 +272,21 @@ def _corrected(text: str, start: int) -> tuple[str, bool] | None:
         clause, closed = _clause(text, match.end())
         if clause and not clause.lower().startswith(("not ", "wrong", "incorrect")):
             return clause, closed
-    restated = list(_RESTATED.finditer(text, start))
+    restated = [
+        match
+        for match in _RESTATED.finditer(text, start)
+        if not OTHERS_ERROR.search(text, text.rfind("\n", 0, match.start()) + 1, match.end())
+    ]
     return (restated[-1]["value"], True) if restated else None
 
 
 _RESTATED = re.compile(
     r"(?:\b(?:no|correction|sorry|i meant?|rather)\b[\s,:;–—-]{1,5}(?:wait[\s,:;–—-]{1,5})?"
-    r"(?:it'?s |it is |that'?s )?|\b(?:wrong|mistake|error|incorrect)\b[^.\n]{0,60}?[.;:,]?\s"
-    r"(?:so )?(?:it|that|this|the (?:sum|total|value|number|right value|correct value))\s"
+    r"(?:it'?s |it is |that'?s )?|"
+    r"\b(?:wrong|mistake|error|incorrect|forgot|overlooked|missed|miscounted|misread)\b"
+    r"[^.\n]{0,60}?[.;:,]?\s"
+    r"(?:so )?(?:it|that|this|the (?:(?:right|correct|actual|true) \w+|"
+    r"sum|total|value|number|count|result))\s"
     r"(?:should (?:be|have been)|must be|is(?: actually)?)\s)"
     r"(?P<value>[-+$€£\\(]{0,3}[\d\\][^\n.!?]{0,60}?(?:\.\d+)?)(?=[.!]?\s*(?:\n|$))",
     re.I,
@@ -314,12 +328,25 @@ def conclusion(text: str) -> tuple[str, bool] | None:
     return (box, True) if box is not None else final
 
 
+_IF = re.compile(r"\bif\b", re.I)
+
+
+def _supposed(text: str, match: re.Match[str]) -> bool:
+    """Whether an answer is one of another question: “if it had asked for …, it would be 9”."""
+    if "would be" not in match.group():
+        return False
+    begin = max(text.rfind(char, 0, match.start()) for char in ".!?\n(") + 1
+    return _IF.search(text, begin, match.start()) is not None
+
+
 def answer_is(text: str) -> tuple[str, bool] | None:
     """The clause behind the last “(final) answer is”, “answer:”, “A:”."""
     text = unlabelled(text)
     best: tuple[int, re.Match[str]] | None = None
     for pattern in (_FINAL, _ANSWER_IS, _ANSWER_LABEL, FOREIGN):
         for match in pattern.finditer(text):
+            if _supposed(text, match):
+                continue
             if text[match.end() :].strip() and (best is None or match.end() > best[0]):
                 best = (match.end(), match)
     if best is None:

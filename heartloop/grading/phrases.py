@@ -19,15 +19,15 @@ _PICK = (
     r"recommendation|suggestion)"
 )
 _FOREIGN = (
-    r"antwort|richtig(?=\s+(?:ist|wäre))|lösung|ergebnis|réponse|résultat|respuesta|solución|resultado|resposta|solução|"
-    r"risposta|soluzione|risultato|antwoord|oplossing|svar(?:et)?|vastaus|odpowied[źz]|odpověď|"
+    r"antwort|richtig(?=\s+(?:ist|wäre))|lösung|ergebnis|réponse|résultat|respuesta|"
+    r"solución|resultado|resposta|solução|risposta|soluzione|risultato|antwoord|oplossing|svar(?:et)?|vastaus|odpowied[źz]|odpověď|"
     r"odpoveď|odgovor|ответ|решение|відповідь|отговор|cevap|yanıt|jawaban|đáp án|câu trả lời|"
-    r"απάντηση|válasz|răspuns(?:ul)?|उत्तर|الإجابة|الجواب|תשובה"
+    r"kết quả|απάντηση|válasz|răspuns(?:ul)?|उत्तर|الإجابة|الجواب|תשובה"
 )
 _ADJECTIVE = r"(?:\s+(?:correct[aeo]?|corret[ao]|corrett[ao]|exact[aeo]?|final[eo]?|finale))?"
 _CJK = (
     r"(?:最终|最終|正确|正確|正しい)?(?:的)?"
-    r"(?:答案|回答|正解|答え|解答|选项|選項|选择)|정답|답변|답"
+    r"(?:答案|结果|結果|回答|正解|答え|解答|选项|選項|选择)|정답|답변|답"
 )
 _COPULA = (
     r"is|are|was|would be|must be|should be|will be|has to be|equals?|ist|lautet|sind|wäre|est|"
@@ -71,13 +71,14 @@ def markers(text: str, start: int = 0) -> Iterator[re.Match[str]]:
     if text.isascii() and not any(root in low for root in _ROOTS):
         return iter(())
     found = MARKER.finditer(text, start)
-    if "short answer" not in low and "given answer" not in low:
+    if not any(f"{word} answer" in low for word in _NOT_NOW):
         return found
     return (match for match in found if not _SHOWN.search(text, 0, match.start()))
 
 
-_SHOWN = re.compile(r"\b(?:short|given)\s$", re.I)
-"""“The short answer is …”: what the question showed."""
+_NOT_NOW = ("short", "given", "first", "initial", "earlier", "previous", "original")
+_SHOWN = re.compile(rf"\b(?:{'|'.join(_NOT_NOW)})\s$", re.I)
+"""“The short answer is …”: what the question showed; “my first answer was …”: what it gave up."""
 
 
 FOREIGN = re.compile(

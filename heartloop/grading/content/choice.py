@@ -164,7 +164,7 @@ def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | 
 
 _BROKEN_OFF = re.compile(
     r"\b(?:a|an|the|of|to|in|on|at|by|with|for|from|and|or|but|if|when|where|which|who|that|because|"
-    r"since|as|is|are|was|has|would|must|be)[ ,]*$"
+    r"since|as|is|are|was|has|would|must|be|that (?:option |choice )?[A-Z])[ ,]*$"
 )
 
 
@@ -222,6 +222,8 @@ def _abroad(text: str, options: Options) -> Settled | None:
 
     A denial or a second option in it leaves it unread.
     """
+    if _SETS_OUT.match(text):
+        return None
     if len(text.split()) > 10 or not _ABROAD.search(text) or _ABROAD_NOT.search(text):
         return None
     letters = [
@@ -358,14 +360,15 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
 _NO_SUCH = re.compile(r"\bthere (?:is|are) no\b", re.I)
 
 
+_SETS_OUT = re.compile(r"\W*(?:let me|let us|let's|first,|to (?:decide|answer))", re.I)
+
+
 def _mentioned(text: str, options: Options) -> Settled | None:
     """The only option that a text names at all, where nothing denies or doubts it."""
     said = unquoted(text, options.asked.input) if options.polar else text
     if UNDECIDED.search(said) or text.strip().endswith("?"):
         return None
-    if options.letters and re.match(
-        r"\W*(?:let me|let us|let's|first,|to (?:decide|answer))", text, re.I
-    ):
+    if options.letters and _SETS_OUT.match(text):
         return None
     if options.polar:
         settled = options.polar_of(text, (0, len(text)))

@@ -8,12 +8,12 @@ from heartloop.grading import marks, positional
 from heartloop.grading.content.numbers import values_in
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.surface import machine_fields
-from heartloop.grading.maths.words import leading_polar, spoken_number
+from heartloop.grading.maths.words import DOES_NOT_EXIST, leading_polar, spoken_number
 from heartloop.grading.phrases import CORRECTION, DENIAL, REFUSAL, UNDECIDED, without_own_words
 
 _CLAIMS = re.compile(
     r"(?:(?<![\w'])(?:is|are|equals?|get|gives?|have|obtain|yields?|makes?|becomes?|find|"
-    r"left with)(?![\w'])|=|≈|\\approx)"
+    r"left with)(?![\w'])|=|≈|\\approx|还剩|剩下|一共|总共|共有|等于|得到|是|为|需要|有|は)"
     r"[\s:$(\\\[]*",
     re.I,
 )
@@ -30,6 +30,9 @@ def read_maths(text: str, asked: Asked) -> Reading:
     if len(short) < 80 and (
         spoken_number(short) is not None or asked.words and _WORDS.fullmatch(short)
     ):
+        at = text.find(short)
+        return Reading((Candidate(short, (at, at + len(short)), _RULES["_alone"], False),))
+    if DOES_NOT_EXIST.fullmatch(short):
         at = text.find(short)
         return Reading((Candidate(short, (at, at + len(short)), _RULES["_alone"], False),))
     if asked.words and len(short) < 200 and leading_polar(short) is not None:
@@ -81,6 +84,8 @@ def _alone(text: str) -> tuple[str, bool] | None:
     named = _NAMED.fullmatch(bare)
     if named:
         return named["formula"], False
+    if len(_HAN.findall(bare)) > 3:
+        return None  # a sentence without blanks between its words
     plain = re.sub(r"\\(?:text|mathrm)\s*\{[^{}]*\}|\\[A-Za-z]+", " ", bare)
     words = re.findall(r"[^\W\d_]{3,}", plain)
     if (
@@ -103,11 +108,14 @@ def _spoken(text: str) -> tuple[str, bool] | None:
     return str(found[0][2]), False
 
 
+_HAN = re.compile(r"[\u3040-\u30ff\u4e00-\u9fff]")
 _NAMED = re.compile(r"[A-Z][A-Za-z ]{2,40}:\s*(?P<formula>\$.{1,190}\$|\\\[.{1,190}\\\])", re.S)
 
 
 def _claimed(text: str) -> tuple[str, bool] | None:
     """What the last statement with a claim claims: “so we get 17”."""
+    if not text.isascii():
+        text = re.sub(r"(?<=[\u3040-\u30ff\u4e00-\u9fff])(?=\d)", " ", text)
     for line in reversed(text.strip().splitlines()[-3:]):
         for sentence in reversed(re.split(r"(?<=[.!?])\s+(?=[A-Z$\\])", line)):
             if sentence.rstrip().endswith("?") or _CHECK.match(sentence):

@@ -28,7 +28,7 @@ class Settled:
 # --- one place --------------------------------------------------------------------------
 
 _FILLER = re.compile(
-    r"[\s\"'(\[<:=,;>|✓✔✅☑→➡▶👉-]*(?:(?:that|it'?s|it is|that is|i think|i believe|i would say|"
+    r"[\s\"'(\[<:=,;>|✓✔✅☑→➡▶👉•-]*(?:(?:that|it'?s|it is|that is|i think|i believe|i would say|"
     r"i'd say|definitely|only|print|return|"
     r"clearly|probably|most likely|likely|therefore|thus|simply|hence|so|indeed|"
     r"(?:the\s+)?(?:correct\s+|right\s+|best\s+)?(?:option|choice|letter|answer|number|statement|"
@@ -51,7 +51,7 @@ _MORE = re.compile(
 _BEHIND = re.compile(
     r"\s*(?:$|[.:;,!?)\]>\"'|-]|(?:because|since|as|for|due|given|which|where|when|so|with|based|"
     r"according|though|although|after|rather than|instead of|over|"
-    r"(?:and |but )?not|is (?:the )?(?:correct|right|best|true|answer)|fits|matches|"
+    r"(?:and |but )?not|is (?:the )?(?:correct|right|best|true|answer)|it is(?=\W*$)|fits|matches|"
     r"weil|denn|da|parce|car|porque|потому|で|です|だ|。|이|입|了)(?![A-Za-z])|\()",
     re.I,
 )
@@ -172,8 +172,10 @@ class Options:
         words = words_of(text)
         found = next((i for name, i in self.names if name == words), None) if words else None
         if found is None and " " not in words and len(words) > 7:  # "neutrality" for "neutral"
-            noun = words.removesuffix("ity").removesuffix("ness").removesuffix("s")
+            noun = words.removesuffix("ity").removesuffix("ness")
             found = next((i for name, i in self.names if name == noun), None)
+        if found is None and " " not in words and len(words) > 4 and words.endswith("s"):
+            found = next((i for name, i in self.names if f"{name}s" == words), None)
         if found is not None and self.letters and _LETTER_FIRST.match(text):
             # "A, Rome": a letter and words, not the article of "a Rome"
             same = fold(self.choices[found]) == fold(text)

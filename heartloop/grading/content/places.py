@@ -13,7 +13,7 @@ from heartloop.grading.phrases import DENIAL, FINAL, is_reported, markers
 
 _SUBJECT = r"(?<![\w'])(?:(?:option|choice|answer|statement|number)\s+)?\(?(?P<letter>[A-Z])\)?"
 _PRAISE = (
-    r"(?:the\s+|a\s+)?(?:most\s+|only\s+|single\s+|one\s+)?(?:correct|right|best|true|answer|"
+    r"(?:the\s+|a\s+|my\s+)?(?:most\s+|only\s+|single\s+|one\s+)?(?:correct|right|best|true|answer|"
     r"correct\s+\w+|right\s+\w+|best\s+\w+|final\s+answer|appropriate|accurate|suitable|likely|"
     r"option that|one that|choice that)"
 )
@@ -72,7 +72,7 @@ _LEAVES = re.compile(
     re.I,
 )
 _BACK = re.compile(
-    r"(?<=[.!?;,…\n:(])\s*(?:(?:and|or|but|well|hmm+|oh)\b[\s,.…]*)?"
+    r"(?<=[.!?;,…\n:(→])\s*(?:(?:and|or|but|well|hmm+|oh)\b[\s,.…]*)?"
     r"(?:(?:wait|no|actually|correction|edit|sorry|oops|scratch that|rather|"
     r"on second thoughts?|i meant?|i take that back)\b[\s,:;.!–—-]{1,6})+"
     r"(?:(?:it'?s|it is|that'?s|that is|it should be|it must be|i meant?|make that)\s+)?",
@@ -82,6 +82,8 @@ _ALL_BUT = re.compile(
     r"\b(?i:only)\s+(?:(?i:option|choice|answer)\s+)?\(?(?P<only>[A-Z])\)?\s+"
     r"(?:works|fits|remains|holds|matches|qualifies|applies|makes sense|is (?:left|correct|right|"
     r"true|possible))\b|"
+    r"(?<![\w'])\(?[A-Z]\)? (?:is not|isn't|is wrong|is incorrect)\b[^.\n]{0,30}?[,;] "
+    r"(?:but |and )?\(?(?P<other>[A-Z])\)? is(?=\s*(?:[.!]|$))|"
     r"\b(?i:all|every(?:thing|one)?|any(?:thing)?)(?: of)?(?: the)?"
     r"(?: options?| choices?| others?)?\s+(?:but|except(?: for)?|other than)\s+"
     r"(?:option\s+)?\(?(?P<letter>[A-Z])\)?\s+"
@@ -90,7 +92,7 @@ _ALL_BUT = re.compile(
 )
 _CHECKED = re.compile(
     r"(?<![\w'])\(?(?P<letter>[A-Z])\)?"
-    r"(?:[^\w\n✓✔✅☑✗✘❌(]{1,4}(?:[^\n.;:()✓✔✅☑✗✘❌]{0,80}?[:–—-]\s*)?|\s+(?:is|was)\s+|\s)\(?"
+    r"(?:[^\w\n✓✔✅☑✗✘❌(]{1,4}(?:[^\n.;:()\"✓✔✅☑✗✘❌]{0,80}?[:–—-]\s*)?|\s+(?:is|was)\s+|\s)\(?"
     r"(?:(?P<yes>correct|right|true|yes|[✓✔✅☑])|(?P<no>incorrect|wrong|false|no|[✗✘❌]))"
     r"(?=[\s.;,!)]|$)",
     re.I,
@@ -120,6 +122,8 @@ def _last_word(text: str, options: Options) -> Settled | None:
     if len(spans) < 2 or options.labelled or not options.letters:
         return None
     start, end = spans[-1]
+    if text[start:end].strip() in ("A", "I") and "\n" not in text[spans[-2][1] - 1 : start + 1]:
+        return None  # an article: the text breaks off
     if not re.fullmatch(r"[\s\"'*(\[]*[A-Z][\s.!\"'*)\]]*", text[start:end]):
         return None
     settled = options.settle(text, start, end)
@@ -229,7 +233,7 @@ def places(text: str, raw: str, options: Options) -> list[Settled]:
             kind: Kind = "hedge" if index is None else "letter"
             found.append(Settled(kind, index, match.span("letter"), "called right", 1))
         for match in _ALL_BUT.finditer(text):
-            which = "only" if match["only"] else "letter"
+            which = next(name for name in ("only", "other", "letter") if match[name])
             index = options.letter(match[which])
             if index is not None:
                 rule = "all others are called wrong"
@@ -327,6 +331,8 @@ def _head(text: str, options: Options) -> Settled | None:
     ):
         line_end = text.find("\n", end)
         end = len(text) if line_end < 0 else line_end  # "b. 4": the stop belongs to the letter
+    if options.labelled is False and _one_by_one(text, spans, options):
+        return None
     named = _HEADED.match(text, start)
     if named and options.exactly(named["name"]) is not None:
         index = options.exactly(named["name"])
@@ -342,6 +348,12 @@ def _head(text: str, options: Options) -> Settled | None:
         rank = 2 if exact else 1
         return Settled(settled.kind, settled.index, settled.span, "at the head of the text", rank)
     return None
+
+
+def _one_by_one(text: str, spans: list[tuple[int, int]], options: Options) -> bool:
+    """Whether statements speak of one option after the other: “Newton: … Einstein: …”."""
+    heads = (re.match(r"\s*([^\n:.]{2,60}):", text[slice(*span)]) for span in spans[:8])
+    return len({options.exactly(head[1]) for head in heads if head} - {None}) > 1
 
 
 def _predicated(clause: str, index: int | None, options: Options) -> bool:

@@ -194,7 +194,7 @@ def fold(text: str) -> str:
     return " ".join(text.split())
 
 
-_DOTTED = re.compile(r"\b(?:[^\W\d_]\.)+[^\W\d_]\b\.?")  # U.S.A.
+_DOTTED = re.compile(r"\b(?:(?:Ph|ph|[^\W\d_])\.)+[^\W\d_]\b\.?")  # U.S.A.
 _SHARP = re.compile(r"(?<=\w)#(?!\w)")  # C#
 _GROUPED = re.compile(r"(?<=\d),(?=\d{3}(?!\d))")
 _SIGN = re.compile(r"(?<![\w)])\s*([-+]\d)")

@@ -27,11 +27,11 @@ _BEHIND = (
 _EXPLAINED = re.compile(
     rf"\s*(?:,\s*(?={_BEHIND})|\s+(?=because\b|rather than\b|instead of\b|since\b|"
     rf"as (?:it|he|she|they|the|this|an?)\b|"
-    rf"due to\b)|,\s+and\s+(?=there (?:is|are)\b)|"
+    rf"due to\b|with (?:\w+ )?(?:confidence|certainty)\b)|,\s+and\s+(?=there (?:is|are)\b)|"
     rf",?\s+and\s+(?=(?:has\s+|with\s+)?(?:the|my|its|an?)\s+(?:confidence|certainty)\b)|"
     rf";\s+(?=(?:{_BEHIND})|\S+(?:\s+\S+)?\s+(?:is|are|was|lies|has|does|"
     rf"means)\b)|\s+-+\s+(?!\d)|"
-    rf"\s*\((?!\s*(?:or|not|and|also|alternatively)\b)[^()]*\)\s*(?:$|(?=[,.;]))|\s*:\s)",
+    rf"\s*\((?!\s*(?:or|and|also|alternatively)\b)(?!\s*not\s+(?-i:[^A-Z]))[^()]*\)\s*(?:$|(?=[,.;]))|\s*:\s)",
     re.I,
 )
 _SCORE = re.compile(
@@ -65,7 +65,8 @@ _COMPARED = re.compile(
 )
 _DESCRIBED = re.compile(r"\s*(?:the|a|an)\s+[\w' -]+", re.I)
 _DATED = re.compile(
-    r"\s+(?:in|on|since|until|around)\s+(?:[A-Z][a-z]+\s+)?(?:\d{1,2},?\s+)?\d{4}\W*$"
+    r"\s+(?:in|on|since|until|around)\s+(?:(?:[A-Z][a-z]+\s+)?(?:\d{1,2},?\s+)?\d{4}|"
+    r"the (?:(?:early|mid|late)[ -])?(?:\d{1,2}(?:st|nd|rd|th) century|\d{4}s))\W*$"
 )
 _APPOSITION = re.compile(r"(?<=[\w\"'*)]),\s+(?:the|an?)\s+[\w' -]{1,40}\W*$")
 _IN_IT = re.compile(

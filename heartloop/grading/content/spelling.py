@@ -39,6 +39,9 @@ _AMERICAN = tuple(
 _TWO_SYLLABLES = re.compile(r"\w*[aeiou]\w*[^aeiou\W]\w*[aeiou]ll\w+")
 _WHO = re.compile(r"\W*(?:by |to |for )?(?:who|whom|whose)\b", re.I)
 _PERSON = re.compile(r"(?:[A-Z][\w'’-]+ |[A-Z]\. ?){1,3}(?P<last>[A-Z][\w'’-]*[a-z][\w'’-]*)")
+_PARTICLE = re.compile(
+    r"(?:(?:da|de|del|della|der|den|di|du|la|le|van|von|zu)\s)+(?P<last>[A-Z][\w'’-]+)"
+)
 _LAST = re.compile(r"[A-Z][\w'’-]*[a-z][\w'’-]*")
 _REPEATED = re.compile(r"(?P<said>[\w'-]+)(?:(?P<gap>\W+)(?P=said)\b)+\W*")
 
@@ -91,6 +94,9 @@ def same_person(gold: str, answer: str, question: Question | None) -> bool:
     asked = re.findall(r"[^.?!\n]+\?", question.input) or [question.input]
     if not _WHO.match(asked[-1].strip()):
         return False
+    last = _PARTICLE.fullmatch(answer.strip(" ."))
+    if last is not None and gold.strip().endswith(f" {last.group()}"):
+        answer = last["last"]
     whole, half = _PERSON.fullmatch(gold.strip()), _LAST.fullmatch(answer.strip(" ."))
     if whole is None or half is None or whole["last"] != half.group():
         return False

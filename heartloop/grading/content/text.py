@@ -200,8 +200,8 @@ _ARTICLE = re.compile(r"(?:the|an|a) (?=\w\w)")
 def _name(text: str) -> str:
     text = even(text)
     if _ROMAN.search(text):
-        text = _ROMAN.sub(lambda m: str(_ROMANS.index(m[1]) + 1), text)
-    folded = fold(text)
+        text = _ROMAN.sub(lambda m: str(10 * len(m["tens"]) + _ROMANS.index(m["ones"])), text)
+    folded = fold(_INITIALS.sub(r"\1.", text) if "." in text else text)
     if _ORDINAL.search(folded):
         folded = _ORDINAL.sub(lambda m: _ORDINALS[int(m[1]) - 1], folded)
     if _UNIT_JOINED.search(folded):
@@ -215,8 +215,11 @@ def _name(text: str) -> str:
     return _KIND_OF_LABEL.sub("", _FIRM.sub("", folded))
 
 
-_ROMANS = ("I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX", "X", "XI", "XII", "XIII", "XIV")
-_ROMAN = re.compile(r"(?<=[a-z] )([XVI]{1,4})$")  # World War II
+_INITIALS = re.compile(r"\b([A-Z])\.\s+(?=[A-Z]\.)")  # J. K. Rowling
+_ROMANS = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
+_ROMAN = re.compile(
+    r"(?<=[a-z] )(?=[XVI])(?P<tens>X{0,3})(?P<ones>IX|IV|V?I{0,3})$"
+)  # World War II, Louis XVI
 _ORDINALS = (
     "first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth",
 )  # fmt: skip

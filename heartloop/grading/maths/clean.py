@@ -26,7 +26,8 @@ _UNICODE = {
     "ρ": r" \rho ", "σ": r" \sigma ", "τ": r" \tau ", "φ": r" \varphi ", "ϕ": r" \phi ",
     "ω": r" \omega ", "Ω": r" \Omega ", "Δ": r" \Delta ", "Σ": r" \Sigma ", "ħ": r" \hbar ",
     "⌊": r" \lfloor ", "⌋": r" \rfloor ", "⌈": r" \lceil ", "⌉": r" \rceil ",
-    "…": r" \ldots ", "⋯": r" \cdots ", "、": ", ", "。": ". ", "′": "'", "″": "''",
+    "…": r" \ldots ", "⋯": r" \cdots ", "、": ", ", "。": ". ", "∶": ":", "٫": ".", "٬": ",",
+    "‰": r" \times 10^{-3} ", "′": "'", "″": "''",
     "’": "'", "‘": "'",
     "“": '"', "”": '"', "\u00a0": " ", "\u2009": " ", "\u202f": " ", "\u200b": "", "\ufeff": "",
 }  # fmt: skip
@@ -49,7 +50,8 @@ _DAMAGED = (  # a backslash sequence that some program took for a control charac
 )
 _NOISE = re.compile(
     r"\\(?:left|right|middle|[bB]igg?[lrm]?|displaystyle|textstyle|limits|nolimits|mathstrut|"
-    r"vphantom\{[^{}]*\}|phantom\{[^{}]*\}|hspace\{[^{}]*\}|nobreak|allowbreak)(?![a-zA-Z])\s*\.?"
+    r"vphantom\{[^{}]*\}|phantom\{[^{}]*\}|hspace\{[^{}]*\}|nobreak|allowbreak|"
+    r"tiny|small|normalsize|large|Large|LARGE|huge|Huge)(?![a-zA-Z])\s*\.?"
 )
 _LEFT_DOT = re.compile(r"\\(?:left|right)\s*\.")
 _SPACES = re.compile(r"(?<!\\)\\[,;:! >]|\\(?:thinspace|medspace|enspace|space)(?![a-zA-Z])|~")
@@ -184,9 +186,10 @@ def strip_ends(text: str) -> str:
             text = text[:-1]
         if text.endswith("\\"):
             text = text[:-1]
-        for mark in ("**", "__", "*"):
+        for mark in ("**", "__", "*", "_"):
             if text.startswith(mark) and text.endswith(mark) and len(text) > 2 * len(mark):
                 text = text[len(mark) : -len(mark)]
         text = re.sub(r"(?<=\d)\s+(?:ca|approx|circa)$", "", text)
+        text = re.sub(r"^#{1,6}\s+", "", text)
         text = re.sub(r"^(?:\\q?quad|\\\\)\s*|\s*(?:\\q?quad|\\\\)$", "", text)
     return text

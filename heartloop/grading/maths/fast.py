@@ -26,7 +26,7 @@ def trim(text: str) -> str:
     text = text.strip()
     for _ in range(4):
         before = text
-        text = text.rstrip(_TAIL).lstrip()
+        text = text.rstrip(_TAIL if not text.endswith("..") else " ").lstrip()
         for left, right in (("$$", "$$"), ("$", "$"), ("\\(", "\\)"), ("\\[", "\\]")):
             if text.startswith(left) and text.endswith(right) and len(text) > len(left + right):
                 inner = text[len(left) : -len(right)]

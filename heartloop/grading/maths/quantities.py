@@ -12,7 +12,7 @@ _PART = re.compile(
     r"\s*(?P<sign>-?)(?P<number>\d+(?:\.\d+)?)\s*(?:\\text\s*\{\s*|\\mathrm\s*\{\s*)?"
     r"(?P<unit>[A-Za-z]+)\.?\s*\}?\s*(?:,|(?:\\text\s*\{\s*)?and\b\s*\}?)?"
 )
-_HOURS = re.compile(r"(?P<hours>\d+)\s*(?:h|hrs?|hours?)\s*(?P<minutes>[0-5]\d)")
+_HOURS = re.compile(r"(?P<hours>\d+)\s*(?:h|hrs?|hours?)\s*(?P<minutes>[0-5]\d)m?")
 
 
 def compound(text: str) -> str | None:

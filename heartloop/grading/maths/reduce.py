@@ -43,7 +43,7 @@ _REMARK = re.compile(
 
 _NOT = re.compile(
     r"(?<=[\w$}\])%])\s*\(\s*(?:and |so )?(?:not|instead of|"
-    r"rather than)\b[^()]*\)\s*\.?\s*$"
+    r"rather than|nicht|pas|non|niet|inte|ikke|не|no)\b[^()]*\)\s*\.?\s*$"
 )
 
 
@@ -53,12 +53,20 @@ def without_remark(text: str) -> str:
 
 
 _BUT = re.compile(
-    r"(?:it is )?not\s+[^.]{1,60}?,?\s+but\s+(?:rather\s+)?(?P<said>[^.]+)[.!]?", re.I
+    r"(?:it is )?(?:not|nicht)\s+[^.]{1,60}?,?\s+(?:but|sondern)\s+"
+    r"(?:rather\s+)?(?P<said>[^.]+)[.!]?",
+    re.I,
 )
 _NOT_SO = re.compile(
     r"(?:\b(?:not|never|neither|nor|cannot)\b|n't\b)(?:\s+[A-Za-z']+){0,2}[\s:$(\\]*$", re.I
 )
 _WRONG = re.compile(r"[\s$)\\]*(?:is|are|was)\s+(?:not|wrong|incorrect|false)\b", re.I)
+_COUNTED = re.compile(
+    r"(?!(?:nicht|kein\w*|non?|pas|не|not|about|over|under)\b)[^\W\d_]{2,}\s+(?P<number>\d+)\s+"
+    r"(?!per\b)[^\W\d_]{3,}[.!]?",
+    re.I,
+)
+"""A number between two words, as in any language: “Hay 18 estudiantes.”."""
 _NOTHING = re.compile(r"\b(?:nothing|unknown)\b", re.I)
 _OPEN = re.compile(
     r"\b(?:of|the|is|are|to|and|or|that|a|an|for|with|by|from)\s*(?:\.{3})?\s*$", re.I
@@ -84,6 +92,9 @@ def reductions(text: str, match_types: Any = None) -> list[str]:
         found.append(box)
         return found
     has_formula = ENVIRONMENT.search(text) is not None
+    counted = _COUNTED.fullmatch(text)
+    if counted and "expr" in types:
+        return [counted["number"]]
     words = outside_words(text)
     if not words:
         return found

@@ -62,6 +62,9 @@ def set_in_words(text: str) -> str | None:
         return None
     bare = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text)
     bare = re.sub(r"\s+", " ", bare).strip(" .")
+    ends = _FROM_TO.fullmatch(bare)
+    if ends:
+        return f"[{ends['low']},{ends['high']}]"
     match = _WORDS.fullmatch(bare)
     if match is None:
         return _compared(bare)
@@ -83,8 +86,11 @@ def set_in_words(text: str) -> str | None:
     return _interval(match["relation"], values, "")
 
 
+_FROM_TO = re.compile(
+    r"(?:from )?(?P<low>-?[\d.]+) (?:to|through) (?P<high>-?[\d.]+),? \(?inclusive\)?", re.I
+)
 _NAMES = re.compile(
-    r"real|number|integer|natural|rational|\\R|than|at (?:least|most)|between", re.I
+    r"inclusive|real|number|integer|natural|rational|\\R|than|at (?:least|most)|between", re.I
 )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import re
+import unicodedata
 from fractions import Fraction
 
 from heartloop.grading.maths.words import spoken_number
@@ -33,7 +34,7 @@ _SYSTEM = re.compile(r"\\begin\{cases\}(?P<body>[^&]*?)\\end\{cases\}", re.S)
 _ARRAY_SYSTEM = re.compile(
     r"\\left\s*\\\{\s*\\begin\{array\}\s*\{[^{}]*\}(.*?)\\end\{array\}\s*\\right\s*\.", re.S
 )
-_TEXT_MOD = re.compile(r"\\(?:text|mathrm|textrm)\s*\{\s*\(?\s*mod(?:ulo)?\s*\}")
+_TEXT_MOD = re.compile(r"(?:\(\s*)?\\(?:text|mathrm|textrm)\s*\{\s*\(?\s*mod(?:ulo)?\s*\}")
 _TEXT_LABEL = re.compile(
     r"^\s*\$*\\(?:text|textbf|mathrm)\s*\{\s*(?:(?:the|final|correct)\s+)*(?:answer|result|"
     r"solution)\s*"
@@ -68,8 +69,53 @@ _DONE = re.compile(r"^[\s\u2713\u2714\u2705\u2611]+|[\s\u2713\u2714\u2705\u2611]
 _STRAY_POINT = re.compile(r"(?<=\d)\.(?=\s*/)")
 
 
+_ARABIC = {start + i: str(i) for start in (0x660, 0x6F0, 0x966) for i in range(10)}
+"""Arabic, Persian and Devanagari digits."""
+_STRUCK = re.compile(r"~~[^~\n]{1,200}~~")
+_N_OVER = re.compile(r"(?<![\d.,])(\d{1,12})\s+over\s+(\d{1,12})(?![\d.,])", re.I)
+_OHM = re.compile(
+    r"(?<=\d)\s*(?:\\(?:text|mathrm)\s*\{\s*)?([mkMG])\s*\}?\s*(?:\\Omega(?![a-zA-Z])|[\u03a9\u2126])"
+)
+_BARRED = re.compile(r"(?:\d[\u0304\u0305])+")
+_CALLED = re.compile(r"(?:np\.|sympy\.)?(?:[mM]atrix|array)\s*\(\s*(\[.*\])\s*\)", re.S)
+_REALS_BUT = re.compile(r"(\u211d|\\mathbb\s*\{?\s*R\s*\}?|\bR)\s*\\\s*\\?\{([^{}\\]*)\\?\}")
+_NOTE_ANSWER = re.compile(r"\\q?quad\s*\\text\s*\{\s*\(?\s*answer\s*\)?\s*\}", re.I)
+"""``x = 17 \\quad \\text{(Answer)}``."""
+
+
+_UNIT_HYPHEN = re.compile(r"(?<=[a-z]{3})-(?=(?:met(?:er|re)|hour|second|pound)s?\b)")
+_STACKED = re.compile(
+    r"([\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+)\u2044([\u2080-\u2089]+)|"
+    r"<sup>(\d+)</sup>\s*[/\u2044]\s*<sub>(\d+)</sub>"
+)
+_BRACES = re.compile(r"\{\{[-\d./, ]+\}(?:\s*,\s*\{[-\d./, ]+\})*\}")
+_CONSTANT = re.compile(r"\+\s*(?:\\text\s*\{\s*)?const(?:ant|\.)?(?:\s*\})?\s*$", re.I)
+_TEXT_E = re.compile(r"(?<=\d)\s*\\(?:text|mathrm)\s*\{\s*[eE]\s*\}\s*\{?\s*([-+]?\d+)\s*\}?")
+_VECTOR = re.compile(r"\\vec\s*\{?\s*([ijk])(?![a-zA-Z])\s*\}?")
+
+
+def _stacked(match: re.Match[str]) -> str:
+    """A fraction of raised and lowered digits in plain ones."""
+    above, below = match[1] or match[3], match[2] or match[4]
+    return "/".join(
+        "".join(str(unicodedata.digit(char)) for char in part) for part in (above, below)
+    )
+
+
 def spelled(text: str) -> str:
     r"""One spelling for mark-up, ``\over``, alignment, ordinals, minutes and micro units."""
+    text = _N_OVER.sub(r"\1/\2", _STRUCK.sub("", text))
+    text = _OHM.sub(r" \\text{ \1Omega}", text)
+    text = _UNIT_HYPHEN.sub(" ", text)
+    text = _STACKED.sub(_stacked, text)
+    called = _CALLED.fullmatch(text.strip())
+    text = called[1] if called else text
+    if text.startswith("{{") and _BRACES.fullmatch(text.strip()):
+        text = text.replace("{", "[").replace("}", "]")
+    text = _CONSTANT.sub("+ C", text)
+    if "\\" in text:
+        text = _TEXT_E.sub(r"e\1", _VECTOR.sub(r"\\hat{\1}", text))
+        text = _NOTE_ANSWER.sub("", _REALS_BUT.sub(r"\1 \\setminus \\{\2\\}", text))
     if "&" in text:
         text = _ENTITY.sub(lambda m: html.unescape(m.group()), text)
     if "<" in text:
@@ -80,6 +126,8 @@ def spelled(text: str) -> str:
     )
     text = _TIMES.sub(r" \\times ", text)
     if not text.isascii():
+        text = _BARRED.sub(lambda m: rf"\overline{{{m.group()[::2]}}}", text)
+        text = text.translate(_ARABIC)
         text = _DONE.sub("", text).replace("\u27e8", "(").replace("\u27e9", ")")
     text = _MINUS_WORD.sub("-", text)
     text = _PER_CENT.sub("percent", text)
@@ -187,6 +235,18 @@ _SHARE = re.compile(r"(?P<part>[\w-]+)\s+(?:in|out of)\s+(?:every\s+)?(?P<of>[\w
 _ROWS = re.compile(r"\[\s*[-\d./]+(?:\s+[-\d./]+)*(?:\s*;\s*[-\d./]+(?:\s+[-\d./]+)*)+\s*\]")
 _TRANSPOSED = re.compile(r"(?<=[\])])\s*\^\s*\{?\s*(?:T|\\top)\s*\}?$")
 _ANGLES = re.compile(r"<[^<>=]*,[^<>=]*>")
+_SHORT_SCALE = re.compile(r"(\d{1,9}(?:\.\d{1,6})?)(k|K|M|mn|bn|B)")
+_SHORT_SCALES = {
+    **dict.fromkeys("kK", "10^{3}"), **dict.fromkeys(("M", "mn"), "10^{6}"),
+    **dict.fromkeys(("B", "bn"), "10^{9}"),
+}  # fmt: skip
+"""10k, 1.5M: right behind the digits."""
+_RESIDUES = re.compile(
+    r"(?P<name>[a-zA-Z]\s*(?:\\equiv|=)\s*)?"
+    r"(?P<list>\\pm\s*\d+|-?\d+(?:\s*(?:,\s*(?:or|and)?|or|and|\\text\{\s*(?:or|and)\s*\})\s*-?\d+)+)\s*"
+    r"(?P<mod>\(?\s*\\[pb]?mod(?![a-zA-Z]).*)"
+)
+_REMAINDER = re.compile(r"\bremainder (?:of )?(\d+) (?:when|if|on|upon) divi\w+ by (\d+)\W*$")
 _NO_NOUN = re.compile(r"(?:of|or|and|to|in|times|more|less|than|plus|minus|by|is|are)\b")
 
 
@@ -244,6 +304,23 @@ def variants(text: str) -> list[str]:
         found.append(_TRANSPOSED.sub("", text))  # [3, -1]^T
     if text[:1] == "<" and _ANGLES.fullmatch(text):
         found.append(f"({text[1:-1]})")
+    short = _SHORT_SCALE.fullmatch(text)
+    if short:
+        found.append(rf"{short[1]} \times {_SHORT_SCALES[short[2]]}")
+    if "mod" in text:
+        residues = _RESIDUES.fullmatch(text)
+        if residues:
+            name = residues["name"] or ""
+            listed = re.sub(r"\\pm\s*(\d+)", r"\1, -\1", residues["list"])
+            numbers = re.findall(r"-?\d+", listed)
+            found.append(", ".join(f"{name}{number} {residues['mod']}" for number in numbers))
+    remainder = _REMAINDER.search(text) if "remainder" in text else None
+    if remainder:
+        found.append(rf"{remainder[1]} \pmod {{{remainder[2]}}}")
+    if " to " in text:
+        sides = [spoken_number(side) for side in text.split(" to ")]
+        if None not in sides:
+            found.append(":".join(map(str, sides)))  # four to seven
     if "to" in text:
         if re.fullmatch(r"\d+(?:\.\d+)?(?:\s+to\s+\d+(?:\.\d+)?)+", text):
             found.append(re.sub(r"\s+to\s+", ":", text))

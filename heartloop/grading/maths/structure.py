@@ -37,9 +37,9 @@ _QUALIFIER = re.compile(
 )
 _REMARK = re.compile(r"\\text\{\s*,?\s*\(?(?:is|are|where|with|such that|which|since|because)\b")
 _MATRIX = re.compile(
-    r"^\s?(?:\(|\[|\|)?\s?\\begin\{(?P<env>[pbvBV]?matrix|array|smallmatrix|"
+    r"^\s?(?:\(|\[|\|)?\s?\\begin\{(?P<env>[pbB]?matrix|array|smallmatrix|"
     r"cases)\}(?:\{[^{}]*\})?(?P<body>.*)"
-    r"\\end\{(?P=env)\}\s*(?:\)|\]|\|)?\s*(?:\^\{?(?:T|\\top)\}?)?\s*$",
+    r"\\end\{(?P=env)\}\s*(?:\)|\]|\|)?\s*(?P<transposed>\^\{?(?:T|\\top)\}?)?\s*$",
     re.S,
 )
 
@@ -366,6 +366,8 @@ def _matrix(text: str, depth: int) -> Reading | None:
         line = line.replace("\\hline", "").strip()
         if line:
             rows.append([read(cell, depth + 1) for cell in line.split("&")])
+    if match["transposed"] and len({len(row) for row in rows}) == 1:
+        rows = [list(column) for column in zip(*rows, strict=True)]
     return ("matrix", rows)
 
 

@@ -32,7 +32,10 @@ _ORDINALS = {
 }  # fmt: skip
 _SHARES = {"half": 2, "halves": 2, "third": 3, "thirds": 3, "quarter": 4, "quarters": 4,
            "fourth": 4, "fourths": 4, "fifth": 5, "fifths": 5, "sixth": 6, "sixths": 6,
-           "eighth": 8, "eighths": 8, "tenth": 10, "tenths": 10}  # fmt: skip
+           "seventh": 7, "sevenths": 7, "eighth": 8, "eighths": 8, "ninth": 9, "ninths": 9,
+           "tenth": 10, "tenths": 10, "twelfth": 12, "twelfths": 12, "hundredth": 100,
+           "hundredths": 100, "thousandth": 1000, "thousandths": 1000}  # fmt: skip
+_PARTS = {"half", "quarter", "quarters", "third", "thirds"}
 STOP = {
     "a", "an", "the", "is", "are", "was", "were", "be", "will", "of", "to", "in", "on", "at", "and",
     "or", "it", "its", "that", "this", "there", "by", "for", "with", "as", "so", "then", "we", "i",
@@ -65,9 +68,10 @@ def content_words(words: str) -> list[str]:
 
 
 DOES_NOT_EXIST = re.compile(
-    r"(?:\\text\s*\{)?\s*(?:the limit |it |limit )?(?:DNE|dne|D\.N\.E\.?|does not exist|"
+    r"(?:\\text\s*\{)?\s*(?:the limit |it |limit )?(?:no limit|DNE|dne|D\.N\.E\.?|does not exist|"
     r"doesn't exist|"
-    r"do not exist|non-?existent|(?:is )?(?:undefined|not defined))\s*\}?",
+    r"do not exist|non-?existent|(?:is )?(?:undefined|not defined)|"
+    r"no such \w+ exists?|\\nexists)\s*\}?",
     re.I,
 )
 
@@ -114,6 +118,12 @@ def _spoken(words: list[str]) -> Fraction | None:
         if whole is None or not digits or max(digits) > 9:
             return None
         return whole + Fraction(int("".join(map(str, digits))), 10 ** len(digits))
+    if len(words) > 1 and words[-1] in SCALES and not _PARTS.isdisjoint(words):
+        part = words[:-1]  # "two and a half million", "a quarter of a million"
+        while part and part[-1] in ("a", "of"):
+            part = part[:-1]
+        value = _spoken(part)
+        return None if value is None else value * SCALES[words[-1]]
     if words and words[-1] in _SHARES:
         below = _SHARES[words[-1]]
         if "and" in words:
@@ -122,6 +132,9 @@ def _spoken(words: list[str]) -> Fraction | None:
         else:
             whole, above = Fraction(0), words[:-1]
         count = Fraction(1) if above in ([], ["a"], ["an"]) else _whole(above)
+        single = words[-1][-1] != "s" and words[-1] not in ("half", "quarter")
+        if single and count != 1:
+            count = None  # "twenty-fifth" is an ordinal
         if whole is not None and count is not None:
             if above or words[-1] in ("half", "quarter"):
                 return whole + count / below
