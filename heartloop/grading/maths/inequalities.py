@@ -124,7 +124,7 @@ def _solve_polynomial(tree: Node, operator: str, name: str) -> list[Piece]:
     a = ("add", ("mul", half, one), ("mul", half, minus), negative(c))
     b = ("add", ("mul", half, one), ("mul", MINUS_ONE, half, minus))
     first, second, third = map(value_of, (a, b, c))
-    for x in (2, 5, -3, -11):
+    for x in (2, -3, 5, Fraction(-21, 2)):  # a floor is no line
         if not same_value(value_of(at(tree, name, x)), first * x * x + second * x + third):
             raise NoSet("an inequality that is neither linear nor quadratic")
     if abs(first) < 1e-25 and abs(second) < 1e-25:

@@ -1,27 +1,35 @@
-r"""LaTeX commands of the answer parser: fractions, roots, functions, sums, brackets."""
+r"""LaTeX commands and functions in an answer: fractions, roots, logarithms, sums, brackets."""
 
 from __future__ import annotations
 
-from fractions import Fraction
-
 from heartloop.grading.maths.caps import TooLarge, Unreadable
+from heartloop.grading.maths.cursor import CLOSING
 from heartloop.grading.maths.latex import Parser
 from heartloop.grading.maths.tokens import GREEK, INVERSE, tokenize
-from heartloop.grading.maths.tree import MINUS_ONE, Node
+from heartloop.grading.maths.tree import INFINITY, MINUS_ONE, TEN, TWO, Node
 
 _ACCENTS = {"vec", "overrightarrow", "overline", "bar", "hat", "widehat", "tilde", "dot", "ddot"}
 _IGNORED = {"quad", "qquad", "rm", "bf", "it", "hline", "therefore", "because", "angle", "triangle"}
 _SETS = {"R": "Reals", "Z": "Integers", "N": "Naturals", "Q": "Rationals", "C": "Complexes"}
+_AROUND = {"|": ("abs", "|"), "lfloor": ("floor", "rfloor"), "lceil": ("ceil", "rceil")}
 
 
-class Reader(Parser):
-    """The whole grammar: expressions with LaTeX's commands and functions."""
+def parse(text: str) -> Node:
+    """Parse cleaned text into an expression tree.
 
-    def _command(self, value: str) -> Node:
-        return command(self, value)
-
-    def _function(self, name: str) -> Node:
-        return function(self, name)
+    Raises:
+        Unreadable: it is no expression.
+        TooLarge: a cap was reached.
+    """
+    parser = Parser(tokenize(text), command, function)
+    try:
+        tree = parser.sum()
+    except RecursionError:
+        # Functions of functions nest without any bracket that could be counted.
+        raise TooLarge("nested too deeply") from None
+    if parser.peek()[0] != "end":
+        raise Unreadable(f"{parser.peek()[1]!r} is not understood")
+    return tree
 
 
 def command(parser: Parser, name: str) -> Node:
@@ -38,28 +46,24 @@ def command(parser: Parser, name: str) -> Node:
     if name == "binom":
         return parser.node("fun", "binom", parser.argument(), parser.argument())
     if name == "infty":
-        return parser.node("inf")
-    if name in ("lfloor", "lceil"):
+        return INFINITY
+    if name in _AROUND:
+        meaning, closing = _AROUND[name]
         tree = parser.sum()
-        parser.expect("cmd", "rfloor" if name == "lfloor" else "rceil")
-        return parser.node("fun", "floor" if name == "lfloor" else "ceil", tree)
-    if name == "|":
-        tree = parser.sum()
-        parser.expect("cmd", "|")
-        return parser.node("fun", "abs", tree)
+        parser.expect("cmd", closing)
+        return parser.node("fun", meaning, tree)
     if name == "ldots":
         return parser.node("dots")
-    if name in ("sum", "prod", "int"):
+    if name in ("sum", "prod"):
         return _big(parser, name)
     if name in _ACCENTS:
-        inner = parser._raw_argument()
-        return parser._symbol(f"{name}({inner})")
+        return parser.symbol(f"{name}({parser.raw_argument()})")
     if name in ("mathbb", "mathfrak", "mathscr"):
-        return parser._symbol(parser._raw_argument())
+        return parser.symbol(parser.raw_argument())
     if name in _SETS:
         return parser.node("sym", _SETS[name])
     if name in GREEK:
-        return parser._symbol(name)
+        return parser.symbol(name)
     if name in _IGNORED:
         return parser.factor()
     if name in ("boxed", "fbox"):
@@ -68,15 +72,14 @@ def command(parser: Parser, name: str) -> Node:
 
 
 def _root(parser: Parser) -> Node:
-    index: Node = ("num", Fraction(2), None)
-    if parser.peek() == ("op", "["):
-        parser.at += 1
+    index = TWO
+    if parser.take(("op", "[")):
         index = parser.sum()
         parser.expect("op", "]")
     if parser.peek() == ("op", "("):  # sqrt(2) in plain text: the bracket alone is under the root
         body = parser.atom()
     else:
-        body = parser.argument(power=parser.peek()[0] == "num")
+        body = parser.argument(power=True)
     return parser.node("fun", "root", body, index)
 
 
@@ -86,12 +89,10 @@ def function(parser: Parser, name: str) -> Node:
         return _root(parser)
     index: Node | None = None
     power: Node | None = None
-    for _ in range(2):
-        if parser.peek() == ("op", "_"):
-            parser.at += 1
-            index = parser.argument(power=False)
-        if parser.peek() == ("op", "^"):
-            parser.at += 1
+    while sign := parser.take(("op", "_"), ("op", "^")):
+        if sign == "_":
+            index = parser.argument()
+        else:
             power = parser.argument(power=True)
     if name in ("max", "min") and parser.peek()[1] not in ("(", "{", "\\{"):
         raise Unreadable(f"{name} without arguments")
@@ -100,13 +101,10 @@ def function(parser: Parser, name: str) -> Node:
         name, power = INVERSE[name], None
     if name == "exp":
         tree = parser.node("pow", ("sym", "e"), arguments[0])
-    elif name == "lg":
-        tree = parser.node("fun", "log", arguments[0], ("num", Fraction(10), None))
-    elif name == "ln" or (name == "log" and index is None):
+    elif name == "ln" or name == "log" and index is None:
         tree = parser.node("fun", "ln", arguments[0])
-    elif name == "log":
-        assert index is not None
-        tree = parser.node("fun", "log", arguments[0], index)
+    elif name in ("log", "lg"):
+        tree = parser.node("fun", "log", arguments[0], TEN if name == "lg" else index)
     else:
         tree = parser.node("fun", name, *arguments)
     return parser.node("pow", tree, power) if power is not None else tree
@@ -114,94 +112,54 @@ def function(parser: Parser, name: str) -> Node:
 
 def _arguments(parser: Parser, name: str) -> list[Node]:
     """In brackets: all of them; without: the product up to the next sign or function."""
-    if parser.peek() in (("op", "("), ("op", "["), ("op", "{")):
-        opening = parser.peek()[1]
-        closing = {"(": ")", "[": "]", "{": "}"}[opening]
-        parser.at += 1
-        arguments = [parser.sum()]
-        while parser.take("op", ","):
-            arguments.append(parser.sum())
-        parser.expect("op", closing)
-        if opening != "{" and len(arguments) == 1 and parser.peek() == ("op", "^"):
-            # \cos(x)^2 is read as (cos x)^2 by postfix(); nothing to do here
-            pass
-        return arguments
-    if parser.take("cmd", "{"):  # \\exp \\{-5\\}
+    if opening := parser.take(*(("op", bracket) for bracket in CLOSING)):
+        return parser.arguments(CLOSING[opening])
+    if parser.take(("cmd", "{")):  # \exp \{-5\}
         tree = parser.sum()
         parser.expect("cmd", "}")
         return [tree]
-    factors = []
     if parser.peek() in (("op", "-"), ("op", "+")):
         return [parser.signed_factor()]
+    factors: list[Node] = []
     while True:
         kind, value = parser.peek()
-        if kind in ("num", "sym") or (
-            kind == "cmd"
-            and parser._starts_factor(kind, value)
-            and value not in ("sum", "prod", "int")
-        ):
-            factors.append(parser.factor())
-        elif kind == "op" and value in "([{" and factors and value != "[":
-            if factors[-1][0] == "sym":  # sin x(…): the bracket is a further factor
-                break
-            factors.append(parser.factor())
-        elif kind == "op" and value == "|" and not factors:
-            factors.append(parser.factor())
-        elif (
-            (kind, value) in (("cmd", "cdot"), ("op", "/"))
-            and factors
-            and parser.peek(1)[0] == "num"
-            and value == "/"
-        ):
+        if factors and (kind, value) == ("op", "/") and parser.peek(1)[0] == "num":
             parser.at += 1
-            factors.append(parser.node("pow", parser.factor(), ("num", Fraction(-1), None)))
-        elif kind == "fun" and not factors:
+            factors.append(parser.node("pow", parser.factor(), MINUS_ONE))
+        elif _continues(parser, factors):
             factors.append(parser.factor())
+        elif factors:
+            return [parser.joined("mul", factors)]
         else:
-            break
-    if not factors:
-        raise Unreadable(f"{name} without an argument")
-    return [factors[0] if len(factors) == 1 else parser.node("mul", *factors)]
+            raise Unreadable(f"{name} without an argument")
+
+
+def _continues(parser: Parser, factors: list[Node]) -> bool:
+    """Whether the next token belongs to the argument that these factors begin."""
+    kind, value = parser.peek()
+    if kind == "op":  # sin x(…): the bracket is a further factor of the whole
+        return value in ("(", "{") and factors[-1][0] != "sym" if factors else value == "|"
+    if kind == "fun":
+        return not factors
+    return parser.starts_factor() and (kind, value) not in (("cmd", "sum"), ("cmd", "prod"))
 
 
 def _big(parser: Parser, kind: str) -> Node:
     r"""``\sum_{k=a}^{b} body``; other forms are not read."""
+    variable = ""
     low: Node | None = None
     high: Node | None = None
-    variable = ""
-    for _ in range(2):
-        if parser.take("op", "_"):
-            braces = parser.take("op", "{")
-            if kind == "int":
-                low = parser.sum() if braces else parser.argument()
-            else:
-                name, value = parser.peek()
-                parser.at += 1
-                if name != "sym" or not parser.take("op", "="):
-                    raise Unreadable("a sum over something else than a range")
-                variable = value
-                low = parser.sum()
-            if braces:
-                parser.expect("op", "}")
-        if parser.take("op", "^"):
+    while sign := parser.take(("op", "_"), ("op", "^")):
+        if sign == "^":
             high = parser.argument()
+            continue
+        parser.expect("op", "{")
+        token, variable = parser.step()
+        if token != "sym" or not parser.take(("op", "=")):
+            raise Unreadable("a sum over something else than a range")
+        low = parser.sum()
+        parser.expect("op", "}")
     body = parser.product()
-    if kind == "int":
-        raise Unreadable("an integral")
     if low is None or high is None:
         raise Unreadable("a sum without bounds")
     return parser.node("big", kind, variable, low, high, body)
-
-
-def parse(text: str) -> Node:
-    """Parse cleaned text into an expression tree.
-
-    Raises:
-        Unreadable: it is no expression.
-        TooLarge: a cap was reached.
-    """
-    try:
-        return Reader(tokenize(text)).whole()
-    except RecursionError:
-        # Functions of functions nest without any bracket that could be counted.
-        raise TooLarge("nested too deeply") from None

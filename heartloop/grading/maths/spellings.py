@@ -49,7 +49,7 @@ _TEMPERATURE = re.compile(
 _TH = re.compile(
     r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?"
 )
-_MINUTES = re.compile(r"(?<=\d)\s*\^\s*\{?\s*((?:\\prime\s*){1,2})\}?")
+_PRIMES = re.compile(r"\s*\^\s*(?:\{\s*((?:\\prime\s*){1,3})\}|(\\prime)(?![a-zA-Z]))")
 _TIMES = re.compile(r"(?<=[\d.])\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
 _MICRO = re.compile(
     r"(?<=[\d\s}])\\mu\s*(?:\\(?:text|mathrm)\s*\{\s*([mgsAVFLHNJWCTK])\s*\}|"
@@ -148,8 +148,8 @@ def spelled(text: str) -> str:
     text = _ALIGNED.sub(_lines, text)
     text = _SYSTEM.sub(_system, text)
     text = _TH.sub("", text)
-    if "circ" in text:
-        text = _MINUTES.sub(lambda m: "'" * m[1].count("prime"), text)
+    if "prime" in text:
+        text = _PRIMES.sub(lambda m: "'" * m[0].count("prime"), text)
     text = _MICRO.sub(lambda m: rf" \text{{ u{m[1] or m[2]}}}", text)
     text = re.sub(r"\\langle(?![a-zA-Z])", "(", text)
     text = re.sub(r"\\rangle(?![a-zA-Z])", ")", text)

@@ -12,6 +12,13 @@ from heartloop.grading.maths.brackets import closes_at_end, name_of, positions, 
 from heartloop.grading.maths.caps import TooLarge, Unreadable
 from heartloop.grading.maths.latex_commands import parse
 from heartloop.grading.maths.quantities import clock
+from heartloop.grading.maths.remarks import (
+    without_condition,
+    without_explanation,
+    without_label,
+    without_lead,
+    without_remark,
+)
 from heartloop.grading.maths.sets_in_words import set_in_words
 from heartloop.grading.maths.tree import symbols
 from heartloop.grading.maths.words import DOES_NOT_EXIST, fold_words, spoken_number
@@ -29,13 +36,10 @@ _AND = re.compile(r"and|land")
 _RELATION = re.compile(
     r"\\(?:le|ge|ne|in|notin|approx|equiv|sim|cong|to|subset|subseteq|iff)(?![a-zA-Z])|=|<|>"
 )
-_QUALIFIER = re.compile(
-    r"(?:\\text\{\s*,?\s*|(?<![\w\\]))"
-    r"\(?(?:for (?:all|any|some|every|each|real|integer|positive)|"
-    r"for(?=\s+[$\\a-zA-Z])|where|with|when|whenever|such that|if|in which|is both|as)\b.*",
-    re.S,
+_SET_OPERATION = re.compile(
+    r"\\(cup|cap|setminus)(?![a-zA-Z])|(?<=[\])}])\s*U\s*(?=[\[({\\])|"
+    r"(?:(?<=[})\]])|(?<=\\R)\s?)\s?(?:-|\\)\s*(?=\\\{)"
 )
-_REMARK = re.compile(r"\\text\{\s*,?\s*\(?(?:is|are|where|with|such that|which|since|because)\b")
 _MATRIX = re.compile(
     r"^\s?(?:\(|\[|\|)?\s?\\begin\{(?P<env>[pbB]?matrix|array|smallmatrix|"
     r"cases)\}(?:\{[^{}]*\})?(?P<body>.*)"
@@ -60,37 +64,19 @@ def read(text: str, depth: int = 0) -> Reading:
     worded = set_in_words(text)
     if worded is not None and worded != text:
         return read(worded, depth + 1)
-    remark = _REMARK.search(text)
-    if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
-        text = text[: remark.start()].strip(" ,")
+    text = without_remark(text)
     pieces, separators = split_top(text, _WEAK)
     if len([p for p in pieces if p.strip()]) > 1:
         items = [read(piece, depth + 1) for piece in pieces if piece.strip()]
         kind = "or" if any("or" in s.lower() for s in separators) else "list"
         return _joined(items, kind, text)
     pieces, separators = split_top(text, _STRONG)
-    pieces = _merge_qualifiers(pieces)
+    pieces = without_explanation(pieces)
     if len([p for p in pieces if p.strip(" .")]) > 1:
         items = [read(piece, depth + 1) for piece in pieces if piece.strip(" .")]
         return _joined(items, "and" if any(_AND.search(s) for s in separators) else "list", text)
     left = [piece for piece in pieces if piece.strip(" .")]
     return single((left[0] if left else text).strip().strip(",").strip(), depth)
-
-
-_DOMAIN = re.compile(
-    r"^\s?\(?\s?[a-zA-Z](?:\s?,\s?[a-zA-Z]){0,5}\s?\\in\s?\\(?:[ZNRQ]|mathbb)(?![a-zA-Z])"
-)
-
-
-def _merge_qualifiers(pieces: list[str]) -> list[str]:
-    """``f(x) = ax + b, where …``: everything from “where” on is explanation."""
-    pieces = [piece for i, piece in enumerate(pieces) if not (i and _DOMAIN.match(piece))]
-    for i, piece in enumerate(pieces):
-        if i and re.match(
-            r"\s*(?:\\text\{\s*)?(?:where|with|such that|for all|for some|for any)\b", piece
-        ):
-            return pieces[:i]
-    return pieces
 
 
 def _joined(items: list[Reading], kind: str, text: str) -> Reading:
@@ -106,14 +92,6 @@ def _joined(items: list[Reading], kind: str, text: str) -> Reading:
     return ("list", items)
 
 
-def _unqualified(text: str) -> str:
-    """Without “for all x”, “where …” and the like behind it."""
-    remark = _QUALIFIER.search(text)
-    if remark is None or not text[: remark.start()].rstrip(" ,("):
-        return text
-    return text[: remark.start()].rstrip(" ,(")
-
-
 def is_condition(item: Reading) -> bool:
     """Whether a reading is an inequality or a membership."""
     if item[0] in ("union", "inter"):
@@ -123,27 +101,16 @@ def is_condition(item: Reading) -> bool:
 
 def single(text: str, depth: int) -> Reading:
     """A piece without top-level commas."""
-    remark = _QUALIFIER.search(text)
-    if remark and remark.start() > 0 and re.search(r"[\d=]", text[: remark.start()]):
-        text = text[: remark.start()].rstrip(" ,(")
-    for left, right in (("\\{", "\\}"),):
-        if text.startswith(left) and text.endswith(right):
-            inner = text[2:-2]
-            if min(positions(inner), default=0) >= 0 and _balanced_set(text):
-                return _set(inner, depth)
-    parts, operators = split_top(
-        text,
-        re.compile(
-            r"\\(cup|cap|setminus)(?![a-zA-Z])|(?<=[\])}])\s*U\s*(?=[\[({\\])|"
-            r"(?:(?<=[})\]])|(?<=\\R)\s?)\s?(?:-|\\)\s*(?=\\\{)"
-        ),
-    )
-    if len(parts) > 1 and all(part.strip() for part in parts):
-        return _set_operation(parts, operators, depth)
+    text = without_remark(text, condition=True)
     if text in ("\\emptyset", "\\phi", "\\{\\}") or re.fullmatch(
         r"(?:the )?empty set|no (?:real )?solutions?|none", text, re.I
     ):
         return ("empty",)
+    if text.startswith("\\{") and text.endswith("\\}") and min(positions(text)[:-2]) > 0:
+        return _set(text[2:-2], depth)
+    parts, operators = split_top(text, _SET_OPERATION)
+    if len(parts) > 1 and all(part.strip() for part in parts):
+        return _set_operation(parts, operators, depth)
     seconds = clock(text)
     if seconds is not None:
         return ("time", seconds)
@@ -151,24 +118,11 @@ def single(text: str, depth: int) -> Reading:
         return ("text", "does not exist")
     if text == "\\R":
         return ("reals",)
-    congruence = _congruence(text, depth)
-    if congruence is not None:
-        return congruence
-    relation = _relation(text, depth)
-    if relation is not None:
-        return relation
-    bracketed = _bracketed(text, depth)
-    if bracketed is not None:
-        return bracketed
-    ratio = _ratio(text, depth)
-    if ratio is not None:
-        return ratio
+    for reader in (_congruence, _relation, _bracketed, _ratio):
+        found = reader(text, depth)
+        if found is not None:
+            return found
     return expression(text, depth)
-
-
-def _balanced_set(text: str) -> bool:
-    depths = positions(text)
-    return all(depth > 0 for depth in depths[:-2])
 
 
 def _set(inner: str, depth: int) -> Reading:
@@ -261,24 +215,14 @@ def _relation(text: str, depth: int) -> Reading | None:
     names = ["=" if name in ("approx", "sim", "cong") else name for name in names]
     if not names:
         return read(pieces[0], depth + 1)
-    pieces = [_strip_label(piece) if i == 0 else piece for i, piece in enumerate(pieces)]
+    pieces = [without_label(pieces[0]), *pieces[1:]]
     if set(names) == {"="}:
         return _equation(pieces, depth)
-    last = _unqualified(pieces[-1])
-    pieces = [*pieces[:-1], last]
+    pieces[-1] = without_condition(pieces[-1])
     sides = [read(piece, depth + 1) if piece.strip() else ("text", "") for piece in pieces]
     if any(side == ("text", "") for side in sides):
         return None
     return ("rel", sides, names)
-
-
-def _strip_label(piece: str) -> str:
-    return re.sub(
-        r"^\s*(?:\\text\{\s*(?:only|so|thus|then|hence|therefore)\s*\}|(?:only|so|thus|"
-        r"hence)\b)\s*",
-        "",
-        piece,
-    )
 
 
 _TEXT = re.compile(r"\\(?:text|mathrm)\s*\{[^{}]*\}")
@@ -290,7 +234,7 @@ def _equation(pieces: list[str], depth: int) -> Reading | None:
         return None
     if len(pieces) == 1:
         return read(pieces[0], depth + 1)
-    pieces[-1] = _unqualified(pieces[-1])
+    pieces[-1] = without_condition(pieces[-1])
     name = name_of(pieces[0])
     if name is not None:
         return ("assign", name, read(pieces[-1], depth + 1))
@@ -371,32 +315,13 @@ def _matrix(text: str, depth: int) -> Reading | None:
     return ("matrix", rows)
 
 
-_LEAD = re.compile(
-    r"(?:\\text\{\s?)?(?:only|about|approximately|approx|around|exactly|roughly|is|are|"
-    r"answer|rs|usd|us|"
-    r"eur|there|it|its|the|value|option|no)\b\.?\s?\}?[\s:]{0,3}|[=≈:]\s?",
-    re.I,
-)
-
-
-def _without_lead(text: str) -> str:
-    """Without introductory words, where a quantity follows them."""
-    at = 0
-    for _ in range(8):
-        match = _LEAD.match(text, at)
-        if match is None:
-            break
-        at = match.end()
-    return text[at:] if at and re.match(r"[\d.(\\\-+]", text[at:]) else text
-
-
 _CURRENCY = re.compile(r"^[€£¥₹]|[€£¥₹]$")
 
 
 def expression(text: str, depth: int) -> Reading:
     """An expression where it parses, else a number in words, else text."""
     text = _CURRENCY.sub("", text).strip()
-    for attempt in (text, _without_lead(text), _unqualified(text)):
+    for attempt in (text, without_lead(text), without_condition(text)):
         attempt = attempt.strip()
         if not attempt:
             continue
