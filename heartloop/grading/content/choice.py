@@ -16,7 +16,6 @@ from heartloop.grading.content.options import (
     Options,
     Settled,
     lettered,
-    lone_letter,
     words_of,
 )
 from heartloop.grading.content.places import listed, places
@@ -54,36 +53,23 @@ def decide(found: list[Settled], text: str, asked: Asked | None = None) -> Settl
         below = [item for item in found if item.rank < top]
         if not names and any(item.index is not None for item in below):
             return decide(below, text)
-        group = names or decisive
-        if len({words_of(text[slice(*item.span)]) for item in group}) == 1:
-            return group[-1]  # another name: none of the choices
+        decisive = names or decisive
     last = decisive[-1]
-    for item in found[::-1]:
-        if item.span <= last.span or item.rank == top:
-            continue
-        if top == 2 and item.rule in _REMARKS and asked is not None and not lettered(asked):
-            continue  # in the reasons behind an answer
-        if item.index != last.index or item.index is None:
-            if CORRECTION.search(text, last.span[1], item.span[0] + 1):
-                return item  # the text takes back what it had settled on
-            if item.index is not None:
+    if asked is None or lettered(asked):  # another option further on
+        for item in found[::-1]:
+            if item.span > last.span and item.index not in (None, last.index):
+                if CORRECTION.search(text, last.span[1], item.span[0] + 1):
+                    return item  # the text takes back what it had settled on
                 return Settled("hedge", None, item.span, item.rule)
     for item in decisive[:-1]:
-        if item.index == last.index and item.index is not None:
+        if item.index == last.index or item.kind in ("denied", "outside"):
             continue
         if CORRECTION.search(text, item.span[1], last.span[0] + 1):
             continue
-        if item.kind in ("denied", "outside") and last.index is not None:
-            continue
-        if item.kind == "hedge" and item.span[0] <= last.span[0] and last.span[1] <= item.span[1]:
+        if item.span[0] <= last.span[0] and last.span[1] <= item.span[1]:
             continue  # the same clause, read more closely
-        if "final" in last.rule.lower() and "final" not in item.rule.lower():
-            continue
         return Settled("hedge", None, last.span, last.rule)
     return last
-
-
-_REMARKS = ("named as such", 'behind "it is"')
 
 
 def _says_nothing(item: Settled, text: str, asked: Asked | None) -> bool:
@@ -121,10 +107,6 @@ def read_choice(text: str, asked: Asked) -> Reading:
     if printed:
         a, b = printed.span("said")
         plain = " " * a + plain[a:b] + " " * (len(plain) - b)
-    whole = options.exactly(plain)
-    if whole is not None and not (options.letters and lone_letter(plain)):
-        span = (len(plain) - len(plain.lstrip()), len(plain.rstrip()))
-        return Reading((Candidate(asked.choices[whole], span, "the whole text"),))
     settled = _settle(plain, text, asked, options)
     if settled is None:
         alone = ONLY_A_NUMBER.fullmatch(plain.lower())
@@ -141,7 +123,7 @@ def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | 
         return None
     if settled is None or settled.index is None:
         settled = _inflected(plain, options) or settled
-    if settled is None or settled.kind == "empty":
+    if settled is None:
         settled = _mentioned(plain, options)
     if settled is None and options.polar:
         again = restated(plain, asked.question)
@@ -175,10 +157,7 @@ def _no_choice(settled: Settled, text: str, asked: Asked, options: Options) -> R
     def answer(words: str, how: str) -> Reading:
         return Reading((Candidate(words, settled.span, f"{settled.rule}, {how}"),))
 
-    near = options.near(text[slice(*settled.span)]) if settled.kind == "outside" else None
-    if near is not None:
-        return answer(asked.choices[near], "in nearly its words")
-    if settled.kind == "hedge" and options.polar and NEITHER.search(said):
+    if settled.kind == "hedge" and options.polar and NEITHER.search(text):
         return answer("neither", "neither of both")
     if said and not options.letters and not options.polar:
         if settled.kind == "outside":

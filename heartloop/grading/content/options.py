@@ -197,8 +197,6 @@ class Options:
             return None  # the item itself
         if len(words) > 6:
             return self.near(text)
-        if DENIAL.search(text):
-            return None
         found = [i for name, i in self.names if words <= _content(name)]
         return found[0] if len(found) == 1 else self.near(text)
 

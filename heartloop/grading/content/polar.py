@@ -27,9 +27,6 @@ _ABOUT_ONESELF = re.compile(
     re.I,
 )
 _I_AM = re.compile(r"\W*(?:yes|no)\b\W*i(?:'m| am| do not| don't)\b(?P<rest>.*)", re.I | re.S)
-_BOTH_LISTED = re.compile(
-    r"\bA[:.)]\s*\(?(?i:yes|true)\b.{0,40}\bB[:.)]\s*\(?(?i:no|false)\b", re.S
-)
 _TURN = re.compile(r"^\W*[AB]:\s+(?=(?:yes|no|true|false)\b)", re.I)
 _TO_YOU = re.compile(r"\W*(?:yes|no)\W+you\b(?! (?:are|were) (?:sure|right))", re.I)
 _NOT_AT_ALL = re.compile(r"\W*(?:not at all|absolutely not|definitely not|of course not)\b", re.I)
@@ -60,8 +57,6 @@ def polar_sense(text: str, names: list[tuple[str, int]], asked: Asked, letters: 
         asked: the question.
         letters: whether letters were shown, so that “A: Yes” names an option and is no turn.
     """
-    if _BOTH_LISTED.search(text):
-        return "hedge", None
     for statement in re.split(r"(?<=[.!?\n])\s+", text.strip()):
         if not letters:
             statement = _TURN.sub("", statement)
