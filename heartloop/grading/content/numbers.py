@@ -43,6 +43,7 @@ RESULT = re.compile(
 """What stands in front of a result: “=”, “gives us”, “results in a difference of”."""
 _GOES_ON = re.compile(r"\s*(?:[-+*/×]|and\b|from\b|to\b)\s*[-+$]?\d")
 _SCORE = re.compile(r"\b(?:confidence|certainty|score)\b", re.I)
+_OPERANDS = re.compile(r"[\d\s.,;+-]+")
 _OPERATION = re.compile(
     r"\b(?:add(?:s|ed|ing|ition)?|sum|plus|subtract\w*|minus|differ\w*)\b", re.I
 )
@@ -61,16 +62,18 @@ def result_in(text: str) -> tuple[int, int, Fraction] | None:
 
 
 def works_out(statement: str, item: str) -> bool:
-    """Whether a statement gives the result of working with the numbers of an item."""
-    given = {value for _, _, value in values_in(item)}
-    result = result_in(statement)
-    if len(given) < 2 or result is None or _SCORE.search(statement, 0, result[0]):
+    """Whether a statement gives the result of working with the numbers that an item consists of."""
+    if not _OPERANDS.fullmatch(item):
+        return False
+    numbers = [value for _, _, value in values_in(item)]
+    given, result = set(numbers), result_in(statement)
+    if len(numbers) < 2 or result is None or _SCORE.search(statement, 0, result[0]):
         return False
     named = {value for _, _, value in values_in(statement[: result[0]])}
     return given <= named or bool(_OPERATION.search(statement)) and result[2] not in given
 
 
-_COUNTED = re.compile(r"\s+(?:given |listed )?(?:numbers?|values|digits|operands|integers)\b", re.I)
+_COUNTED = re.compile(r"\s+(?:\w+ )?(?:numbers?|values|digits|operands|integers)\b", re.I)
 """“The two numbers are 19 and 52”: how many there are is no answer."""
 
 

@@ -21,8 +21,6 @@ class Asked:
 
     Attributes:
         input: the item as it was shown; what is quoted from it is no answer.
-        item: the same without its label (``Input:``).
-        instruction: what is to be done with it.
         choices: the choices or labels, in their canonical spelling; empty where there are none.
         letters: whether the choices were shown with letters, so that a letter is an answer.
         aliases: further spelling (folded) -> label.
@@ -34,11 +32,11 @@ class Asked:
         questions: its answers are questions themselves.
         words: its answers are words, or sentences, without a digit or a sign of mathematics.
         signs: its answers are signs without a letter or digit (brackets to be closed).
+        item: the input without its label (``Input:``).
+        instruction: what is to be done with it.
     """
 
     input: str = ""
-    item: str = ""
-    instruction: str = ""
     choices: tuple[str, ...] = ()
     letters: bool = True
     aliases: Mapping[str, str] = field(default_factory=dict)
@@ -49,6 +47,8 @@ class Asked:
     questions: bool = False
     words: bool = False
     signs: bool = False
+    item: str = ""
+    instruction: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def asked_of(
     prefix = "" if question is None else question.answer_format.strip().splitlines()[-1:]
     return Asked(
         input=shown,
-        item=_LABELLED.sub("", shown).strip(),
+        item=_item(shown),
         instruction="" if question is None else question.instruction,
         choices=labels or choices,
         letters=letters,
@@ -136,8 +136,13 @@ _ALL_WORDS = re.compile(
     r"(?=.*[^\W\d_]{2})(?:\\(?:text|emptyset|varnothing)\b|[^\W\d_]|[\s.,;:'!?{}$-])+|\\\{\s*\\\}",
     re.S,
 )
-_LABELLED = re.compile(r"\A(?:Instruction:[^\n]*)?\s*(?:Input|Item|Q|Question|Text)\s*:\s*")
+_LABELLED = re.compile(r"(?:Instruction:[^\n]*)?\s*(?:Input|Item|Q|Question|Text)\s*:\s*")
 _SAYS = re.compile(r"[\w\\]")
+
+
+def _item(shown: str) -> str:
+    label = _LABELLED.match(shown)
+    return shown[label.end() :].strip() if label else shown.strip()
 
 
 def _last_question(question: Question) -> str:

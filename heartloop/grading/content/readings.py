@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from heartloop import regex as re
 from heartloop.grading.content.reading import Asked, Candidate, Span, fold
+from heartloop.grading.content.sentences import sentence_meant
 from heartloop.grading.phrases import (
     ANSWER_LABEL,
     DENIAL,
@@ -117,12 +118,6 @@ _KIND = re.compile(
     re.I,
 )
 _QUOTED = re.compile(r"\"([^\"\n]{1,500})\"|(?<![\w])'([^'\n]{1,500})'(?!\w)")
-_ANY_LABEL = re.compile(
-    r"\b(?:sentence|option|choice|statement|number|item|word|animal)\s+(\d+|one|two|three|"
-    r"first|second)$|"
-    r"\b(?P<which>first|second) (?P<kind>sentence|option|choice|statement|word|animal)$",
-    re.I,
-)
 
 
 def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
@@ -223,7 +218,7 @@ def readings(text: str, span: Span, asked: Asked, rule: str) -> list[Candidate]:
     if last and fold(last[1]) not in fold(asked.input):
         add(*last.span(1), f"{rule}, quoted at its end")
     for candidate in list(found):
-        referred = _referred(candidate.answer, asked.input)
+        referred = sentence_meant(candidate.answer, asked)
         if referred and fold(referred) not in seen:
             seen.add(fold(referred))
             found.append(Candidate(referred, candidate.span, f"{candidate.rule}, by its number"))
@@ -387,17 +382,3 @@ def _outside(pattern: re.Pattern[str], text: str, a: int, b: int) -> int | None:
 
 def _unquoted(text: str) -> str:
     return _QUOTED.sub(" ", text)
-
-
-def _referred(answer: str, shown: str) -> str | None:
-    """The text that the question numbers as the answer says: “Sentence 1”."""
-    named = _ANY_LABEL.search(answer)
-    if named is None or len(answer.split()) > 4:
-        return None
-    said = (named[1] or named["which"]).lower()
-    word = {"one": "1", "two": "2", "three": "3", "first": "1", "second": "2"}.get(said, said)
-    name = named["kind"] or named.group().split()[0]
-    found = re.search(
-        rf"\b{name}\s+{word}\s*:\s*(?P<text>.+?)(?=\s*\b{name}\s+\d+\s*:|\n|$)", shown, re.I | re.S
-    )
-    return found["text"].strip() if found else None

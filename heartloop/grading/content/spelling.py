@@ -109,7 +109,7 @@ def same_translation(gold: str, answer: str, question: Question) -> bool:
     “Le longueur” is “longueur” and “autonomia” is “autonomía”; “ano” is not “año”, nor “Tochter”
     “Töchter”, which are other letters.
     """
-    if not _TRANSLATE.search(question.instruction):
+    if "ranslat" not in question.instruction:
         return False
     wanted, said = gold.casefold().strip(), answer.casefold().strip(" .\"'")
     if re.search(rf"\b{re.escape(said)}\s*\Z", question.input, re.I):
@@ -121,7 +121,6 @@ def same_translation(gold: str, answer: str, question: Question) -> bool:
     return False
 
 
-_TRANSLATE = re.compile(r"\btranslat", re.I)
 _FOREIGN_ARTICLE = re.compile(
     r"(?:(?:le|la|les|une?|el|los|las|una|der|die|das|eine?)\s+(?=\w\w)|l['’])"
 )

@@ -15,7 +15,7 @@ from heartloop.grading.content.beside import (
     is_score,
     outside_reasons,
 )
-from heartloop.grading.content.numbers import answers_in, result_in, works_out
+from heartloop.grading.content.numbers import answers_in, result_in, values_in, works_out
 from heartloop.grading.content.reading import Asked, Span, fold
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements
 from heartloop.grading.content.wanted import claims_in
@@ -82,13 +82,13 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
         said = [span for span in said if not _OF_THE_TASK.match(text, *span)] or said
     elif asked.numeric:
         worked = [span for span in statements(text) if works_out(text[slice(*span)], asked.item)]
-        if worked and (not said or is_score(text, said[0])):
+        if worked and (not said or _no_result(text, said[0], asked)):
             return [worked[-1]], "its own working"
         said = sorted(said + [span for span in explained(text) if answers_in(text[slice(*span)])])
         rest = [span for span in said if not is_score(text, span)]
         said = rest if any(_GIVES.search(text, *span) for span in rest) else said
-    claims = claims_in(text, asked)
-    if claims and not (said and _names_one(text, said[0], asked)):
+    claims = [] if said and _names_one(text, said[0], asked) else claims_in(text, asked)
+    if claims:
         taken_back = _taken_back(text, claims[0][1])
         if taken_back is not None:
             return [taken_back], "behind a correction"
@@ -274,6 +274,21 @@ def _taken_back(text: str, start: int) -> Span | None:
     return None
 
 
+def _no_result(text: str, span: Span, asked: Asked) -> bool:
+    """Whether a statement is a bare score, or prose without a number that the item has not."""
+    piece = text[slice(*span)]
+    named = {value for *_, value in values_in(piece)}
+    given = {value for *_, value in values_in(asked.item)}
+    prose = not named or len(piece.split()) > 4 and named <= given and result_in(piece) is None
+    return prose or is_score(text, span)
+
+
+_CLASSES = frozenset(
+    "yes no true false positive negative neutral correct incorrect valid invalid noun verb "
+    "adjective cause effect".split()
+)
+
+
 def _names_one(text: str, span: Span, asked: Asked) -> bool:
     """Whether a statement is nothing but an answer: a name, a quotation, what a label gives."""
     piece = text[slice(*span)].strip()
@@ -282,6 +297,8 @@ def _names_one(text: str, span: Span, asked: Asked) -> bool:
     item, name = fold(asked.item), fold(named)
     if name == item or not name:
         return False
+    if name in _CLASSES and f" {name} " not in f" {item} {fold(asked.instruction)} ":
+        return False  # "Output: yes" where a sentence is asked for
     if name in item:
         return True  # a sentence of the item, copied
     quoted = named[:1] in "\"'" and named.rstrip(" .")[-1:] in "\"'"

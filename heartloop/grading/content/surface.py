@@ -64,24 +64,13 @@ def bare(text: str) -> str:
 _DRESSED = re.compile(r"[\\<*`${}_#>~]")
 
 _END = re.compile(
-    r"(?<![\d.])[.](?=\s|$|[\"')])|(?<=\d)(?<!^\d)(?<!^\d\d)(?<!\n\d)(?<!\n\d\d)[.](?=\s+\D|"
-    r"\s*$|[\"')])|\.{3}(?=\s+(?:no|wait|actually|hmm|sorry)\b)|[!?。！？](?=\s|$|[\"')]|\w)|\n"
+    r"(?:(?<![\d.])[.](?=\s|$|[\"')])|(?<=\d)(?<!^\d)(?<!^\d\d)(?<!\n\d)(?<!\n\d\d)[.](?=\s+\D|"
+    r"\s*$|[\"')])|\.{3}(?=\s+(?:no|wait|actually|hmm|sorry)\b)|[!?。！？](?=\s|$|[\"')]|\w))"
+    r"(?!\s?[\"']\s+[a-z])|\n"  # the sentence goes on behind what it quotes
 )
 _ABBREVIATION = re.compile(
     r"(?:\b(?:Mr|Mrs|Ms|Dr|St|Prof|Jr|Sr|vs|etc|No|approx|e\.g|i\.e|[A-Z]))$"
 )
-
-
-_QUOTED_ON = re.compile(r"\s?[\"']\s+[a-z]")
-
-
-def _goes_on(text: str, start: int, stop: re.Match[str]) -> bool:
-    """Whether a stop ends an abbreviation, or a quotation that its sentence goes on behind."""
-    if stop.group() == "." and _ABBREVIATION.search(
-        text, max(start, stop.start() - 8), stop.start()
-    ):
-        return True
-    return stop.group() in ".!?" and _QUOTED_ON.match(text, stop.end()) is not None
 
 
 def statements(text: str) -> list[tuple[int, int]]:
@@ -89,7 +78,9 @@ def statements(text: str) -> list[tuple[int, int]]:
     found: list[tuple[int, int]] = []
     start = 0
     for stop in _END.finditer(text):
-        if _goes_on(text, start, stop):
+        if stop.group() == "." and _ABBREVIATION.search(
+            text, max(0, stop.start() - 8), stop.start()
+        ):
             continue
         if text[start : stop.start()].strip():
             found.append((start, stop.end()))
@@ -104,7 +95,9 @@ def sentence_end(text: str, start: int) -> int:
     lead = re.compile(r"\s*").match(text, start)
     at = lead.end() if lead else start
     for stop in _END.finditer(text, at):
-        if _goes_on(text, at, stop):
+        if stop.group() == "." and _ABBREVIATION.search(
+            text, max(at, stop.start() - 8), stop.start()
+        ):
             continue
         return stop.start()
     return len(text)

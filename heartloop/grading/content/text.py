@@ -21,6 +21,7 @@ from heartloop.grading.content.spelling import (
 )
 from heartloop.grading.content.statement import committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
+from heartloop.grading.content.wanted import other_of_two
 from heartloop.grading.dates import date_of
 from heartloop.grading.marks import box_spans
 from heartloop.grading.maths.units import parse_unit
@@ -59,6 +60,9 @@ def read_text(text: str, asked: Asked) -> Reading:
     ):
         return _unanswered(body)
     found = readings(body, (start, end), asked, rule)
+    other = other_of_two(body[start:end], asked)
+    if other is not None:
+        found.append(Candidate(other, (start, end), "the other of two"))
     if asked.question and _POLAR.match(asked.question):
         clause = body[start:end]
         if "same" in asked.question:
