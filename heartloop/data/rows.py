@@ -52,6 +52,8 @@ class Row:
         if type(value) is str:  # nearly always
             return value
         if value is None:
+            if default is _MISSING and field in self.data:
+                raise self.error(field, "is empty; fill it in or drop the row")
             if default is _MISSING:
                 known = ", ".join(str(key) for key in list(self.data)[:8]) or "nothing"
                 raise self.error(field, f"is missing; the row has {known}")

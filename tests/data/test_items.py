@@ -93,9 +93,9 @@ def test_a_limit_builds_what_is_asked(
         ("bigbench", {"target_scores": {"Yes": "1"}}, r"target_scores\[Yes\]: must be a number"),
         ("bigbench", {"target_scores": {"Yes": True}}, r"target_scores\[Yes\]: must be a number"),
         ("bigbench", {"target_scores": {}}, "target_scores: is missing or empty"),
-        ("bigbench", {"input": None}, "input: is missing"),
+        ("bigbench", {"input": None}, "input: is empty"),
         ("bigbench", {"task_prefix": ["a"]}, "task_prefix: must be text, got list"),
-        ("bbh", {"target": None}, "target: is missing"),
+        ("bbh", {"target": None}, "target: is empty"),
         ("bbh", {"input": {"a": 1}}, "input: must be text, got dict"),
     ],
 )

@@ -176,7 +176,8 @@ def resolve(row: Row, field: str, answer: str, choices: Choices, counted_from: i
         )
     found = _named(bare, choices)
     if found is None:
-        raise row.error(field, f'"{bare[:60]}" is none of the choices, nor a letter of one')
+        said = f'"{bare[:60]}" is none of the choices, nor a letter of one'
+        raise row.error(field, f"{said}; mend the answer, or add the choice")
     return found
 
 

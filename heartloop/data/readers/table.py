@@ -92,7 +92,8 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         first = ids.setdefault(item.question.id, row.where)
         if first != row.where:
             field = columns.fields.get("id", "id")
-            raise row.error(field, f'"{item.question.id}" stands twice (first at {first})')
+            said = f'"{item.question.id}" stands twice (first at {first})'
+            raise row.error(field, f"{said}; give each row its own, or drop the column")
         target.append(item)
     for framed in cards.values():
         _check_slots(framed, sheet)
@@ -104,8 +105,9 @@ def read(card: TaskCard, raw: Raw, shots: int = 0) -> ItemSet:
         if unused:
             several = "columns" if len(unused) > 1 else "column"
             verb = "are" if len(unused) > 1 else "is"
+            names = [name.removeprefix("column ") for name in unused]  # one without a name
             notes.append(
-                f"{several} {', '.join(unused)} {verb} not used in prompts and grading "
+                f"{several} {', '.join(names)} {verb} not used in prompts and grading "
                 "(compare --by, export)"
             )
         line = items[0].question.answer_format
@@ -126,6 +128,8 @@ def open_sheet(card: TaskCard, raw: Raw) -> Sheet:
         rows, notes = rows_and_notes(path, card.source.format)
     else:
         rows = list(raw.rows or ())
+    for row in rows:
+        _lift_stem(row)
     where = card.options.get("where") or {}
     kept = [row for row in rows if _wanted(row, where)]
     if not kept:
@@ -158,6 +162,14 @@ def open_sheet(card: TaskCard, raw: Raw) -> Sheet:
     if decimal:
         notes = (*notes, "commas in the answers are decimal: 2,5 is two and a half")
     return Sheet(kept, columns, columns.further(kept), decimal, start, notes)
+
+
+def _lift_stem(row: Row) -> None:
+    """``{"question": {"stem": …, "choices": […]}}``, as ARC is published, as columns of its own."""
+    asked = row.data.get("question")
+    if isinstance(asked, dict) and isinstance(asked.get("stem"), str):
+        row.data = {**row.data, **asked, "question": asked["stem"]}
+        del row.data["stem"]
 
 
 _COMMA = re.compile(r"\s*[-+−]?\d+(?:,(\d+))?\s*")
