@@ -125,9 +125,9 @@ def _notes(prepared: Any, found: Any) -> list[str]:
         )
     for task in prepared.tasks:
         if task.card.chosen and task.grader.verifier.name == task.card.verifier:
+            why = re.sub(r"^(?:the answers are|every question shows) ", "", task.card.chosen)
             notes.append(
-                f"verifier {task.card.verifier} for {task.card.name} ({task.card.chosen}); "
-                "--verifier takes another"
+                f"verifier {task.card.verifier}: {why} ({task.card.name}); --verifier takes another"
             )
     return notes + [line for text, line in told if not text.startswith(CONTRADICTION)]
 

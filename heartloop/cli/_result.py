@@ -140,6 +140,7 @@ def show_result(
     that is shown ``again`` leaves a ``claim.md`` that is there as it is: reading every text for it
     takes the longest.
     """
+    from heartloop.run.doubtful import HOLDING, examples_line
     from heartloop.run.selection import selection_line
     from heartloop.run.warnings import warnings_by_kind
 
@@ -174,8 +175,11 @@ def show_result(
             click.echo(f"note: {note}")
     else:
         kinds = [*_errors(summary), *found, *_server_notes(folder)]
-        for line in warning_lines(kinds, width, max(1, min(WARNINGS, left - len(said)))):
+        warned = warning_lines(kinds, width, max(1, min(WARNINGS, left - len(said))))
+        for line in warned:
             click.secho(line, fg="yellow")
+            if line.startswith(f"! {HOLDING}") and len(warned) < left - len(said):
+                click.echo(examples_line(summary, width))
     for line in last:
         click.echo(line)
 

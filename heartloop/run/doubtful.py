@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 SHARE = 0.02
 EXAMPLES = 3
+HOLDING = "counted wrong, yet holding the right answer"
 _WORDS = 40  # a longer text may name the answer on its way to another
 _SHOWN = 100
 _NOT_READ = ("judge", "choice_loglik", "mood", "patterns")
@@ -94,17 +95,40 @@ class Doubtful:
         }
 
 
+def _worst(found: Mapping[str, Any]) -> tuple[str, Any]:
+    return max(found.items(), key=lambda item: item[1]["holding"] / item[1]["wrong"])
+
+
+def examples_line(summary: Summary, width: int) -> str:
+    """The worst task's examples on one line of a screen, each cut around the gold it holds."""
+    found = summary.get("doubtful") or {}
+    examples = _worst(found)[1]["examples"] if found else []
+    room = (width - 2) // EXAMPLES - 7
+    shown = [f'"{_around(e["answer"], e["gold"], room)}"' for e in examples]
+    return "  " + " · ".join(shown) if shown else ""
+
+
+def _around(answer: str, gold: str, room: int) -> str:
+    """So many characters of an answer, with the gold in their middle where it can be."""
+    if len(answer) <= room:
+        return answer
+    at = max(answer.casefold().find(gold.casefold()), 0)
+    start = max(0, min(at - (room - len(gold)) // 2, len(answer) - room))
+    said = answer[start : start + room].strip()
+    return ("…" if start else "") + said + ("…" if start + room < len(answer) else "")
+
+
 def doubtful_warnings(summary: Summary) -> list[str]:
     """One line for all tasks, with the worst one's examples."""
     found = summary.get("doubtful") or {}
     if not found:
         return []
-    name, worst = max(found.items(), key=lambda item: item[1]["holding"] / item[1]["wrong"])
+    name, worst = _worst(found)
     shown = "; ".join(f'"{e["answer"]}" for {e["gold"]}' for e in worst["examples"])
     more = f" (and {len(found) - 1} more tasks over 2 %)" if len(found) > 1 else ""
     share = worst["holding"] / worst["wrong"]
     return [
-        f"counted wrong, yet holding the right answer: {share:.0%} of them on {name}{more}; form "
+        f"{HOLDING}: {share:.0%} of them on {name}{more}; form "
         f"may be what is measured{': ' + shown if shown else ''}; one demonstration of the form "
         "for every arm (--shots 1) tells form and content apart"
     ]

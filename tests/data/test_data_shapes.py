@@ -88,6 +88,15 @@ def test_choices_of_published_sets(tmp_path: Path, row: dict[str, Any]) -> None:
     assert text.startswith("Pick.\n(A) ") and set(data.questions[0].choices) == {"hen", "cod"}
 
 
+def test_a_stem_with_its_choices_is_the_question(tmp_path: Path) -> None:
+    choices = [
+        {"text": text, "label": label} for label, text in zip("AB", ("iron", "neon"), strict=True)
+    ]
+    row = {"id": "7", "question": {"stem": "Which is a gas?", "choices": choices}, "answerKey": "B"}
+    data = rows(tmp_path / "arc.jsonl", row)
+    assert asked(data) == [("Which is a gas?\n(A) iron\n(B) neon", ("neon",))]
+
+
 def test_decimal_commas_where_something_else_parts_the_columns(tmp_path: Path) -> None:
     path = tmp_path / "a.csv"
     data = load(path, "question;answer\nWas ist 1,5+1,5?;3,0\nUnd 2,25?;2,25\nUnd 4?;4\n")

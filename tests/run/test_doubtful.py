@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from heartloop.run.doubtful import Doubtful, doubtful_warnings, held_gold
+from heartloop.run.doubtful import Doubtful, doubtful_warnings, examples_line, held_gold
 from heartloop.types import Gold, Graded, Verdict
 
 
@@ -61,3 +61,16 @@ def test_the_warning_comes_over_two_per_cent_and_shows_three() -> None:
     (said,) = doubtful_warnings({"doubtful": found})
     assert '"City0." for City0; "City1." for City1; "City2." for City2' in said
     assert "--shots 1" in said
+
+
+def test_three_examples_stand_on_one_line_of_a_screen_cut_around_their_golds() -> None:
+    cities = ("Nairobi", "Oslo", "Kathmandu")
+    examples = [
+        {"gold": c, "answer": f"You are surely looking for the city of {c}, I suppose"}
+        for c in cities
+    ]
+    found: Any = {"doubtful": {"faq": {"wrong": 9, "holding": 9, "examples": examples}}}
+    line = examples_line(found, 80)
+    assert len(line) <= 80
+    assert all(city in line for city in cities)
+    assert examples_line({}, 80) == ""  # type: ignore[typeddict-item]

@@ -38,10 +38,11 @@ _AMERICAN = tuple(
 )
 _TWO_SYLLABLES = re.compile(r"\w*[aeiou]\w*[^aeiou\W]\w*[aeiou]ll\w+")
 _WHO = re.compile(r"\W*(?:by |to |for )?(?:who|whom|whose)\b", re.I)
-_PERSON = re.compile(r"(?:[A-Z][\w'’-]+ |[A-Z]\. ?){1,3}(?P<last>[A-Z][\w'’-]*[a-z][\w'’-]*)")
-_PARTICLE = re.compile(
-    r"(?:(?:da|de|del|della|der|den|di|du|la|le|van|von|zu)\s)+(?P<last>[A-Z][\w'’-]+)"
+_OF = r"(?:(?:da|de|del|della|der|den|di|du|la|le|van|von|zu)\s)"
+_PERSON = re.compile(
+    rf"(?:[A-Z][\w'’-]+ |[A-Z]\. ?){{1,3}}{_OF}*(?P<last>[A-Z][\w'’-]*[a-z][\w'’-]*)"
 )
+_PARTICLE = re.compile(rf"{_OF}+(?P<last>[A-Z][\w'’-]+)")
 _LAST = re.compile(r"[A-Z][\w'’-]*[a-z][\w'’-]*")
 _REPEATED = re.compile(r"(?P<said>[\w'-]+)(?:(?P<gap>\W+)(?P=said)\b)+\W*")
 
