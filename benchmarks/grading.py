@@ -48,7 +48,7 @@ async def grade_all(rows: list[tuple[str, str]]) -> None:
     started = time.perf_counter()
     step = max(1, len(rows) // 10)
     seconds_comparing = 0.0
-    compare = grader._compare
+    compare = grader.compare
 
     async def timed(*args: object) -> object:
         nonlocal seconds_comparing
@@ -58,7 +58,7 @@ async def grade_all(rows: list[tuple[str, str]]) -> None:
         finally:
             seconds_comparing += time.perf_counter() - before
 
-    grader._compare = timed  # type: ignore[assignment,method-assign]
+    grader.compare = timed  # type: ignore[assignment,method-assign]
     for start in range(0, len(rows), step):
         for gold, text in rows[start : start + step]:
             await grader.grade(question, Gold("1", (gold,)), Completion(text))

@@ -1,9 +1,7 @@
-"""The Grader: one answer text in, own metric, content and form out; equal pairs compared once."""
+"""The Grader: one answer text in; own metric, content and form out."""
 
 from __future__ import annotations
 
-import re
-from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from importlib import metadata
@@ -12,22 +10,10 @@ from typing import Any
 from heartloop.cards.verifier import Step, VerifierCard, load_verifier
 from heartloop.errors import CardError
 from heartloop.grading import extract as ex
-from heartloop.grading.comparators import COMPARATORS
-from heartloop.grading.content import (
-    BY_KIND,
-    READERS,
-    Asked,
-    Candidate,
-    Reading,
-    asked_of,
-    same_number,
-    same_text,
-)
-from heartloop.grading.judge import Judge, JudgeAsk, JudgeSpec, judge_answer, judge_spec
-from heartloop.grading.judgement import Judgement, shown
-from heartloop.grading.math import compare_maths
+from heartloop.grading.comparing import Comparer, Recent, Wanted, unscored
+from heartloop.grading.content import BY_KIND, READERS, Asked, Candidate, Reading, asked_of
+from heartloop.grading.judge import Judge, JudgeAsk
 from heartloop.grading.maths.pool import MathPool
-from heartloop.grading.maths.words import spoken_number
 from heartloop.grading.response import RESPONSE
 from heartloop.types import AnswerBy, Completion, Gold, Graded, Question, Verdict, graded
 
@@ -42,16 +28,16 @@ _SHORT = 500
 """Characters of a text whose verdict is remembered; longer ones are hardly ever said twice."""
 _AS_IT_STANDS = ("judge", "choice_loglik", *RESPONSE)
 """Kinds without a form, whose own metric is the only reading of content."""
-_NAMES = ("exact", "ii_exact", "ii_set", "ii_f1", "f1", "text")
-"""Kinds whose content is also right where the span is the same name or number as a gold."""
 
 
-class Grader:
-    """Grades answers under one verifier card.
+class Grader(Comparer):
+    """Reads answers and grades them under one verifier card.
 
-    Comparisons of equal (gold, answer, params) are made once and kept in a bounded cache. Maths
-    that plain logic does not decide goes to a pool of worker processes, which is started by the
-    first pair that needs it and stopped by ``close``.
+    Attributes:
+        params: the card's, with those of the call laid over them.
+        strict: the steps by which the task's own metric finds its answer.
+        reads_content: the own metric reads by the content reader itself.
+        reader: the name of the content reader.
     """
 
     def __init__(
@@ -70,49 +56,20 @@ class Grader:
             pool: a pool to share; it is then not closed here. Made when needed by default.
             judge_ask: asks the judge model, or a panel of judges; needed by judge verifiers.
             params: laid over the card's params (``{"compat": "official"}``).
-            cache: number of comparisons remembered.
+            cache: number of comparisons remembered, and of short answers.
 
         Raises:
             CardError: the card names an unknown step or lacks what its kind needs.
         """
-        self.verifier = verifier
         self.params: dict[str, Any] = {**verifier.params, **(params or {})}
-        kind = verifier.kind
-        strict = _DEFAULT_CHAINS.get(kind, ("whole_text",))
+        strict = _DEFAULT_CHAINS.get(verifier.kind, ("whole_text",))
         self.strict = verifier.strict or tuple(Step(name) for name in strict)
         self.reads_content = any(step.name == "content" for step in self.strict)
         ex.check_steps((*self.strict, *verifier.form), verifier.name)
-        reader = verifier.content or BY_KIND.get(kind, "text")
-        if reader not in READERS:
-            for point in metadata.entry_points(group="heartloop.readers", name=reader):
-                READERS[reader] = point.load()
-        if reader not in READERS:
-            raise CardError(
-                f'{verifier.name}: content: unknown reader "{reader}"; '
-                f"one of: {', '.join(sorted(READERS))}"
-            )
-        self.reader = reader
-        self.judge_ask = judge_ask
-        self._judge_spec: JudgeSpec | None = None
-        if verifier.kind == "judge":
-            self.judge_spec()  # a faulty card is refused before anything is asked
-        self._pool = pool
-        self._own_pool = pool is None
-        self._cache: OrderedDict[tuple[Any, ...], Verdict] = OrderedDict()
+        self.reader = _reader_of(verifier)
+        super().__init__(verifier, pool, judge_ask, cache)
         self._asked: tuple[Question | None, Gold, Asked] | None = None
-        self._graded: OrderedDict[tuple[str, str, str, str], tuple[Question, Gold, Graded]] = (
-            OrderedDict()
-        )
-        self._cache_size = cache
-        self.hits = 0
-        self.misses = 0
-
-    @property
-    def pool(self) -> MathPool:
-        """The maths workers; described here, started by the first task."""
-        if self._pool is None:
-            self._pool = MathPool()
-        return self._pool
+        self._graded = Recent(cache)
 
     # --- reading -----------------------------------------------------------------------
 
@@ -120,7 +77,7 @@ class Grader:
         """The final answer in a text under the strict chain, or None. Sees no gold."""
         visible, _ = ex.visible_text(text)
         if self.reads_content:
-            found = self._read(visible, Gold("", ()), self.params, question).candidates
+            found = self._read(visible, self._without_gold(question)).candidates
             return found[-1].answer if found else None
         own = ex.run_chain(self.strict, visible, ex.context_for(question, self.params))
         return None if own is None else own.answer
@@ -145,10 +102,7 @@ class Grader:
                 return "own"
             if cut or self.verifier.kind in _AS_IT_STANDS:
                 return None
-        reading = self._read(text, Gold("", ()), self.params, question)
-        candidates = reading.candidates
-        if not candidates and reading.clause and question is not None:
-            candidates = await self._equal_choice(reading, question, self.params)
+        _, candidates = await self._candidates(text, self._without_gold(question))
         if not any(not cut or _complete(text, one) for one in candidates):
             return None
         return "own" if self.reads_content else "content"
@@ -161,8 +115,7 @@ class Grader:
             return _fold(first) == _fold(second)
         params = {**self.params, "symmetric": True}
         gold = Gold(question.id if question is not None else "", (first,), params)
-        verdict = await self._compare(gold, params, second, question)
-        return verdict.outcome == "correct"
+        return (await self.compare(Wanted(gold, params, question), second)).outcome == "correct"
 
     # --- grading -----------------------------------------------------------------------
 
@@ -189,51 +142,49 @@ class Grader:
         if len(completion.text) > _SHORT or self.verifier.kind == "judge":
             return await self._grade(question, gold, completion)
         key = (question.task, question.id, completion.text, completion.finish_reason)
-        known = self._graded.get(key)
+        known: tuple[Question, Gold, Graded] | None = self._graded.get(key)
         if known is not None and known[0] == question and known[1] == gold:
             self.hits += 1
             return known[2]
         result = await self._grade(question, gold, completion)
         if "undecided" not in (result.own.reason, result.content.reason):  # may go better next time
             self._graded[key] = (question, gold, result)
-            if len(self._graded) > self._cache_size:
-                self._graded.popitem(last=False)
         return result
 
     async def _grade(self, question: Question, gold: Gold, completion: Completion) -> Graded:
-        params = {**self.params, **gold.params} if gold.params else self.params
+        wanted = self._wanted(question, gold)
+        params, kind = wanted.params, self.verifier.kind
         text, unclosed = ex.visible_text(completion.text)
         early = _unanswered(text, unclosed, completion.finish_reason)
         if early is not None:
             return Graded(early, early)
         cut = completion.finish_reason == "length"
-        context = ex.context_for(question, params)
         found: ex.Found | None = None
+        context = ex.context_for(question, params)
         if self.reads_content:
-            own = content = await self._content(text, cut, gold, params, question)
+            own = content = await self._content(text, cut, wanted)
         else:
             found = ex.run_chain(self.strict, text, context)
-            own = await self._verdict(found, text, cut, gold, params, question)
+            own = content = await self._own(found, text, cut, wanted)
             published = self.verifier.published or params.get("compat") == "official"
-            content = own
             settled = own.outcome == "correct" or (
                 self.reader == "maths" and found is not None and found.step == "conclusion"
             )  # the maths reader would read the same
-            if self.verifier.kind not in _AS_IT_STANDS and (published or not settled):
-                content = await self._content(text, cut, gold, params, question)
+            if kind not in _AS_IT_STANDS and (published or not settled):
+                content = await self._content(text, cut, wanted)
                 if not published and (own.score or 0.0) > (content.score or 0.0):
                     content = own  # partial credit that the whole text earns is not lost
-        if content.outcome != "correct" or self.verifier.kind in _AS_IT_STANDS:
+        if content.outcome != "correct" or kind in _AS_IT_STANDS:
             return Graded(own, content)
         if not self.verifier.form:
             return graded(own, content)
         asked = ex.run_chain(self.verifier.form, text, context)
-        if asked is not None and found is not None and asked.answer == found.answer:
-            return Graded(own, content, own.outcome == "correct")
-        kept = asked is not None and (
-            (await self._compare(gold, params, asked.answer, question)).outcome == "correct"
-        )
-        return Graded(own, content, kept)
+        if asked is None:
+            return Graded(own, content, False)
+        kept = own
+        if found is None or asked.answer != found.answer:
+            kept = await self.compare(wanted, asked.answer)
+        return Graded(own, content, kept.outcome == "correct")
 
     async def check(self, question: Question, gold: Gold, completion: Completion) -> bool:
         """Whether the strict verdict is ``correct``: all that oracle mode may know."""
@@ -241,55 +192,64 @@ class Grader:
 
     async def grade_answer(self, question: Question | None, gold: Gold, answer: str) -> Verdict:
         """Judge an answer that was extracted elsewhere (no chain is run)."""
-        params = {**self.params, **gold.params}
         if not answer.strip():
-            return Verdict("unscored", "empty", None, None, "the answer is empty")
-        return await self._compare(gold, params, answer, question)
-
-    async def close(self) -> None:
-        """Stop the workers that this grader started."""
-        if self._own_pool and self._pool is not None:
-            await self._pool.close()
-            self._pool = None
+            return unscored("empty", "the answer is empty")
+        return await self.compare(self._wanted(question, gold), answer)
 
     # --- inside ------------------------------------------------------------------------
 
-    def _read(
-        self, text: str, gold: Gold, params: Mapping[str, Any], question: Question | None
-    ) -> Reading:
+    def _wanted(self, question: Question | None, gold: Gold) -> Wanted:
+        params = {**self.params, **gold.params} if gold.params else self.params
+        return Wanted(gold, params, question)
+
+    def _without_gold(self, question: Question | None) -> Wanted:
+        return Wanted(Gold("", ()), self.params, question)
+
+    def _read(self, text: str, wanted: Wanted) -> Reading:
         # All arms answer one question before the next: what it asks is worked out once.
+        gold, params, question = wanted
         if self._asked is None or self._asked[0] is not question or self._asked[1] is not gold:
             letters = True if self.verifier.kind == "choice" else None
             self._asked = question, gold, asked_of(question, gold, params, letters)
         return READERS[self.reader](text, self._asked[2])
 
-    async def _content(
-        self,
-        text: str,
-        cut: bool,
-        gold: Gold,
-        params: Mapping[str, Any],
-        question: Question | None,
-    ) -> Verdict:
+    async def _candidates(self, text: str, wanted: Wanted) -> tuple[Reading, tuple[Candidate, ...]]:
+        """What the content reader finds, and the statements that may be the answer."""
+        reading = self._read(text, wanted)
+        if reading.candidates or not reading.clause or wanted.question is None:
+            return reading, reading.candidates
+        return reading, await self.equal_choice(reading, wanted.question)
+
+    async def _own(self, found: ex.Found | None, text: str, cut: bool, wanted: Wanted) -> Verdict:
+        """The metric on what the task's own steps found."""
+        if found is None:
+            if cut:
+                return unscored("truncated", "cut by the token limit, no answer yet")
+            if ex.is_refusal(text):
+                return unscored("refused", "the text declines to answer")
+            steps = ", ".join(step.name for step in self.strict)
+            return unscored("unparsed", f"no answer found by: {steps}")
+        if cut and not found.closed and self.verifier.kind not in RESPONSE:
+            said = f"cut by the token limit; the answer read by {found.step} may be incomplete"
+            return unscored("truncated", said, found.answer)
+        return await self.compare(wanted, found.answer)
+
+    async def _content(self, text: str, cut: bool, wanted: Wanted) -> Verdict:
         """The same metric on the statement that the content reader finds."""
-        reading = self._read(text, gold, params, question)
-        candidates = reading.candidates
-        if not candidates and reading.clause and question is not None:
-            candidates = await self._equal_choice(reading, question, params)
+        reading, candidates = await self._candidates(text, wanted)
         if not candidates:
             if cut:
-                return Verdict("unscored", "truncated", None, None, "cut by the token limit")
-            return Verdict("unscored", reading.reason or "unparsed", None, None, reading.detail)
+                return unscored("truncated", "cut by the token limit")
+            return unscored(reading.reason or "unparsed", reading.detail)
         best: Verdict | None = None  # the barest reading of those that score most
         for candidate in candidates:
             if cut and not _complete(text, candidate):
-                detail = "cut by the token limit; what was read may be incomplete"
-                verdict = Verdict("unscored", "truncated", candidate.answer, None, detail)
+                said = "cut by the token limit; what was read may be incomplete"
+                verdict = unscored("truncated", said, candidate.answer)
             else:
-                verdict = await self._compare_content(gold, params, candidate, question)
-            verdict = replace(
-                verdict, detail=f"{verdict.detail}; read {candidate.rule}", span=candidate.span
-            )
+                verdict = await self.compare_content(wanted, candidate)
+            detail = f"{verdict.detail}; read {candidate.rule}"
+            verdict = replace(verdict, detail=detail, span=candidate.span)
             if verdict.outcome == "correct":
                 return verdict
             if best is None or (verdict.score or 0.0) >= (best.score or 0.0):
@@ -297,156 +257,36 @@ class Grader:
         assert best is not None
         return best
 
-    async def _compare_content(
-        self,
-        gold: Gold,
-        params: Mapping[str, Any],
-        candidate: Candidate,
-        question: Question | None,
-    ) -> Verdict:
-        if self.verifier.kind in _NAMES:
-            for accepted in gold.answers:
-                if same_text(accepted, candidate.answer, question):
-                    said = f"{shown(candidate.answer)} is the same as {shown(accepted)}"
-                    return Verdict("correct", None, candidate.answer, 1.0, said)
-                if _same_number(accepted, candidate.answer, question):
-                    said = f"{shown(candidate.answer)} is the number {shown(accepted)}"
-                    return Verdict("correct", None, candidate.answer, 1.0, said)
-        kind = self.verifier.kind
-        if kind == "choice_text" and question is not None and question.choices:
-            if candidate.answer not in question.choices:
-                said = f"{shown(candidate.answer)} is none of the choices"
-                return Verdict("incorrect", None, candidate.answer, 0.0, said)
-        plain = {k: v for k, v in params.items() if k != "compat"}
-        return await self._compare(gold, plain, candidate.answer, question)
 
-    async def _equal_choice(
-        self, reading: Reading, question: Question, params: Mapping[str, Any]
-    ) -> tuple[Candidate, ...]:
-        """The only choice that equals a clause by value: 3156 for "3,156"."""
-        if not re.search(r"\d", reading.clause) and spoken_number(reading.clause) is None:
-            return ()
-        equal = []
-        for choice in question.choices:
-            if re.fullmatch(r"[^\W\d_]{2,}", choice) and spoken_number(choice) is None:
-                continue  # a word: "in" is no inch
-            gold = Gold(question.id, (choice,), {})
-            judgement = await compare_maths(self, gold, {"symmetric": True}, reading.clause, None)
-            if judgement.outcome == "correct":
-                equal.append(choice)
-        if len(equal) != 1:
-            return ()
-        return (Candidate(equal[0], reading.span, "by its value"),)
+def _reader_of(verifier: VerifierCard) -> str:
+    """The name of a card's content reader, which an installed package may bring.
 
-    async def _verdict(
-        self,
-        found: ex.Found | None,
-        text: str,
-        cut: bool,
-        gold: Gold,
-        params: Mapping[str, Any],
-        question: Question | None,
-    ) -> Verdict:
-        if found is None:
-            if cut:
-                return Verdict(
-                    "unscored", "truncated", None, None, "cut by the token limit, no answer yet"
-                )
-            if ex.is_refusal(text):
-                return Verdict("unscored", "refused", None, None, "the text declines to answer")
-            steps = ", ".join(step.name for step in self.strict)
-            return Verdict("unscored", "unparsed", None, None, f"no answer found by: {steps}")
-        if cut and not found.closed and self.verifier.kind not in RESPONSE:
-            return Verdict(
-                "unscored",
-                "truncated",
-                found.answer,
-                None,
-                f"cut by the token limit; the answer read by {found.step} may be incomplete",
-            )
-        return await self._compare(gold, params, found.answer, question)
-
-    async def _compare(
-        self, gold: Gold, params: Mapping[str, Any], answer: str, question: Question | None
-    ) -> Verdict:
-        kind = self.verifier.kind
-        key: tuple[Any, ...] = (gold.answers, answer, _params_key(params))
-        if kind in ("judge", "choice", "choice_text", "choice_loglik", "text"):
-            key = (*key, question.task if question else "", question.id if question else "")
-        known = self._cache.get(key)
-        if known is not None:
-            self.hits += 1
-            self._cache.move_to_end(key)
-            return known
-        self.misses += 1
-        judgement = await self._judge(kind, gold, params, answer, question)
-        verdict = Verdict(
-            judgement.outcome,
-            judgement.reason,
-            judgement.answer if judgement.answer is not None else answer,
-            judgement.score,
-            judgement.detail,
+    Raises:
+        CardError: there is no such reader.
+    """
+    reader = verifier.content or BY_KIND.get(verifier.kind, "text")
+    if reader not in READERS:
+        for point in metadata.entry_points(group="heartloop.readers", name=reader):
+            READERS[reader] = point.load()
+    if reader not in READERS:
+        raise CardError(
+            f'{verifier.name}: content: unknown reader "{reader}"; '
+            f"one of: {', '.join(sorted(READERS))}"
         )
-        if verdict.reason not in ("undecided", "judge_failed"):  # those may go better next time
-            self._cache[key] = verdict
-            if len(self._cache) > self._cache_size:
-                self._cache.popitem(last=False)
-        return verdict
-
-    def judge_spec(self) -> JudgeSpec:
-        """What a judge card asks."""
-        if self._judge_spec is None:
-            self._judge_spec = judge_spec(self.verifier.name, self.verifier.judge)
-        return self._judge_spec
-
-    async def _judge(
-        self,
-        kind: str,
-        gold: Gold,
-        params: Mapping[str, Any],
-        answer: str,
-        question: Question | None,
-    ) -> Judgement:
-        if kind == "math":
-            return await compare_maths(self, gold, params, answer, question)
-        if kind == "judge":
-            votes = params.get("votes")
-            return await judge_answer(
-                self.verifier.name,
-                self.judge_spec(),
-                self.judge_ask,
-                gold,
-                answer,
-                question,
-                votes=votes,
-            )
-        compare = COMPARATORS.get(kind)
-        if compare is None:
-            raise CardError(f'{self.verifier.name}: kind: "{kind}" cannot grade a text')
-        return compare(gold, params, answer, question)
+    return reader
 
 
 def _unanswered(text: str, unclosed: bool, finish_reason: str) -> Verdict | None:
     """The verdict of a completion without any visible text, or None."""
     if unclosed:
-        return Verdict("unscored", "truncated", None, None, "the think block was never closed")
+        return unscored("truncated", "the think block was never closed")
     if finish_reason == "content_filter":
-        return Verdict("unscored", "refused", None, None, "stopped by a content filter")
+        return unscored("refused", "stopped by a content filter")
     if not text.strip():
         if finish_reason == "length":
-            return Verdict("unscored", "truncated", None, None, "cut before any visible answer")
-        return Verdict("unscored", "empty", None, None, "the answer is empty")
+            return unscored("truncated", "cut before any visible answer")
+        return unscored("empty", "the answer is empty")
     return None
-
-
-def _same_number(accepted: str, answer: str, question: Question | None) -> bool:
-    """Whether an answer is the accepted number; digits that the question gave are its echo."""
-    if not same_number(accepted, answer):
-        return False
-    echoed = (
-        question is not None and not accepted[:1].isdigit() and answer.strip() in question.input
-    )
-    return not echoed
 
 
 def _complete(text: str, candidate: Candidate) -> bool:
@@ -461,10 +301,6 @@ def _complete(text: str, candidate: Candidate) -> bool:
 
 def _fold(text: str) -> str:
     return " ".join(text.lower().split()).strip(" .!?\"'")
-
-
-def _params_key(params: Mapping[str, Any]) -> str:
-    return repr(sorted(params.items(), key=lambda item: item[0])) if params else ""
 
 
 def open_grader(card_or_name: VerifierCard | str, **options: Any) -> Grader:
