@@ -108,7 +108,7 @@ def same_translation(gold: str, answer: str, question: Question) -> bool:
     """Whether an answer is a translation that was asked for but for a leading article or accents.
 
     “Le longueur” is “longueur” and “autonomia” is “autonomía”; “ano” is not “año”, nor “Tochter”
-    “Töchter”, which are other letters.
+    “Töchter”, which are other letters, nor “marche” “marché”, whose last letter makes another word.
     """
     if "ranslat" not in question.instruction:
         return False
@@ -117,7 +117,9 @@ def same_translation(gold: str, answer: str, question: Question) -> bool:
         return False  # the English word again
     article = _FOREIGN_ARTICLE.match(said)
     for name in (said, said[article.end() :] if article else said):
-        if name in (wanted, _ACCENT.sub(lambda m: _PLAIN_VOWEL[m.group()], wanted)):
+        if name in (wanted, _ACCENT.sub(lambda m: _PLAIN_VOWEL[m.group()], wanted)) and (
+            name[-1:] == wanted[-1:]
+        ):
             return True
     return False
 

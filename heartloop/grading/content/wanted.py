@@ -40,6 +40,7 @@ _WHICH = r"(?:the )?(?:first|second) sentence\b|sentence [12]\b"
 _NAMED = r"(?:the )?[\w'-]+(?: [\w'-]+){0,2}?"
 _LINE = re.compile(r"[^\n]+(?:(?<=[:*]) *\n+[^\n]+)?")
 """A line, with the next one where it ends in a colon."""
+_OR = re.compile(r",?\s+or\s+[\"']")
 _ASIDE = re.compile(r",?\s+(?:which|that|because|since|as|and)\b|[,;(]")
 _OWN = re.compile(r"\bmy (?:\w+ )?(?:prediction|decision|classification|answer|conclusion)\b", re.I)
 _POINTS = re.compile(r"(?:the )?(?:first|second) (?:sentence|statement)|sentence [12]")
@@ -98,6 +99,7 @@ def wanted_by(instruction: str) -> Wanted | None:
     name = rf"(?<!\w)(?:{'|'.join(names)})(?!\w){_FORM}"
     patterns = [
         rf"{name}{_OF}{_IS}(?P<said>{_QUOTED}|(?=\S))",
+        rf"{name}{_OF} as (?P<said>{_QUOTED})",
         rf"(?P<said>{_QUOTED}|(?:{_WHICH})(?:,? \(?{_QUOTED}\)?,?)?|{_NAMED})\s+(?:\w+ly )?"
         rf"(?:is|as|describes|states|gives|represents)\s+(?:(?:\w+ly|considered|the|an?|in)\s+){{0,3}}"
         rf"(?:(?!not\b)\w+\s+)?{name}",
@@ -112,7 +114,7 @@ def wanted_by(instruction: str) -> Wanted | None:
         patterns += [
             rf"\btranslate[sd]?(?:(?!English){_TILL}|is){{0,60}}?\s"
             rf"(?:(?:in)?to|as) (?:{to} (?:as|is)\s+)?"
-            rf"(?P<said>{_QUOTED})",
+            rf"(?P<said>{_QUOTED})(?! in English)",
             rf"\bin {to}{_TILL}{{0,60}}?{_IS}(?P<said>{_QUOTED})(?! in English)",
             rf"\b(?:as|is) (?P<said>{_QUOTED}) in {to}\b",
         ]
@@ -144,6 +146,8 @@ def claims_in(text: str, asked: Asked) -> list[Span]:
                     found[span] = bool(SO.match(text, begin) or _OWN.search(text, begin, span[0]))
     concluded = [span for span, so in found.items() if so]
     claims = sorted(concluded or found)
+    others = [span for span in claims if fold(text[slice(*span)]) != fold(asked.item)]
+    claims = others or claims  # the item itself only where nothing else is named
     named = {fold(text[slice(*span)]).removeprefix("the ") for span in claims}
     options = {name for name in named if name in _members(asked.item) or _POINTS.fullmatch(name)}
     return [] if len(options) > 1 else claims
@@ -157,8 +161,8 @@ def _value(text: str, match: re.Match[str], item: str, letter: bool) -> Span | N
     if quoted:
         start, end = start + 1, end - 1
         said = fold(text[start:end])
-        if "(" in text[start:end]:
-            return None  # "career(s)"
+        if "(" in text[start:end] or _OR.match(text, end + 1):
+            return None  # "career(s)", "lake" or "sea"
     elif end > start:
         said = fold(text[start:end]).removeprefix("the ")
         last = [name for name in _members(item) if f" {said}".endswith(f" {name}")]

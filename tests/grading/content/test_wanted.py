@@ -45,6 +45,12 @@ MATE = "Sentence 1: He is my mate. Sentence 2: A few mates came. Word: mate"
         (FRENCH, "family", "famille", "Translation: French: Famille\nConfidence score: 1", True),
         (FRENCH, "length", "longueur", "Le longueur", True),
         (FRENCH, "surgeon", "médecin", "medecin", True),
+        (FRENCH, "market", "marché", 'The French word for "market" is "marche".', False),
+        (FRENCH, "staff", "personnel", 'In French, "staff" is "personnel" or "bâton".', False),
+        (FRENCH, "attribute", "attribut", 'Translation:\n"Attribute" translates to "Attribut" in '
+         "French.", True),
+        (PLURAL, "end", "ends", 'The plural of the noun is "end" and it will be pluralized as '
+         '"ends".', True),
         (FRENCH, "elevation", "élévation", "Elevation", False),  # the English word again
         (FRENCH, "surgeon", "médecin", "le medecine", False),
         (LARGER, "whale, flea", "whale", "No, flea is not the larger one.", True),
