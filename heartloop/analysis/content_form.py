@@ -9,11 +9,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from heartloop.analysis._special import norm_ppf
-from heartloop.analysis.contrasts import CELLS, Sample, TaskTotals, moments, task_totals
+from heartloop.analysis.contrasts import Sample, TaskTotals, moments, task_totals
 
 FloatArray = NDArray[np.float64]
 
 
+_CELLS = 4_000_000  # questions drawn at once
 LEAST_RIGHT = 20
 """Under so many right answers in an arm, content and form are not split."""
 
@@ -105,7 +106,7 @@ def _resampled(blocks: TaskTotals, draws: int, seed: int) -> FloatArray:
     out = np.zeros((draws, len(blocks.totals[0])))
     for totals, m in zip(blocks.totals, blocks.sizes, strict=True):
         groups = len(m)
-        step = max(1, CELLS // groups)
+        step = max(1, _CELLS // groups)
         for start in range(0, draws, step):
             height = min(step, draws - start)
             picks = rng.integers(0, groups, (height, groups))

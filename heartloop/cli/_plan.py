@@ -64,7 +64,7 @@ def _short(prepared: Any, found: Any, width: int) -> list[str]:
     banner = "PRACTICE SET " if any(t.data.practice for t in tasks) else ""
     lines = [
         "plan  " + click.style(banner, fg="yellow") + cut(what, width - 6 - len(banner)),
-        "      " + cut(_cost(found), width - 6),
+        *("      " + line for line in _folded(_cost(found), width - 6)),
     ]
     said = _notes(prepared, found)
     # What a file has wrong, or what is not used of it, is never left to --dry-run.
@@ -95,6 +95,18 @@ def _cost(found: Any) -> str:
     elif power is not None:
         parts.append("too few questions to see anything")
     return " · ".join(parts)
+
+
+def _folded(text: str, width: int) -> list[str]:
+    """Lines of parts that `` · `` sets apart; none of them is cut."""
+    lines = [""]
+    for part in text.split(" · "):
+        longer = f"{lines[-1]} · {part}" if lines[-1] else part
+        if lines[-1] and len(longer) > width:
+            lines.append(part)
+        else:
+            lines[-1] = longer
+    return lines
 
 
 def _notes(prepared: Any, found: Any) -> list[str]:

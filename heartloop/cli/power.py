@@ -196,7 +196,8 @@ def _pilot(options: dict[str, Any]) -> tuple[Pilot, float | None, str]:
 
 
 def _print(main: PowerPlan, grid: list[PowerPlan], more_seeds: PowerPlan, source: str) -> None:
-    from heartloop.cli._show import table
+    from heartloop.cli._show import table, width_now
+    from heartloop.report.writing import filled
 
     def points(value: float | None) -> str:
         return "none" if value is None else f"{100 * value:.1f}"
@@ -205,8 +206,8 @@ def _print(main: PowerPlan, grid: list[PowerPlan], more_seeds: PowerPlan, source
         return [f"{p.questions:,}", str(p.seeds), points(p.smallest), f"{100 * p.equivalence:.0f}"]
 
     if source:
-        click.echo(source)
-    click.echo(main.sentence)
+        click.echo(filled(source, width_now()))
+    click.echo(filled(main.sentence, width_now()))
     click.echo()
     headers = ["questions", "seeds", "smallest difference, points", "shows equivalence, %"]
     rows = [line(p) for p in [*grid, more_seeds]]

@@ -20,7 +20,9 @@ def output(*arguments: str) -> str:
 
 
 def test_a_design_is_described_in_points() -> None:
-    text = output("-n", "500", "--treatments", "EP01,EP02", "--target", "3", "--tokens", "100")
+    shown = output("-n", "500", "--treatments", "EP01,EP02", "--target", "3", "--tokens", "100")
+    assert max(map(len, shown.splitlines())) <= 80
+    text = " ".join(shown.split())
     assert "each of 2, first step of Holm, against the plain prompt and the placebos" in text
     assert "3 points: " in text and "tokens" in text
 

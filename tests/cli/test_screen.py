@@ -40,6 +40,8 @@ def test_a_practice_run_fits_on_a_screen(
     assert len(lines) <= 25
     assert max(map(len, lines)) <= 80
     assert lines[0].startswith("plan  PRACTICE SET olympiad, 12 questions")
+    assert not any("…" in line for line in lines[1:3])  # cost, and what the design can see
+    assert any("can see" in line or "too few questions to see" in line for line in lines[1:3])
     assert any("heart − neutral-varied" in line and "●" in line for line in lines)
     assert not any("\x1b" in line for line in lines)  # no terminal, no colour
 
