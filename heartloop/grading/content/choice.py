@@ -8,8 +8,7 @@ denies, hedges or names nothing is none.
 from __future__ import annotations
 
 from heartloop import regex as re
-from heartloop.grading.content.beside import SO
-from heartloop.grading.content.left_over import PRINTED, left_over
+from heartloop.grading.content.left_over import PRINTED, SETS_OUT, abroad, by_place, left_over
 from heartloop.grading.content.options import (
     NONE_OF_IT,
     WRONG,
@@ -131,12 +130,10 @@ def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | 
             settled = Settled("words", options.polar[again[1]], again[0], "the question said again")
         elif (neither := NEITHER.search(plain)) is not None:
             settled = Settled("hedge", None, neither.span(), "in the text")
-    if settled is None:
-        settled = _another_question(plain, asked, options)
     if settled is None and options.letters:
-        settled = _abroad(plain, options)
+        settled = abroad(plain, options)
     if options.letters and (settled is None or settled.kind == "outside"):
-        settled = _by_place(plain, options) or settled
+        settled = by_place(plain, options) or settled
     if settled is None or settled.index is None and settled.rule == "in the text":
         settled = _said(plain, text, asked, options) or settled
     if settled is None or settled.index is None:
@@ -177,79 +174,10 @@ def _no_choice(settled: Settled, text: str, asked: Asked, options: Options) -> R
     return nothing(f"{why.get(settled.kind, 'no shown choice is named')} ({said!r})")
 
 
-_ABROAD = re.compile(
-    r"\b(?:antwort|richtig\w*|korrekt\w*|wähle|stimmt|r[ée]ponse|choisis|bonne|option|exacte?|"
-    r"respuesta|opci[óo]n|correct[ao]|elijo|resposta|corret[ao]|op[çc][ãa]o|escolho|risposta|"
-    r"corrett[ao]|opzione|scelgo|antwoord|juiste?|kies|svar\w*|rätt|riktig\w*|rigtig\w*|väljer|"
-    r"velger|odpowied\w*|poprawn\w*|wybieram|odpověď|správn\w*|ответ\w*|вариант\w*|верн\w*|"
-    r"правильн\w*|выбираю|відповідь|правильн\w*|cevap|yanıt|doğru|seçiyorum|jawaban\w*|benar|"
-    r"vastaus|oikea|válasz|helyes|răspuns\w*|corect|απάντηση|σωστ\w*|đáp án|đúng)\b|"
-    r"उत्तर|सही|الإجابة|الصحيحة|الجواب|תשובה|答案|选|選|正解|正确|正確|答え|정답|답",
-    re.I,
-)
-_ABROAD_NOT = re.compile(
-    r"\b(?:nicht|kein\w*|falsch\w*|pas|non|no|n[ãa]o|niet|geen|inte|ikke|nie|ne|není|нет|не|ні|"
-    r"неверн\w*|неправильн\w*|değil|yanlış|bukan|salah|ei|nem|nu|δεν|không|oder|ou|of|o|or|y|e|"
-    r"und|et|and|i|и|veya|atau|eller|lub|nebo)\b|नहीं|ليس|أو|לא|不|没|错|ない|ません|아니|또는|或|または|"
-    r"[?¿？]",
-    re.I,
-)
-
-
-def _abroad(text: str, options: Options) -> Settled | None:
-    """The only letter of a short sentence in another language that speaks of the answer.
-
-    A denial or a second option in it leaves it unread.
-    """
-    if _SETS_OUT.match(text):
-        return None
-    if len(text.split()) > 10 or not _ABROAD.search(text) or _ABROAD_NOT.search(text):
-        return None
-    letters = [
-        (options.letter(match.group()), match.span())
-        for match in re.finditer(r"(?<![^\W\d_A-Z\u0900-\uffff])(?<![A-Z'])[A-Z](?![\w'-])", text)
-    ]
-    if len(letters) != 1 or letters[0][0] is None or options.named(words_of(text)):
-        return None
-    return Settled("letter", letters[0][0], letters[0][1], "the only letter named")
-
-
-_NTH = ("first", "second", "third", "fourth", "fifth", "sixth")
-_BY_PLACE = re.compile(
-    rf"\b(?P<nth>{'|'.join(_NTH)}|last) (?:option|choice|answer|alternative|one)\b|"
-    r"\b(?:option|choice|answer|number) (?:(?P<digit>\d{1,2})|"
-    r"(?P<word>one|two|three|four|five|six))\b",
-    re.I,
-)
-
-
-def _by_place(text: str, options: Options) -> Settled | None:
-    """“The second option”, “option three”: the only option that a short text counts to."""
-    if len(text.split()) > 10 or DENIAL.search(text) or UNDECIDED.search(text):
-        return None
-    found = list(_BY_PLACE.finditer(text))
-    if len(found) != 1 or options.numbers and found[0]["digit"] or text.strip().endswith("?"):
-        return None
-    if re.search(r"\b(?:or|and|might|maybe|perhaps|could)\b", text, re.I):
-        return None
-    said = (found[0]["nth"] or found[0]["digit"] or found[0]["word"]).lower()
-    words = ("one", "two", "three", "four", "five", "six")
-    index = (
-        len(options.choices) - 1
-        if said == "last"
-        else int(said) - 1
-        if said.isdigit()
-        else (_NTH if said in _NTH else words).index(said)
-    )
-    if not 0 <= index < len(options.choices) or options.named(words_of(text)):
-        return None
-    return Settled("words", index, found[0].span(), "counted to")
-
-
 def _inflected(text: str, options: Options) -> Settled | None:
     """“The premises (do not) entail it”, where the choices are entailment and non-entailment.
 
-    The statements that speak of it must agree, or the last of them must be a conclusion.
+    The last statement that says so counts.
     """
     names = [name for name, _ in options.names]
     positive = min(names, key=len) if len(names) == 2 else ""
@@ -260,14 +188,12 @@ def _inflected(text: str, options: Options) -> Settled | None:
     for span in statements(text):
         clause = text[slice(*span)]
         found = list(stem.finditer(clause))
-        if not found or clause.rstrip().endswith("?") or _BOTH.search(clause):
-            continue
-        if len({bool(match["non"]) for match in found}) > 1 or _DEFINES.search(clause):
+        if not found or _BOTH.search(clause) or len({bool(m["non"]) for m in found}) > 1:
             continue
         before = clause[: found[0].start()].rsplit(",", 1)[-1]
         denied = bool(NEGATION.search(before) or NONE_OF_IT.search(before))
         said.append((span, denied != bool(found[0]["non"])))
-    if not said or len({no for _, no in said}) > 1 and not SO.match(text, *said[-1][0]):
+    if not said:
         return None
     span, no = said[-1]
     index = next(i for name, i in options.names if (name != positive) == no)
@@ -275,18 +201,6 @@ def _inflected(text: str, options: Options) -> Settled | None:
 
 
 _BOTH = re.compile(r"\b(?:or|if|whether|nor|neither)\b", re.I)
-_DEFINES = re.compile(
-    r"\b(?:entailment|it) (?:means?|states?|is (?:a|when|where))\b|\bdetermin\w+\b", re.I
-)
-
-
-def _another_question(text: str, asked: Asked, options: Options) -> Settled | None:
-    """One question, where the choices are questions: an answer outside of them."""
-    asks = all(choice.rstrip().endswith("?") for choice in asked.choices)
-    if not asks or not re.fullmatch(r"[^?\n]{8,200}\?", text.strip()):
-        return None
-    index = options.near(text)
-    return Settled("outside" if index is None else "words", index, (0, len(text)), "the whole text")
 
 
 def _without_prefix(text: str, asked: Asked) -> str:
@@ -339,15 +253,12 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
 _NO_SUCH = re.compile(r"\bthere (?:is|are) no\b", re.I)
 
 
-_SETS_OUT = re.compile(r"\W*(?:let me|let us|let's|first,|to (?:decide|answer))", re.I)
-
-
 def _mentioned(text: str, options: Options) -> Settled | None:
     """The only option that a text names at all, where nothing denies or doubts it."""
     said = unquoted(text, options.asked.input) if options.polar else text
     if UNDECIDED.search(said) or text.strip().endswith("?"):
         return None
-    if options.letters and _SETS_OUT.match(text):
+    if options.letters and SETS_OUT.match(text):
         return None
     if options.polar:
         settled = options.polar_of(text, (0, len(text)))

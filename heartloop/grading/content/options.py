@@ -257,9 +257,6 @@ class Options:
         if not clause.strip(" \t\n.:;,!?\"'()[]-"):
             return Settled("empty", span=(start, end))
         span = (start + len(clause) - len(clause.lstrip()), start + len(clause.rstrip()))
-        whole = self.exactly(clause)
-        if whole is not None and not (self.letters and lone_letter(clause)):
-            return Settled("words", whole, span)
         lead = _FILLER.match(clause)
         at = lead.end() if lead else 0
         rest = clause[at:]

@@ -337,7 +337,7 @@ def _head(text: str, options: Options) -> Settled | None:
     if named and options.exactly(named["name"]) is not None:
         index = options.exactly(named["name"])
         return Settled("words", index, named.span("name"), "at the head of the text", 2)
-    if text[start:end].rstrip().endswith("?"):
+    if text[start:end].rstrip().endswith("?") and not options.asked.questions:
         return None
     settled = options.settle(text, start, end, firm=True)
     if settled.kind in ("letter", "hedge") or settled.kind == "words":

@@ -11,7 +11,7 @@ from heartloop import regex as re
 from heartloop.grading.content.beside import SO
 from heartloop.grading.content.reading import Asked, fold
 from heartloop.grading.content.surface import statements
-from heartloop.grading.phrases import REFUSAL, UNDECIDED
+from heartloop.grading.phrases import UNDECIDED
 
 SENSE = {
     **dict.fromkeys(
@@ -20,15 +20,8 @@ SENSE = {
     **dict.fromkeys(("no", "nope", "false", "nein", "non", "нет", "não", "いいえ", "否"), False),
 }
 _CLAIMS = re.compile(r"\b(?:is|are|was|means?|says?|be|would|must be|=|to|choose|answer)\b")
-_ABOUT_ONESELF = re.compile(
-    r"\W*(?:yes|no|sure|of course)?\W*i(?:'m| am) (?:not )?(?:\w+ )?(?:sure|certain|confident|"
-    r"positive|happy|ready|glad|good|able)"
-    r"(?: (?:about|of|in|with|at) (?:it|that|this|my answer))?\W*$",
-    re.I,
-)
 _I_AM = re.compile(r"\W*(?:yes|no)\b\W*i(?:'m| am| do not| don't)\b(?P<rest>.*)", re.I | re.S)
 _TURN = re.compile(r"^\W*[AB]:\s+(?=(?:yes|no|true|false)\b)", re.I)
-_TO_YOU = re.compile(r"\W*(?:yes|no)\W+you\b(?! (?:are|were) (?:sure|right))", re.I)
 _NOT_AT_ALL = re.compile(r"\W*(?:not at all|absolutely not|definitely not|of course not)\b", re.I)
 _MEANS = re.compile(
     r"\b(?P<not>(?:does|do|did)(?:n't| not)\s+(?:really\s+)?)?means?\s+(?:that\s+|an?\s+)?"
@@ -60,11 +53,9 @@ def polar_sense(text: str, names: list[tuple[str, int]], asked: Asked, letters: 
     for statement in re.split(r"(?<=[.!?\n])\s+", text.strip()):
         if not letters:
             statement = _TURN.sub("", statement)
-        if _ABOUT_ONESELF.match(statement) or _of_oneself(statement, asked.question):
+        if _of_oneself(statement, asked.question):
             continue
-        if _TO_YOU.match(statement):
-            pass  # "No, you cannot follow …": it does not speak of itself
-        elif REFUSAL.search(statement) or UNDECIDED.search(unquoted(statement, asked.input)):
+        if UNDECIDED.search(unquoted(statement, asked.input)):
             return "hedge", None
         if _NOT_AT_ALL.match(statement):
             return "words", False
