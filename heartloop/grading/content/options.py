@@ -250,13 +250,12 @@ class Options:
             firm: the clause stands behind a mark of commitment; a lone lower-case letter counts.
         """
         clause = text[start:end]
-        score = AND_SCORE.search(clause)
-        if score and score.start():
-            clause = clause[: score.start()]
-            end = start + score.start()
         if not clause.strip(" \t\n.:;,!?\"'()[]-"):
             return Settled("empty", span=(start, end))
         span = (start + len(clause) - len(clause.lstrip()), start + len(clause.rstrip()))
+        whole = self.exactly(clause)
+        if whole is not None and not (self.letters and lone_letter(clause)):
+            return Settled("words", whole, span)
         lead = _FILLER.match(clause)
         at = lead.end() if lead else 0
         rest = clause[at:]
@@ -298,9 +297,6 @@ class Options:
         if WRONG.match(tail) and not itself:
             return None, "denied", found.end()
         if not (marked or alone or _BEHIND.match(tail)):
-            exact = self.exactly(tail)
-            if exact is not None and exact == index:
-                return index, "letter", len(clause)
             return None  # "A frog is …": an article, or a word
         if index is None:
             return (None, "none", found.end()) if alone or marked or letter.isupper() else None
@@ -324,9 +320,6 @@ class Options:
                 for name, options in self.names
             ):
                 return None, "hedge", stop  # the options are listed one by one
-            others = {letter for letter in re.findall(r"\(([A-Z])\)", tail)} - {letter.upper()}
-            if others and re.search(r"\b(?:or|and)\b", tail):
-                return None, "hedge", stop
         return index, "letter", stop
 
     def _words_of(self, rest: str, span: tuple[int, int]) -> Settled:
