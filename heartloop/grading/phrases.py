@@ -113,14 +113,16 @@ ANSWER_LABEL = re.compile(
 DENIAL = re.compile(
     r"\b(?:not|never|neither|nor|no longer|none|nothing|without|cannot|except|excluding|"
     r"ruled? out|anything but|all but|everything but|far from|rather than|instead of|other than|"
-    r"doubt(?:s|ful)?|unlikely|wrong|incorrect|false(?= answer)|impossible|exclude[sd]?|"
+    r"by no means|in no way|doubt(?:s|ful)?|"
+    r"unlikely|wrong|incorrect|false(?= answer)|impossible|exclude[sd]?|"
     r"eliminate[sd]?|"
     r"reject(?:s|ed)?|nicht|kein\w*|pas|jamais|нет|не|nunca|"
     r"too (?:\w+) to)\b|n't\b|不是|不对|ではない|아니",
     re.I,
 )
 CORRECTION = re.compile(
-    r"\b(?:wait|actually|correction|edit:|corrected|sorry|mistake|mistaken|error|oops|hmm|no,|"
+    r"\b(?:wait|actually|correction|edit:|to correct|corrected|sorry|"
+    r"mistake|mistaken|error|oops|hmm|no,|"
     r"on (?:second thoughts?|reflection)|rather,|scratch that|i was wrong|that is wrong|"
     r"that's wrong|"
     r"that was wrong|is wrong:|incorrect:|let me (?:re|correct|fix|check again)|re-?check\w*|"

@@ -143,7 +143,7 @@ def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | 
 
 _BROKEN_OFF = re.compile(
     r"\b(?:a|an|the|of|to|in|on|at|by|with|for|from|and|or|but|if|when|where|which|who|that|because|"
-    r"since|as|is|are|was|has|would|must|be|that (?:option |choice )?[A-Z])[ ,]*$"
+    r"since|as|is|are|was|has|would|must|be|it|we|that (?:option |choice )?[A-Z])[ ,]*$"
 )
 
 

@@ -19,7 +19,7 @@ _PRAISE = (
 )
 _PRAISED = re.compile(
     rf"{_SUBJECT}\s*(?:\([^()\n]{{1,60}}\)\s*)?,?\s+(?:is|must be|has to be|would be|"
-    rf"should be|seems|appears to be)\s+"
+    rf"should be|seems(?: to be)?|appears to be)\s+"
     rf"(?:clearly\s+|definitely\s+|therefore\s+|thus\s+|also\s+)?{_PRAISE}(?![\w-])"
 )
 _CHOSEN = re.compile(
@@ -39,6 +39,7 @@ _OWN_LABEL = re.compile(
 )
 _IT_IS = re.compile(
     r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and)|"
+    r"(?<!not )\b(?:confident|sure|certain)(?: that)?(?=\s)|"
     r"\b(?:but|(?:but )?on (?:reflection|second thoughts?),?))\s*"
     r"(?:it|this|that|"
     r"the (?:relation|pronoun(?! in)|statement|sentence|word|sentiment)[^.\n]{0,60}?)"

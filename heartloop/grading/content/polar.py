@@ -23,6 +23,17 @@ _CLAIMS = re.compile(r"\b(?:is|are|was|means?|says?|be|would|must be|=|to|choose
 _I_AM = re.compile(r"\W*(?:yes|no)\b\W*i(?:'m| am| do not| don't)\b(?P<rest>.*)", re.I | re.S)
 _TURN = re.compile(r"^\W*[AB]:\s+(?=(?:yes|no|true|false)\b)", re.I)
 _NOT_AT_ALL = re.compile(r"\W*(?:not at all|absolutely not|definitely not|of course not)\b", re.I)
+_AGREES = re.compile(
+    r"\W*(?:absolutely|certainly|definitely|of course(?: it (?:is|does|can|will))?|indeed|exactly|"
+    r"surely|(?:that is|that's|this is) (?:true|right|correct))\W*",
+    re.I,
+)
+_DISAGREES = re.compile(
+    r"\W*(?:no way|i don't think so|by no means|certainly not|"
+    r"(?:that|this)(?: is not|'s not| isn't) (?:true|right|correct|so))\W*",
+    re.I,
+)
+"""Stock replies, and nothing else."""
 _MEANS = re.compile(
     r"\b(?P<not>(?:does|do|did)(?:n't| not)\s+(?:really\s+)?)?means?\s+(?:that\s+|an?\s+)?"
     r"[\"'(]*(?P<word>yes|no)\b[\"'),]*(?!\s*(?:or|nor|and|/|if|when)\b)|"
@@ -57,8 +68,10 @@ def polar_sense(text: str, names: list[tuple[str, int]], asked: Asked, letters: 
             continue
         if UNDECIDED.search(unquoted(statement, asked.input)):
             return "hedge", None
-        if _NOT_AT_ALL.match(statement):
+        if _NOT_AT_ALL.match(statement) or _DISAGREES.fullmatch(statement):
             return "words", False
+        if _AGREES.fullmatch(statement):
+            return "words", True
         head = re.match(r"\W*(?:absolutely |definitely )?(\w+)", statement)
         sense = SENSE.get(head[1].casefold()) if head else None
         if head and sense is not None:

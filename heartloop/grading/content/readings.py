@@ -43,7 +43,7 @@ _SCORE = re.compile(
     re.I,
 )
 _COPULA = re.compile(
-    r"(?:(?<![\w'])(?:is|are|was|were|equals?|means?|would be|will be|becomes?|be|makes?|"
+    r"(?:(?<![\w'])(?:is|are|was|were|equals?|(?<!no )means?|would be|will be|becomes?|be|makes?|"
     r"gives?|reads?|has|results? in|turns? into|"
     r"translates? (?:in)?to \w+ as|describes?|translates? (?:in)?to|comes to|stands for|refers to|"
     r"ist|lautet|heißt|est|es|son|sont)(?![\w'])"
@@ -59,7 +59,8 @@ _COMPARED = re.compile(
     r"probably |likely )*(?:"
     r"(?:(?P<degree>[a-z]{2,}(?:er|est))|more \w+|most \w+|less \w+)(?: \w+){0,2}(?:$|\s*\bthan\b|"
     r"\s+(?:of|in|between|among)\b)|"
-    r"(?:correct|right|best|final|most likely|chosen|only)(?: \w+){0,2}$|answer\b|cause\b|"
+    r"(?:correct|right|best|final|most likely|chosen|only)(?: \w+){0,2}"
+    r"(?:$|\s(?=because\b|since\b))|answer\b|cause\b|"
     r"effect\b|one\b|solution\b|"
     r"(?:a|the) (?:cause|reason|answer|larger|bigger|smaller)\b)",
     re.I,

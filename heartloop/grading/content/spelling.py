@@ -53,6 +53,11 @@ def same_spelling(gold: str, answer: str, question: Question | None) -> bool:
         return gold != gold.translate(_GERMAN) and answer == gold.translate(_GERMAN)
     if answer.isascii() and answer in (_unaccented(gold), gold.translate(_GERMAN)):
         return True
+    if len(gold) == len(answer) and all(
+        one == two or two.isascii() and _unaccented(one) == two
+        for one, two in zip(gold, answer, strict=True)
+    ):
+        return True  # some of its accents left out
     one, two = gold.split(), answer.split()
     if len(one) == len(two):
         return len(gold) > 3 and all(map(_same_word, one, two))
@@ -61,8 +66,8 @@ def same_spelling(gold: str, answer: str, question: Question | None) -> bool:
 
 
 def torn(gold: str, answer: str) -> bool:
-    """Whether a name of one word is written as two: “Ber lin”, unlike “class room”, is a slip."""
-    return gold[:1].isupper() and len(gold.split()) == 1 and len(answer.split()) == 2
+    """Whether a word is written as two: “Ber lin” is a slip, “snowman” for “snow man” is none."""
+    return len(gold.split()) == 1 and len(answer.split()) == 2
 
 
 _ARTICLES = re.compile(

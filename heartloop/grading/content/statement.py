@@ -184,6 +184,9 @@ def _listing(text: str) -> Span | None:
     short = all(len(line.split()) <= 3 and not re.search(r"[:.,!?;]\s*$|:", line) for line in lines)
     if not short and not all(ITEM.match(line) for line in lines):
         return None
+    scores = [SCORED.fullmatch(line.strip()) is not None for line in lines]
+    if any(scores) and not scores[0]:
+        return None  # a label and, on the next line, its score
     if any(_SCORE_ITEM.match(line) for line in lines):
         return None  # an answer, its score and its reasons, numbered
     return (len(text) - len(text.lstrip()), len(text.rstrip()))

@@ -16,7 +16,7 @@ _CONDITION = re.compile(
 _REMARK = re.compile(r"\\text\{\s*,?\s*\(?(?:is|are|where|with|such that|which|since|because)\b")
 _VALUE = re.compile(r"[\d=]")
 _DOMAIN = re.compile(
-    r"^\s?\(?\s?[a-zA-Z](?:\s?,\s?[a-zA-Z]){0,5}\s?\\in\s?\\(?:[ZNRQ]|mathbb)(?![a-zA-Z])"
+    r"^\s*\(?\s?[a-zA-Z](?:\s?,\s?[a-zA-Z]){0,5}\s*\\in\s*\\(?:[ZNRQ]|mathbb)(?![a-zA-Z])"
 )
 _EXPLANATION = re.compile(r"\s*(?:\\text\{\s*)?(?:where|with|such that|for all|for some|for any)\b")
 _LABEL = re.compile(

@@ -62,6 +62,10 @@ def set_in_words(text: str) -> str | None:
         return None
     bare = re.sub(r"\\text\s*\{([^{}]*)\}", r"\1", text)
     bare = re.sub(r"\s+", " ", bare).strip(" .")
+    ends = _INTERVAL.fullmatch(bare)
+    if ends:
+        left, right = ("(", ")") if ends["kind"].lower() == "open" else ("[", "]")
+        return f"{left}{ends['low']},{ends['high']}{right}"
     ends = _FROM_TO.fullmatch(bare)
     if ends:
         return f"[{ends['low']},{ends['high']}]"
@@ -86,11 +90,17 @@ def set_in_words(text: str) -> str | None:
     return _interval(match["relation"], values, "")
 
 
+_INTERVAL = re.compile(
+    r"(?:the )?(?P<kind>open|closed) interval (?:from |between )?(?P<low>-?[\d.]+) "
+    r"(?:to|and) (?P<high>-?[\d.]+)",
+    re.I,
+)
 _FROM_TO = re.compile(
     r"(?:from )?(?P<low>-?[\d.]+) (?:to|through) (?P<high>-?[\d.]+),? \(?inclusive\)?", re.I
 )
 _NAMES = re.compile(
-    r"inclusive|real|number|integer|natural|rational|\\R|than|at (?:least|most)|between", re.I
+    r"inclusive|interval|real|number|integer|natural|rational|\\R|than|at (?:least|most)|between",
+    re.I,
 )
 
 

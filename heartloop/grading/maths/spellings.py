@@ -50,7 +50,9 @@ _TH = re.compile(
     r"(?<=\d)\s*\^\s*\{?\s*\\(?:text|mathrm|textrm|rm)\s*\{\s*(?:st|nd|rd|th)\s*\}\s*\}?"
 )
 _PRIMES = re.compile(r"\s*\^\s*(?:\{\s*((?:\\prime\s*){1,3})\}|(\\prime)(?![a-zA-Z]))")
-_TIMES = re.compile(r"(?<=[\d.])\s*[xX]\s*(?=10\s*(?:\^|\*\*))")
+_TIMES = re.compile(
+    r"(?<=[\d.])\s*[xX]\s*(?=10\s*(?:\^|\*\*|[\u2070\u00b9\u00b2\u00b3\u2074-\u2079\u207b]))"
+)
 _MICRO = re.compile(
     r"(?<=[\d\s}])\\mu\s*(?:\\(?:text|mathrm)\s*\{\s*([mgsAVFLHNJWCTK])\s*\}|"
     r"([mgsAVFLHNJWCTK])(?![A-Za-z]))"
@@ -83,6 +85,12 @@ _NOTE_ANSWER = re.compile(r"\\q?quad\s*\\text\s*\{\s*\(?\s*answer\s*\)?\s*\}", r
 """``x = 17 \\quad \\text{(Answer)}``."""
 
 
+_OLD = re.compile(r"(?<=\byears) old\b|(?<=\byear) old\b")
+_PER = re.compile(r"(?<=\d) per (?=[a-z]{3,})(?!cent\b)")
+_HALF_LINE = re.compile(r"(?:\\mathbb\s*\{?\s*R\s*\}?|\u211d)\s*[\^_]\s*\{?\s*([+-])\s*\}?")
+"""The positive or the negative numbers."""
+_DECIMAL_BRACE = re.compile(r"(?<=\d)\{,\}(?=\d{1,2}(?!\d)|\d{4,}(?!\d))")  # 2{,}72
+_CONGRUENT = re.compile(r"\s+(?:is |are )?congruent to\s+(?=[^.]*\bmod)", re.I)
 _UNIT_HYPHEN = re.compile(r"(?<=[a-z]{3})-(?=(?:met(?:er|re)|hour|second|pound)s?\b)")
 _STACKED = re.compile(
     r"([\u2070\u00b9\u00b2\u00b3\u2074-\u2079]+)\u2044([\u2080-\u2089]+)|"
@@ -106,6 +114,11 @@ def spelled(text: str) -> str:
     r"""One spelling for mark-up, ``\over``, alignment, ordinals, minutes and micro units."""
     text = _N_OVER.sub(r"\1/\2", _STRUCK.sub("", text))
     text = _OHM.sub(r" \\text{ \1Omega}", text)
+    text = _PER.sub("/", _OLD.sub("", text))
+    half = _HALF_LINE.fullmatch(text.strip(" $"))
+    text = {"+": "(0,\\infty)", "-": "(-\\infty,0)"}[half[1]] if half else text
+    text = _DECIMAL_BRACE.sub(".", text)
+    text = _CONGRUENT.sub(r" \\equiv ", text)
     text = _UNIT_HYPHEN.sub(" ", text)
     text = _STACKED.sub(_stacked, text)
     called = _CALLED.fullmatch(text.strip())
@@ -247,7 +260,9 @@ _RESIDUES = re.compile(
     r"(?P<mod>\(?\s*\\[pb]?mod(?![a-zA-Z]).*)"
 )
 _REMAINDER = re.compile(r"\bremainder (?:of )?(\d+) (?:when|if|on|upon) divi\w+ by (\d+)\W*$")
-_NO_NOUN = re.compile(r"(?:of|or|and|to|in|times|more|less|than|plus|minus|by|is|are)\b")
+_NO_NOUN = re.compile(
+    r"(?:hundred|thousand|[mbt]r?illion|dozen|half|of|or|and|to|in|times|more|less|than|plus|minus|by|is|are)\b"
+)
 
 
 def _whole(text: str) -> int | None:

@@ -25,7 +25,7 @@ WHO = "Who wrote it?"
         ("What?", "noise", "noize", False),
         ("What?", "snow man", "snowman", True),
         ("What?", "a part", "apart", False),
-        ("What?", "classroom", "class room", True),
+        ("What?", "classroom", "class room", False),
         ("What?", "Berlin", "Ber lin", False),
         ("What?", "Rhein", "der Rhein", True),
         ("What?", "Angeles", "Los Angeles", False),
