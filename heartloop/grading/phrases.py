@@ -47,7 +47,7 @@ MARKER = re.compile(
     rf"(?:[^.\n:=\"]|\.(?=\d))){{1,80}}?)?"
     rf"(?:\s*(?:\([^()\n]{{1,20}}\))?\s*:|\s*=(?!=)>?|\s*(?:→|->|⇒)|\s+(?:{_COPULA})(?![\w'])\s*:?){_FILL}"
     rf"|(?:{_CJK})\s*(?:{_CJK_COPULA}|:|=)\s*:?|[选選][择擇]?\s*(?=\(?[A-Z])"
-    r"|(?<![\w])(?:final\s+)?answer\s+-+\s+)\s*",
+    r"|(?<![\w])(?:final\s+)?answer\s+-+\s+|\b(?:give|choose) (?:you )?the answer (?=\"))\s*",
     re.I,
 )
 """Behind it stands the answer: “the answer is”, “Lösung:”, “答案是”."""

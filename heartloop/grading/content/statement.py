@@ -86,6 +86,9 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
             return [worked[-1]], "its own working"
         said = sorted(said + [span for span in explained(text) if answers_in(text[slice(*span)])])
         rest = [span for span in said if not is_score(text, span)]
+        totals = [span for span in rest if _TOTAL.search(text, *span)]
+        if totals and ITEM.match(text, *said[0]):
+            return [totals[-1]], "the total"
         said = rest if any(_GIVES.search(text, *span) for span in rest) else said
     claims = [] if said and _names_one(text, said[0], asked) else claims_in(text, asked)
     if claims:
@@ -106,9 +109,9 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
     for start, end in reversed(said):
         if _JUDGES.search(text, start, end) and '"' not in text[start:end]:
             continue  # "so this is an accurate translation": what is said of the answer
-        if asked.numeric and len({value for *_, value in answers_in(text[start:end])}) > 1:
+        if asked.numeric and len({value for *_, value in answers_in(text[start:end])}) != 1:
             if result_in(text[start:end]) is None:
-                continue  # "so 4 and 7 are small"
+                continue  # "so 4 and 7 are small", "so they are objects"
         lead = SO.match(text, start, end)
         if lead and lead.end() < end and (start, end) != said[0]:
             supposed = _SUPPOSED.match(text, lead.end(), end)
@@ -158,6 +161,8 @@ _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
 
 
+_TOTAL = re.compile(r"\b(?:total|altogether)\b[^.\n]*\d|\d[^.\n]*\b(?:in total|altogether)\b", re.I)
+"""“Adding these together, we get a total of 4”, behind a list that counts one by one."""
 _POSSIBLE = re.compile(r"\W*(?:it|this|that|the answer) (?:could|might|may) (?:also )?be\b", re.I)
 _NAME_ALONE = re.compile(r"\s*(?!Not\b)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?\.\s*")
 
@@ -288,7 +293,7 @@ def _no_result(text: str, span: Span, asked: Asked) -> bool:
 
 _CLASSES = frozenset(
     "yes no true false positive negative neutral correct incorrect valid invalid noun verb "
-    "adjective cause effect".split()
+    "adjective cause effect affirmative response answer classification prediction".split()
 )
 
 
@@ -300,7 +305,10 @@ def _names_one(text: str, span: Span, asked: Asked) -> bool:
     item, name = fold(asked.item), fold(named)
     if name == item or not name:
         return False
-    if name in _CLASSES and f" {name} " not in f" {item} {fold(asked.instruction)} ":
+    if (
+        _CLASSES.issuperset(name.split())
+        and f" {name} " not in f" {item} {fold(asked.instruction)} "
+    ):
         return False  # "Output: yes" where a sentence is asked for
     if name in item:
         return True  # a sentence of the item, copied

@@ -203,6 +203,8 @@ _ARTICLE = re.compile(r"(?:the|an|a) (?=\w\w)")
 @lru_cache(maxsize=16_384)
 def _name(text: str) -> str:
     text = even(text)
+    if "n't" in text or "annot" in text:
+        text = _NOT.sub(lambda m: f"{_FULL.get((m[1] or 'ca').lower(), m[1])} not", text)
     if _ROMAN.search(text):
         text = _ROMAN.sub(lambda m: str(10 * len(m["tens"]) + _ROMANS.index(m["ones"])), text)
     folded = fold(_INITIALS.sub(r"\1.", text) if "." in text else text)
@@ -219,6 +221,9 @@ def _name(text: str) -> str:
     return _KIND_OF_LABEL.sub("", _FIRM.sub("", folded))
 
 
+_NOT = re.compile(r"\b(?:cannot|(\w+)n't)\b", re.I)
+_FULL = {"ca": "can", "wo": "will", "sha": "shall"}
+"""“doesn't” is “does not”, “won't” is “will not”."""
 _INITIALS = re.compile(r"\b([A-Z])\.\s+(?=[A-Z]\.)")  # J. K. Rowling
 _ROMANS = ("", "I", "II", "III", "IV", "V", "VI", "VII", "VIII", "IX")
 _ROMAN = re.compile(

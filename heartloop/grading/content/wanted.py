@@ -175,6 +175,8 @@ def _value(text: str, match: re.Match[str], item: str, letter: bool) -> Span | N
         aside = _ASIDE.search(text, start, end)
         said = fold(text[start : aside.start() if aside else end])
         if said.removeprefix("the ") in _members(item) or _POINTS.fullmatch(said):
+            end = aside.start() if aside else end
+        elif said in _sentences(item):
             pass
         elif len(shown.split()) > 3:  # of a sentence another one is made, of much the same words
             said = fold(text[start:end])
@@ -205,6 +207,11 @@ def other_of_two(statement: str, asked: Asked) -> str | None:
     if found is None or said not in _members(asked.item):
         return None
     return names[1 - _members(asked.item).index(said)].strip()
+
+
+def _sentences(item: str) -> list[str]:
+    """The sentences that an item numbers: “Sentence 1: Someone fainted. Sentence 2: …”."""
+    return [fold(one) for one in re.split(r"\bsentence \d+:", item, flags=re.I)]
 
 
 def _members(item: str) -> list[str]:

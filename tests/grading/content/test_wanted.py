@@ -80,6 +80,18 @@ MATE = "Sentence 1: He is my mate. Sentence 2: A few mates came. Word: mate"
         (ADD, "6 38", "44", "Output: 84\nThe reason is that 6 + 38 equals 44.", False),
         (ADD, "6 38", "44", "44\n0.7", True),
         (ADD, "6 38", "7", "7\n0.7", True),
+        (LARGER, "owl, German shepherd", "German shepherd", "The larger animal is German shepherd, "
+         "having a larger tail compared to owl.", True),
+        (LARGER, "hamster, deer", "deer", 'I will give the answer "deer" and a score of 0.0.',
+         True),
+        (PLURAL, "merge", "merges", 'Affirmative response. The plural of "merge" is "merges".',
+         True),
+        (CAUSE, "Sentence 1: Bob called 911. Sentence 2: Someone fainted.", "Someone fainted.",
+         "I would classify this as a prediction. The cause of the other sentence is that someone "
+         "fainted. It is likely.", True),
+        (NEGATE, "He needs it.", "He does not need it.", "He doesn't need it.", True),
+        (NEGATE, "He can do it.", "He cannot do it.", "He can't do it.", True),
+        (NEGATE, "He will do it.", "He will not do it.", "He can't do it.", False),
     ],
 )  # fmt: skip
 def test_what_is_said_of_the_thing_asked_for(
