@@ -52,7 +52,7 @@ def screen(analyses: list[Analysis], differences: list[Difference]) -> None:
     found = [
         [
             cut(f"{names.get(d.second, d.second)} − {names.get(d.first, d.first)}", 40),
-            f"{d.bias.bias[0]:+.2f} [{d.bias.bias[1]:.2f}, {d.bias.bias[2]:.2f}]",
+            estimate(*d.bias.bias[:3], 2),
             f"{d.bias.bias[3]:.3f}",
         ]
         for d in differences[:DIFFERENCES]

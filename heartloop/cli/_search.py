@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from heartloop.report.writing import wrapped
+from heartloop.report.writing import estimate, points, wrapped
 
 
 def say_plan(line: str, told: dict[str, Any], *, whole: bool) -> str:
@@ -42,7 +42,8 @@ def say_plan(line: str, told: dict[str, Any], *, whole: bool) -> str:
         f"{1 - first['error']:.0%}, if two arms differ on {first['discordance']:.0%} of the "
         "questions",
     ]
-    return "\n".join(lines)
+    rows = "\n".join(lines).splitlines()
+    return "\n".join(part for row in rows for part in wrapped(row, width_now()))
 
 
 def progress(client: Any, done: int) -> None:
@@ -84,10 +85,7 @@ def say_short(found: dict[str, Any], folder: Any, prepared: Any, *, quiet: bool)
     else:
         for task, answer in list(answers.items())[:SEVERAL]:
             effect = answer["effect"]
-            gain = (
-                f"{100 * effect['difference']:+.1f} [{100 * effect['low']:+.1f}, "
-                f"{100 * effect['high']:+.1f}]"
-            )
+            gain = estimate(*(100 * effect[name] for name in ("difference", "low", "high")))
             said = f"use {answer['use']}" if answer["use"] else f"none (best {answer['leader']})"
             lines.append(cut(f"{task}: {said} {gain}", width))
         if len(answers) > SEVERAL:
@@ -140,8 +138,8 @@ def say(found: dict[str, Any], folder: Any, prepared: Any) -> str:
         rows = [
             [
                 row["name"],
-                f"{100 * row['difference']:+.1f}",
-                f"{100 * row['low']:+.1f} to {100 * row['high']:+.1f}",
+                points(row["difference"]),
+                f"{points(row['low'])} to {points(row['high'])}",
                 str(row["questions"]),
                 "" if row["accuracy"] is None else f"{100 * row['accuracy']:.1f}",
             ]
@@ -153,11 +151,11 @@ def say(found: dict[str, Any], folder: Any, prepared: Any) -> str:
         if len(result["ranking"]) > 15:
             lines += [f"… and {len(result['ranking']) - 15} more in {folder.path / 'search.json'}"]
         lines += [
-            f"held out: {result['leader']} {100 * held['difference']:+.1f} points "
-            f"({100 * held['low']:+.1f} to {100 * held['high']:+.1f}) on {held['questions']} "
+            f"held out: {result['leader']} {points(held['difference'])} points "
+            f"({points(held['low'])} to {points(held['high'])}) on {held['questions']} "
             f"questions the search never used; one-sided p = {held['p_value']:.3g}",
             f"(its naive estimate, which put it ahead of the other {len(result['ranking']) - 2} on "
-            f"the questions it was picked on, was {100 * result['naive_maximum']:+.1f})",
+            f"the questions it was picked on, was {points(result['naive_maximum'])})",
         ]
         if result["chosen"] is None:
             lines += [

@@ -179,9 +179,10 @@ def score_command(
 
 def _gained(found: Any) -> list[str]:
     """Share of traces with any right candidate, and how much of the possible gain was gained."""
+    from heartloop.report.writing import signed
     from heartloop.run.selection import efficiency
 
     if found is None:
         return ["", ""]
     gained = efficiency(found)
-    return [f"{100 * found['any']:.1f} %", "–" if gained is None else f"{gained:+.2f}"]
+    return [f"{100 * found['any']:.1f} %", "–" if gained is None else signed(gained, 2)]

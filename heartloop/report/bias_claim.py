@@ -15,6 +15,7 @@ import numpy as np
 from heartloop.analysis.multiplicity import holm
 from heartloop.analysis.preference_runs import BiasContrast, bias_contrasts
 from heartloop.report.arms import Loaded
+from heartloop.report.writing import estimate
 from heartloop.run.claim import BIAS_METRIC
 from heartloop.types import Claim, Contrast
 
@@ -170,9 +171,9 @@ def bias_sentence(found: BiasFindings) -> str:
         b = best.difference.bias
         return (
             f"preference bias not told apart from the plain prompt ({base}; least of "
-            f"{len(found.found)} {best.contrast.arm} {b[0]:+.2f} [{b[1]:+.2f}, {b[2]:+.2f}]), "
+            f"{len(found.found)} {best.contrast.arm} {estimate(*b[:3], 2)}), "
             f"{size}, Holm over {len(found.found)}"
-        ).replace("-", "−")
+        )
     parts = [_clause(f) for f in worded[:4]]
     more = f" and {len(worded) - 4} more" if len(worded) > 4 else ""
     return f"{'; '.join(parts)}{more} ({base}), {size}, Holm over {len(found.found)}"
@@ -185,10 +186,10 @@ def _clause(f: BiasFinding) -> str:
         own = " (not told from its placebo)"
     text = (
         f"{f.contrast.arm} has {f.word} than {' and '.join(f.contrast.controls)}{own}: "
-        f"B {b[0]:+.2f} [{b[1]:+.2f}, {b[2]:+.2f}]"
+        f"B {estimate(*b[:3], 2)}"
     )
     if f.q_word:
-        text += f", Q {f.q_word} ({100 * q[0]:+.1f} [{100 * q[1]:+.1f}, {100 * q[2]:+.1f}])"
+        text += f", Q {f.q_word} ({estimate(*(100 * x for x in q[:3]))})"
     else:
         text += ", Q undecided"
-    return text.replace("-", "−")
+    return text

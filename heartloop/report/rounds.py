@@ -16,7 +16,7 @@ from heartloop.report.arms import Entry, is_treatment
 from heartloop.report.figures import MANY, limits, name_of, percent, stack
 from heartloop.report.html import figure, note, table
 from heartloop.report.samples import averaged, groups_of, metric_words, only_tasks
-from heartloop.report.writing import points, some_rounds
+from heartloop.report.writing import points, signed, some_rounds
 
 Level = tuple[float, tuple[float, float]]
 """The own metric of an arm and its interval."""
@@ -226,7 +226,7 @@ def selection_section(found: Sequence[Entry]) -> str:
         rows.append([
             name_of(entry), f"{traces:,}", percent(first), percent(chance), percent(picked),
             percent(best), "null" if best - first < 1e-12 else
-            f"{(picked - first) / (best - first):+.2f}",
+            signed((picked - first) / (best - first), 2),
         ])  # fmt: skip
     if not rows:
         return ""

@@ -15,7 +15,7 @@ from heartloop.report.shapes import Row as Pair
 from heartloop.report.shapes import Study
 from heartloop.report.tables import equal_cells, equal_heads
 from heartloop.report.units import Findings, Unit
-from heartloop.report.writing import p_value, points, span
+from heartloop.report.writing import p_value, points, signed, span
 
 if TYPE_CHECKING:
     from heartloop.analysis.selection import HonestEstimate
@@ -94,7 +94,7 @@ def _cells(r: Pair) -> list[str]:
         points(r.own_control, False), points(d.estimate), span(d.low, d.high),
         p_value(r.compared.p_holm), "⚑" if r.flips else "", p_value(d.p), p_value(r.p_bh),
         p_value(c.p_exact) if c else "–", p_value(r.compared.p_equal),
-        f"{c.cohens_h:+.2f}" if c else "–", points(r.scored.estimate if r.scored else None),
+        signed(c.cohens_h, 2) if c else "–", points(r.scored.estimate if r.scored else None),
         points(r.content.estimate),
     ]  # fmt: skip
 

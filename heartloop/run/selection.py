@@ -77,7 +77,7 @@ def selection_line(summary: Summary, selector: str) -> str | None:
         for name in ("first", "picked", "any")
     )
     gained = efficiency({"traces": n, "first": first, "picked": picked, "any": best})
-    share = "nothing to gain" if gained is None else f"{100 * gained:.0f} %"
+    share = "nothing to gain" if gained is None else f"{100 * gained:.0f} %".replace("-", "−")
     return (
         f"selector {selector}: {100 * first:.1f} → {100 * picked:.1f} of {100 * best:.1f} "
         f"possible ({share}); {_price(summary)}"

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 
 import numpy as np
+import pytest
 
 from heartloop.analysis.preference_runs import bias_contrasts
 from heartloop.report.bias_claim import BiasFindings, bias_findings, bias_sentence
@@ -63,6 +65,16 @@ def test_nothing_planted_is_not_told_apart() -> None:
     text = bias_sentence(_find())
     assert text.startswith("preference bias not told apart from the plain prompt (none: B 0.")
     assert "less bias" not in text and "more bias" not in text
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.5])
+def test_a_name_keeps_its_hyphen_and_figures_have_a_true_minus(rate: float) -> None:
+    found = _find(S0=rate)
+    one = found.found[0]
+    renamed = dataclasses.replace(one.contrast, arm="neutral-varied")
+    found = dataclasses.replace(found, found=(dataclasses.replace(one, contrast=renamed),))
+    text = bias_sentence(found)
+    assert "neutral-varied" in text and "−" in text and not re.search(r"-\d", text)
 
 
 def test_one_conversation_says_nothing() -> None:
