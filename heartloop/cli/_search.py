@@ -85,7 +85,7 @@ def say_short(found: dict[str, Any], folder: Any, prepared: Any, *, quiet: bool)
     else:
         for task, answer in list(answers.items())[:SEVERAL]:
             effect = answer["effect"]
-            gain = estimate(*(100 * effect[name] for name in ("difference", "low", "high")))
+            gain = estimate(*(100 * float(effect[name]) for name in ("difference", "low", "high")))
             said = f"use {answer['use']}" if answer["use"] else f"none (best {answer['leader']})"
             lines.append(cut(f"{task}: {said} {gain}", width))
         if len(answers) > SEVERAL:

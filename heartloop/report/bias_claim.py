@@ -189,7 +189,7 @@ def _clause(f: BiasFinding) -> str:
         f"B {estimate(*b[:3], 2)}"
     )
     if f.q_word:
-        text += f", Q {f.q_word} ({estimate(*(100 * x for x in q[:3]))})"
+        text += f", Q {f.q_word} ({estimate(100 * q[0], 100 * q[1], 100 * q[2])})"
     else:
         text += ", Q undecided"
     return text
