@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from heartloop.report.writing import estimate, points, wrapped
+from heartloop.report.writing import points, wrapped
 
 
 def say_plan(line: str, told: dict[str, Any], *, whole: bool) -> str:
@@ -85,7 +85,8 @@ def say_short(found: dict[str, Any], folder: Any, prepared: Any, *, quiet: bool)
     else:
         for task, answer in list(answers.items())[:SEVERAL]:
             effect = answer["effect"]
-            gain = estimate(*(100 * float(effect[name]) for name in ("difference", "low", "high")))
+            low, high = points(effect["low"]), points(effect["high"])
+            gain = f"{points(effect['difference'])} [{low}, {high}]"
             said = f"use {answer['use']}" if answer["use"] else f"none (best {answer['leader']})"
             lines.append(cut(f"{task}: {said} {gain}", width))
         if len(answers) > SEVERAL:
