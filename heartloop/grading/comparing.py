@@ -46,9 +46,9 @@ class Recent(OrderedDict[Any, Any]):
         super().__init__()
         self.size = size
 
-    def __setitem__(self, key: Any, value: Any) -> None:
+    def put(self, key: Any, value: Any) -> None:
         """Put in, and forget the oldest."""
-        super().__setitem__(key, value)
+        self[key] = value
         if len(self) > self.size:
             self.popitem(last=False)
 
@@ -125,7 +125,7 @@ class Comparer:
         read = answer if judged.answer is None else judged.answer
         verdict = Verdict(judged.outcome, judged.reason, read, judged.score, judged.detail)
         if verdict.reason not in ("undecided", "judge_failed"):  # those may go better next time
-            self._compared[key] = verdict
+            self._compared.put(key, verdict)
         return verdict
 
     async def compare_content(self, wanted: Wanted, candidate: Candidate) -> Verdict:

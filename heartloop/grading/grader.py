@@ -148,7 +148,7 @@ class Grader(Comparer):
             return known[2]
         result = await self._grade(question, gold, completion)
         if "undecided" not in (result.own.reason, result.content.reason):  # may go better next time
-            self._graded[key] = (question, gold, result)
+            self._graded.put(key, (question, gold, result))
         return result
 
     async def _grade(self, question: Question, gold: Gold, completion: Completion) -> Graded:

@@ -8,6 +8,7 @@ from heartloop.grading.maths.caps import MAX_NESTING, MAX_NODES, TooLarge, Unrea
 from heartloop.grading.maths.tree import Node
 
 Token = tuple[str, str]
+_END = ("end", "")
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -15,20 +16,19 @@ class Cursor:
     """Steps over tokens; nodes and nesting are capped.
 
     Attributes:
-        tokens: (kind, value) pairs, as `tokens.tokenize` makes them.
+        tokens: (kind, value) pairs, as `tokens.tokenize` makes them, and some ``("end", "")``.
         at: the index of the next token.
     """
 
     def __init__(self, tokens: list[Token]) -> None:
-        self.tokens = tokens
+        self.tokens = [*tokens, _END, _END, _END]
         self.at = 0
         self._depth = 0
         self._nodes = 0
 
     def peek(self, offset: int = 0) -> Token:
-        """The token at the cursor, or ``("end", "")``."""
-        i = self.at + offset
-        return self.tokens[i] if i < len(self.tokens) else ("end", "")
+        """The token at the cursor, or up to two behind it."""
+        return self.tokens[self.at + offset]
 
     def step(self) -> Token:
         """Step over the next token.
@@ -36,14 +36,15 @@ class Cursor:
         Raises:
             Unreadable: there is none.
         """
-        if self.at >= len(self.tokens):
+        found = self.tokens[self.at]
+        if found == _END:
             raise Unreadable("something is missing")
         self.at += 1
-        return self.tokens[self.at - 1]
+        return found
 
     def take(self, *tokens: Token) -> str:
         """Step over the next token if it is one of these: its value, else an empty text."""
-        found = self.peek()
+        found = self.tokens[self.at]
         if found not in tokens:
             return ""
         self.at += 1

@@ -78,6 +78,8 @@ class Parser(Cursor):
         while True:
             if self.peek()[0] == "text" or self.peek() == ("op", "/") and self.peek(1)[0] == "text":
                 factors[-1] = self._with_unit(factors[-1])  # 15 apples, 15/hour
+            elif self.starts_factor():
+                factors.append(self.factor())
             elif self.take(*_TIMES):
                 if self.take(("op", "*")):  # x**2
                     factors[-1] = self.node("pow", factors[-1], self.signed_factor())
@@ -90,8 +92,6 @@ class Parser(Cursor):
                     factors = [self.node("pct", self.node("mul", *factors, over))]
                 else:
                     factors.append(self.node("pow", below, MINUS_ONE))
-            elif self.starts_factor():
-                factors.append(self.factor())
             else:
                 return self.joined("mul", factors)
 
@@ -146,7 +146,7 @@ class Parser(Cursor):
 
     def postfix(self, tree: Node) -> Node:
         """Powers, factorials, percent, degrees and primes behind an atom."""
-        while True:
+        while self.peek()[0] == "op":
             if self.take(("op", "^")):
                 tree = self._marked(tree) or self._raised(tree, self.argument(power=True))
             elif self.take(("op", "!")):
@@ -162,7 +162,8 @@ class Parser(Cursor):
                 # v^2_0 is the square of v_0
                 tree = self.node("pow", ("sym", self._subscripted(tree[1][1])), tree[2])
             else:
-                return tree
+                break
+        return tree
 
     def _raised(self, tree: Node, power: Node) -> Node:
         """A power; ``C_5^2`` is the number of choices of 2 out of 5."""
