@@ -85,8 +85,9 @@ def abroad(text: str, options: Options) -> Settled | None:
 
 _NTH = ("first", "second", "third", "fourth", "fifth", "sixth")
 _BY_PLACE = re.compile(
-    rf"\b(?P<nth>{'|'.join(_NTH)}|last) (?:option|choice|answer|alternative|one)\b|"
-    r"\b(?:option|choice|answer|number) (?:(?P<digit>\d{1,2})|"
+    rf"\b(?P<nth>{'|'.join(_NTH)}|last) "
+    r"(?:(?:option|choice|answer|alternative)\b|one(?=\W*$))|"
+    r"(?:\b(?:option|choice|answer)|^\W*number) (?:(?P<digit>\d{1,2})|"
     r"(?P<word>one|two|three|four|five|six))\b",
     re.I,
 )

@@ -39,7 +39,7 @@ _OWN_LABEL = re.compile(
 )
 _IT_IS = re.compile(
     r"(?:^|(?<=[.!?;\n,:])|\b(?P<so>so|thus|therefore|hence|then|and)|"
-    r"(?<!not )\b(?:confident|sure|certain)(?: that)?(?=\s)|"
+    r"\b(?:i'm|i am|we are) (?:\w+ly |very |quite )?(?:confident|sure|certain)(?: that)?(?=\s)|"
     r"\b(?:but|(?:but )?on (?:reflection|second thoughts?),?))\s*"
     r"(?:it|this|that|"
     r"the (?:relation|pronoun(?! in)|statement|sentence|word|sentiment)[^.\n]{0,60}?)"
@@ -80,7 +80,7 @@ _BACK = re.compile(
     re.I,
 )
 _ALL_BUT = re.compile(
-    r"\b(?i:only)\s+(?:(?i:option|choice|answer)\s+)?\(?(?P<only>[A-Z])\)?\s+"
+    r"(?<!not )(?<!Not )\b(?i:only)\s+(?:(?i:option|choice|answer)\s+)?\(?(?P<only>[A-Z])\)?\s+"
     r"(?:works|fits|remains|holds|matches|qualifies|applies|makes sense|is (?:left|correct|right|"
     r"true|possible))\b|"
     r"(?<![\w'])\(?[A-Z]\)? (?:is not|isn't|is wrong|is incorrect)\b[^.\n]{0,30}?[,;] "
