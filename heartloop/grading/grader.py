@@ -167,12 +167,16 @@ class Grader(Comparer):
             found = ex.run_chain(self.strict, text, context)
             own = content = await self._own(found, text, cut, wanted)
             published = self.verifier.published or params.get("compat") == "official"
-            settled = own.outcome == "correct" or (
-                self.reader == "maths" and found is not None and found.step == "conclusion"
+            goes_on = kind == "choice_text" and "\n" in text.strip()  # and may take it back
+            settled = (
+                own.outcome == "correct"
+                and not goes_on
+                or (self.reader == "maths" and found is not None and found.step == "conclusion")
             )  # the maths reader would read the same
             if kind not in _AS_IT_STANDS and (published or not settled):
                 content = await self._content(text, cut, wanted)
-                if not published and (own.score or 0.0) > (content.score or 0.0):
+                partial = not published and not (goes_on and content.outcome == "incorrect")
+                if partial and (own.score or 0.0) > (content.score or 0.0):
                     content = own  # partial credit that the whole text earns is not lost
         if content.outcome != "correct" or kind in _AS_IT_STANDS:
             return Graded(own, content)

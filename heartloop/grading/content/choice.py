@@ -21,7 +21,7 @@ from heartloop.grading.content.places import listed, places
 from heartloop.grading.content.polar import NEGATION, NEITHER, restated, unquoted
 from heartloop.grading.content.reading import Asked, Candidate, Reading, nothing
 from heartloop.grading.content.readings import readings
-from heartloop.grading.content.statement import committed
+from heartloop.grading.content.statement import SO, committed
 from heartloop.grading.content.surface import bare, even, sentence_end, statements
 from heartloop.grading.content.text import ONLY_A_NUMBER
 from heartloop.grading.phrases import CORRECTION, DENIAL, UNDECIDED
@@ -138,7 +138,16 @@ def _settle(plain: str, text: str, asked: Asked, options: Options) -> Settled | 
         settled = _said(plain, text, asked, options) or settled
     if settled is None or settled.index is None:
         settled = left_over(plain, options) or settled
+    if settled is not None and settled.index is not None:
+        last = _inflected(plain, options)
+        if last is not None and last.index != settled.index and last.span > settled.span:
+            if SO.match(plain, *last.span) or _OF_IT.search(plain, *last.span):
+                return Settled("hedge", None, last.span, "its contrary is concluded")
     return settled
+
+
+_OF_IT = re.compile(r"\b(?:(?:it|this|they) (?:is|are)|making (?:it|this|them))\b(?! the\b)", re.I)
+"""“…, making it a valid statement”: said of what was asked."""
 
 
 _BROKEN_OFF = re.compile(
@@ -181,9 +190,10 @@ def _inflected(text: str, options: Options) -> Settled | None:
     """
     names = [name for name, _ in options.names]
     positive = min(names, key=len) if len(names) == 2 else ""
-    if not positive or f"non {positive}" not in (name.replace("-", " ") for name in names):
+    contrary = _CONTRARY.fullmatch(max(names, key=len)) if positive else None
+    if contrary is None or contrary["of"] != positive:
         return None
-    stem = re.compile(rf"\b(?P<non>non[- ])?{re.escape(positive[:6])}\w*", re.I)
+    stem = re.compile(rf"\b(?P<non>non[- ]|in|im|un)?{re.escape(positive[:6])}\w*", re.I)
     said = []
     for span in statements(text):
         clause = text[slice(*span)]
@@ -200,6 +210,7 @@ def _inflected(text: str, options: Options) -> Settled | None:
     return Settled("words", index, span, "its contrary denied" if no else "said as a verb")
 
 
+_CONTRARY = re.compile(r"(?:non[- ]|in|im|un)(?P<of>\w+)")
 _BOTH = re.compile(r"\b(?:or|if|whether|nor|neither)\b", re.I)
 
 

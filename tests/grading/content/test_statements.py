@@ -84,3 +84,19 @@ def test_a_question_is_known_by_the_words_that_carry_it(text: str, outcome: str)
 def test_a_labelled_statement_is_named_by_what_is_said_of_it(text: str, outcome: str) -> None:
     shown = "Q: (a) We won by nothing (b) We won by a lot"
     assert read("choice_text", "(a)", text, shown, ("(a)", "(b)")) == outcome
+
+
+@pytest.mark.parametrize(
+    ("text", "outcome"),
+    [
+        ("Invalid\nIt has no fallacies, making it a valid statement.", "incorrect"),
+        (
+            "Invalid\nOne might think that the first step is valid. Hence it is not valid.",
+            "correct",
+        ),
+        ("Invalid\nTo be valid the second premise would have to hold.", "correct"),
+    ],
+)
+def test_an_answer_whose_contrary_is_concluded_is_none_of_both(text: str, outcome: str) -> None:
+    shown = "Q: All A are B. Therefore all B are A."
+    assert read("choice_text", "Invalid", text, shown, ("Valid", "Invalid")) == outcome
