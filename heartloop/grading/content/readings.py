@@ -22,6 +22,7 @@ _BEHIND = (
     r"after|it\b|its\b|they\b|this\b|he\b|she\b|in (?:this|my|the)|with (?:a |"
     r"an )?(?:confidence|probability|certainty|score)|"
     r"by the way|of course|obviously|naturally|certainly|for sure|rather than|from (?:the|a|an)\b|"
+    r"[a-z]{3,}ing (?:an?|the|its?|that|them|to|more|\w+ly)\b|"
     r"weil|denn|da\b|parce|car\b|porque|(?:the|a|an) [\w' -]{1,40}? (?:of|in|"
     r"that|which|who|from|for|on|at|by|with)\b"
 )
@@ -106,7 +107,8 @@ _SAYING = re.compile(
     r"definitely)\b[\s,.:;-]*)*"
     r"(?:i(?:'d| would| will|'ll| am| must|'m)?\s+(?:\w+ly\s+)?(?:say|think|believe|guess|"
     r"meant|mean|choose|chose|pick|answer|select|"
-    r"go with|go for|conclude|suggest|recommend|(?:sure|certain|confident|positive))"
+    r"go with|go for|conclude|suggest|recommend|"
+    r"(?:classify|rate|label|describe) [^.\n]{0,60}? as(?= )|(?:sure|certain|confident|positive))"
     r"(?:\s+(?:that|about|of))?\s*(?:the answer is\s+|it'?s\s+|it is\s+)?)",
     re.I,
 )

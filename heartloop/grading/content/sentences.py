@@ -15,7 +15,16 @@ _ANY_LABEL = re.compile(
 
 def sentence_meant(answer: str, asked: Asked) -> str | None:
     """The sentence of the item that an answer refers to, or None."""
-    return _referred(answer, asked.input) or _copied(answer, asked)
+    return _referred(answer, asked.input) or _copied(answer, asked) or _member(answer, asked.item)
+
+
+def _member(answer: str, item: str) -> str | None:
+    """The one of two names that an answer gives in the plural or with an article: “Whales”."""
+    names = [name.strip() for name in item.split(",")]
+    said = fold(answer)
+    said = re.sub(r"^(?:the|an?) ", "", said)
+    meant = [name for name in names if said in (fold(name), f"{fold(name)}s", f"{fold(name)}es")]
+    return meant[0] if len(names) == 2 and len(meant) == 1 else None
 
 
 def _copied(answer: str, asked: Asked) -> str | None:

@@ -18,7 +18,7 @@ from heartloop.grading.content.beside import (
 from heartloop.grading.content.numbers import answers_in, result_in, values_in, works_out
 from heartloop.grading.content.reading import Asked, Span, fold
 from heartloop.grading.content.surface import machine_fields, sentence_end, statements
-from heartloop.grading.content.wanted import claims_in
+from heartloop.grading.content.wanted import claims_in, wanted_by
 from heartloop.grading.marks import box_spans
 from heartloop.grading.phrases import (
     ANSWER_LABEL,
@@ -68,7 +68,7 @@ def committed(text: str, raw: str, asked: Asked) -> tuple[list[Span], str]:
             if not same and not CORRECTION.search(text, span[1], spans[0][0] + 1):
                 spans.insert(0, span)
         return spans, best[-1][1]
-    listed = _listing(text) if not asked.numeric else _scored_number(text)
+    listed = _scored_number(text) if asked.numeric or asked.numbered else _listing(text)
     if listed is not None:
         return [listed], "a list"
     said = [span for span in outside_reasons(text) if not beside(text, span, asked)]
@@ -291,6 +291,7 @@ def _no_result(text: str, span: Span, asked: Asked) -> bool:
     return prose or is_score(text, span)
 
 
+_PRONOUN = re.compile(r"\W*(?:it|this|that|these|they|there|both|we|i)\b", re.I)
 _CLASSES = frozenset(
     "yes no true false positive negative neutral correct incorrect valid invalid noun verb "
     "adjective cause effect affirmative response answer classification prediction".split()
@@ -305,6 +306,9 @@ def _names_one(text: str, span: Span, asked: Asked) -> bool:
     item, name = fold(asked.item), fold(named)
     if name == item or not name:
         return False
+    wanted = wanted_by(asked.instruction)
+    if wanted is not None and wanted.name.fullmatch(name) or _PRONOUN.match(named):
+        return False  # "Classification: plural", "It is common"
     if (
         _CLASSES.issuperset(name.split())
         and f" {name} " not in f" {item} {fold(asked.instruction)} "
@@ -313,6 +317,8 @@ def _names_one(text: str, span: Span, asked: Asked) -> bool:
     if name in item:
         return True  # a sentence of the item, copied
     quoted = named[:1] in "\"'" and named.rstrip(" .")[-1:] in "\"'"
+    if label is None and not quoted and 1 < len(named.split()) and len(item.split()) == 1:
+        return False  # "Affirmative response. The plural of "merge" is "merges"."
     return (
         len(named.split()) <= 3
         or quoted

@@ -62,19 +62,33 @@ def read_text(text: str, asked: Asked) -> Reading:
     found = readings(body, (start, end), asked, rule)
     other = other_of_two(body[start:end], asked)
     if other is not None:
-        found.append(Candidate(other, (start, end), "the other of two"))
+        found = [Candidate(other, (start, end), "the other of two")]
     if asked.question and _POLAR.match(asked.question):
         clause = body[start:end]
-        if "same" in asked.question:
-            clause = _DIFFERENT.sub("not the same", clause)
-        again = restates(clause, asked.question)
+        again = _same_or_not(clause, asked.question)
+        again = restates(clause, asked.question) if again is None else again
         if again is not None:
             said = "yes" if again else "no"
             found.append(Candidate(said, (start, end), "the question said again"))
     return Reading(tuple(found)) if found else _unanswered(body)
 
 
-_DIFFERENT = re.compile(r"\b(?:a )?different\b", re.I)
+_SAME = re.compile(r"\bthe same (?P<what>\w{3})", re.I)
+
+
+def _same_or_not(clause: str, question: str) -> bool | None:
+    """Whether a clause answers “… the same meaning …?” by its predicate: “different meanings”."""
+    asked = _SAME.search(question)
+    if asked is None:
+        return None
+    what = asked["what"]
+    said = re.search(rf"\b(?P<how>same|different) (?:{what}|senses?\b)", clause, re.I)
+    if said is None or re.search(r"\b(?:if|whether)\b|\?", clause):
+        return None
+    denied = re.search(r"\b(?:not|never)\b|n't\b", clause[: said.start()]) is not None
+    return (said["how"].lower() == "same") != denied
+
+
 _POLAR = re.compile(r"\W*(?:do|does|did|is|are|was|were|has|have|can|will)\b", re.I)
 _SIGNS = re.compile(r"[^\w\n`*$\\]*[^\w\s`*$\\][^\w\n`*$\\]*")
 _BLOCK = re.compile(r"```\w*\n([^`]*)```")

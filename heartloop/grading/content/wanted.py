@@ -17,9 +17,10 @@ _ASKED = re.compile(
 )
 _NO_NAME = re.compile(r"(?:\w+ )?(?:word|sentence|number|result|answer|text|same|thing|output)s?")
 _DEGREE = re.compile(r"(?P<stem>\w+?)er (?:one|\w+)")
+_OPPOSITE = {"larg": "small", "bigg": "small", "small": "larg", "long": "short", "short": "long"}
 _MADE = (
     (re.compile(r"\btranslate\b", re.I), "translation"),
-    (re.compile(r"\bnegate\b", re.I), "negation|negated|negative"),
+    (re.compile(r"\bnegate\b", re.I), "negation|negated|negative|negate"),
     (re.compile(r"\bpassive\b", re.I), "passive"),
     (re.compile(r"\bplural\b", re.I), "plurali[sz]ed"),
     (re.compile(r"\bopposite\b", re.I), "antonym"),
@@ -35,6 +36,11 @@ _IS = (
     r"(?:\s*:\s*|,?\s+(?:is|are|would be|should be|will be|must be|becomes?|results? in|"
     r"resulting in)\s*:?\s+(?:(?:\w+ly|thus|indeed|also|called|that)\s+){0,2}"
     r"(?:the (?:\w+ )?(?:word|letter|noun|sentence|animal)\s+)?)"
+)
+_AND_SO = (
+    r"(?:[^.!?:\n\"]|\"[^\"\n]*\"){0,80}?"
+    r"(?:\b(?:becomes?|resulting in|results in|we (?:get|say|have))|:)"
+    r"\s*:?\s*"
 )
 _WHICH = r"(?:the )?(?:first|second) sentence\b|sentence [12]\b"
 _NAMED = r"(?:the )?[\w'-]+(?: [\w'-]+){0,2}?"
@@ -60,12 +66,14 @@ class Wanted:
     Attributes:
         letter: it is one letter, so that nothing longer is said of it.
         stems: one of these stands in every line where it is named.
+        name: its names.
         claims: where it is said to be something; the group ``said`` is what (empty: what follows).
         denied: where it is said not to be something.
     """
 
     letter: bool
     stems: tuple[str, ...]
+    name: re.Pattern[str]
     claims: tuple[re.Pattern[str], ...]
     denied: re.Pattern[str]
 
@@ -87,7 +95,7 @@ def wanted_by(instruction: str) -> Wanted | None:
     for verb, made in _MADE:
         if verb.search(instruction):
             names.append(made)
-            stems |= {name[:7] for name in made.split("|")}
+            stems |= {name[:5] for name in made.split("|")}
     into = _INTO.search(instruction)
     if into:
         names.append(rf"{into['language']} (?:word|term|equivalent|version|name|translation)")
@@ -100,8 +108,10 @@ def wanted_by(instruction: str) -> Wanted | None:
     patterns = [
         rf"{name}{_OF}{_IS}(?P<said>{_QUOTED}|(?=\S))",
         rf"{name}{_OF} as (?P<said>{_QUOTED})",
+        rf"{name}{_AND_SO}(?P<said>{_QUOTED})",
+        rf"\b(?:becomes?|means?) (?P<said>{_QUOTED}) in (?:the )?{name}",
         rf"(?P<said>{_QUOTED}|(?:{_WHICH})(?:,? \(?{_QUOTED}\)?,?)?|{_NAMED})\s+(?:\w+ly )?"
-        rf"(?:is|as|describes|states|gives|represents)\s+(?:(?:\w+ly|considered|the|an?|in)\s+){{0,3}}"
+        rf"(?:is|as|means|describes|states|gives|represents)\s+(?:(?:\w+ly|considered|the|an?|in)\s+){{0,3}}"
         rf"(?:(?!not\b)\w+\s+)?{name}",
     ]
     if letter:
@@ -120,12 +130,17 @@ def wanted_by(instruction: str) -> Wanted | None:
         ]
     if "negat" in name:
         patterns.append(
-            rf"\bnegated? (?:{_TILL}|is){{0,200}}?\b(?:as|to|by \w+ing(?: that)?) "
+            rf"\bnegated?\b (?:{_TILL}|is){{0,200}}?\b(?:as|to|by \w+ing(?: that)?) "
             rf"(?P<said>{_QUOTED})"
         )
-    denied = rf"(?:\A|,)\s*(?P<said>{_NAMED}) (?:is|are)(?: not|n't) (?:\w+ly )?(?:the )?{name}"
+    stem = next((degree["stem"] for degree in degrees if degree), "")
+    less = rf"|(?:\w+ly |much )?(?:the )?{_OPPOSITE[stem]}er" if stem in _OPPOSITE else ""
+    denied = (
+        rf"(?:\A|,|\n)\s*(?P<said>(?:an? )?{_NAMED}) (?:is|are)"
+        rf"(?:(?: not|n't) (?:\w+ly )?(?:the )?{name}| (?:{less[1:] or '(?!)'})\b)"
+    )
     claims = tuple(re.compile(one, re.I) for one in patterns)
-    return Wanted(letter, tuple(stems), claims, re.compile(denied, re.I))
+    return Wanted(letter, tuple(stems), re.compile(name, re.I), claims, re.compile(denied, re.I))
 
 
 def claims_in(text: str, asked: Asked) -> list[Span]:
@@ -174,14 +189,20 @@ def _value(text: str, match: re.Match[str], item: str, letter: bool) -> Span | N
         end = sentence_end(text, start)
         aside = _ASIDE.search(text, start, end)
         said = fold(text[start : aside.start() if aside else end])
+        if letter and re.match(r"\w\b", text[start:end]):
+            end, said = start + 1, fold(text[start])  # "is C. It is a noun"
         if said.removeprefix("the ") in _members(item) or _POINTS.fullmatch(said):
             end = aside.start() if aside else end
         elif said in _sentences(item):
             pass
-        elif len(shown.split()) > 3:  # of a sentence another one is made, of much the same words
+        elif (
+            len(shown.split()) > 2 and "," not in item
+        ):  # of a sentence another one is made, of much the same words
             said = fold(text[start:end])
             known = set(shown.split())
-            if 2 * sum(word in known for word in said.split()) <= max(4, len(said.split())):
+            if said not in shown and 2 * sum(word in known for word in said.split()) <= max(
+                4, len(said.split())
+            ):
                 return None
         elif len(said.split()) > 3 or _NO_VALUE.match(said) or VERDICT.match(said):
             return None
@@ -191,7 +212,7 @@ def _value(text: str, match: re.Match[str], item: str, letter: bool) -> Span | N
         or said == shown
         and (in_front or not quoted)
         or letter
-        and not re.fullmatch(r"\w", said)
+        and not re.fullmatch(r"[^\W\d_]", said)
     ):
         return None
     return start, end
@@ -203,7 +224,7 @@ def other_of_two(statement: str, asked: Asked) -> str | None:
     if wanted is None or len(names) != 2:
         return None
     found = wanted.denied.search(statement)
-    said = fold(found["said"]).removeprefix("the ") if found else ""
+    said = re.sub(r"^(?:the|an?) ", "", fold(found["said"])) if found else ""
     if found is None or said not in _members(asked.item):
         return None
     return names[1 - _members(asked.item).index(said)].strip()

@@ -57,6 +57,19 @@ MATE = "Sentence 1: He is my mate. Sentence 2: A few mates came. Word: mate"
         (LARGER, "whale, flea", "flea", "No, flea is not the larger one.", False),
         (LARGER, "whale, flea", "whale", "1\nThe confidence score is 1 because whale is the larger "
          "animal. Both animals live at sea.", True),
+        (LARGER, "whale, flea", "whale", "A flea is smaller than a whale.", True),
+        (LARGER, "whale, flea", "flea", "The flea is the smaller animal.", False),
+        (LARGER, "whale, flea", "whale", "Whales are larger than fleas.", True),
+        (LARGER, "whale, flea", "whale", "The larger one is whale, having a longer tail.", True),
+        (LARGER, "whale, flea", "whale", "Classification: Larger\nThe larger one is whale.", True),
+        (LETTER, "jet", "j", "1\nThe first letter of the word is J. It is a noun.", True),
+        (PLURAL, "jet", "jets", "Affirmative response. The plural of \"jet\" is \"jets\".", True),
+        (PLURAL, "jet", "jets", 'To make it plural we add "s", resulting in "jets".', True),
+        (SAME, MATE, "not the same", "They have different meanings.", True),
+        (NEGATE, "Rome is old.", "Rome is not old.", 'To negate it, we add "not": "Rome isn\'t '
+         'old."', True),
+        (CAUSE, "Sentence 1: Bo fainted. Sentence 2: Al called.", "Bo fainted.", "I class this "
+         "as a cause. The cause of the other sentence is that Bo fainted. It is likely.", True),
         (NEGATE, "Rome burnt.", "Rome did not burn.", 'It negates the sentence "Rome burnt." as '
          '"Rome did not burn."', True),
         (NEGATE, "Rome has burnt.", "Rome has not burnt.", "0\nIt is a statement. The negation of "
