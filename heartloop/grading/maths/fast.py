@@ -69,11 +69,11 @@ def has_several(params: Mapping[str, Any]) -> bool:
     return any(params.get(name) is True for name in ("is_multiple_answer", "multiple"))
 
 
-def tolerance_of(params: Mapping[str, Any], place: int = 0) -> float | None:
+def tolerance_of(params: Mapping[str, Any]) -> float | None:
     """The absolute tolerance that params ask for, or None where none is named.
 
     ``tolerance``, ``precision`` or ``error``: below 1 a tolerance; a whole number of at least 1
-    under ``precision`` is Math-Verify's number of decimals; a list gives one for each value.
+    under ``precision`` is Math-Verify's number of decimals; of a list, its first value's.
     """
     for name in ("tolerance", "error", "precision"):
         value = params.get(name)
@@ -82,7 +82,7 @@ def tolerance_of(params: Mapping[str, Any], place: int = 0) -> float | None:
         if isinstance(value, (list, tuple)):
             if not value:
                 continue
-            value = value[min(place, len(value) - 1)]
+            value = value[0]
         if name == "precision" and isinstance(value, int) and not isinstance(value, bool):
             if 1 <= value <= 30:
                 return 0.5 * 10.0 ** (-value)

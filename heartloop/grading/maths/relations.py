@@ -38,7 +38,7 @@ def same_assignment(gold: Reading, answer: Reading, rules: Rules) -> bool | None
     named, other = (gold, answer) if gold[0] == "assign" else (answer, gold)
     if other[0] == "rel" and other[2] == ["="]:
         return _assignment_in_equation(named, other, rules)
-    if other[0] == "rel" and other[2] in (["in"],):
+    if other[0] == "rel" and other[2] == ["in"]:
         return None
     value = named[2]
     if other[0] in ("list", "tuple") and "(" in named[1] and value[0] in ("tuple", "list"):
@@ -46,11 +46,7 @@ def same_assignment(gold: Reading, answer: Reading, rules: Rules) -> bool | None
         if spread is not None and any(item[0] == "assign" for item in lists.items_of(other)):
             pair = (spread, other) if named is gold else (other, spread)
             return lists.same_lists(*pair, rules)
-    if other[0] == "expr" and value[0] in ("expr",):
-        return rules.same(value, other) if named is gold else rules.same(other, value)
-    if named is gold:
-        return rules.same(value, answer)
-    return rules.same(gold, value)
+    return rules.same(value, answer) if named is gold else rules.same(gold, value)
 
 
 def _both_assigned(gold: Reading, answer: Reading, rules: Rules) -> bool:
@@ -136,18 +132,15 @@ def _solves(name: str, value: Node, zero: Node) -> bool:
 
 def same_relation(gold: Reading, answer: Reading, rules: Rules) -> bool:
     """Relations, sets and intervals: the same set, the same equation or the same chain."""
-    if gold[0] == "rel" and answer[0] == "rel":
-        found = _both_relations(gold, answer, rules)
-        if found:
-            return True
+    if gold[0] == "rel" and answer[0] == "rel" and _both_relations(gold, answer, rules):
+        return True
     equation, other = (gold, answer) if gold[0] == "rel" else (answer, gold)
     if equation[0] == "rel" and equation[2] == ["="]:
         if other[0] == "rel":
             return False
         return other[0] == "expr" and _expression_in_equation(equation, other, rules)
-    if gold[0] == "rel" and answer[0] in ("list", "tuple"):
-        if _ordered_names(gold, answer, rules):
-            return True
+    if gold[0] == "rel" and _ordered_names(gold, answer, rules):
+        return True
     if not rules.relation_as_set and gold[0] == "rel" and "in" in gold[2]:
         if answer[0] == "rel" and "in" not in answer[2]:
             return False
@@ -218,7 +211,7 @@ def _is_name(tree: Any) -> bool:
 
 def _ordered_names(gold: Reading, answer: Reading, rules: Rules) -> bool:
     """``b < a < d`` against ``b, a, d``: the order of quantities, smallest first."""
-    if len(gold[1]) < 3 or not set(gold[2]) <= {"<", "le"}:
+    if answer[0] not in ("list", "tuple") or len(gold[1]) < 3 or not set(gold[2]) <= {"<", "le"}:
         return False
     items = lists.items_of(answer)
     return len(items) == len(gold[1]) and all(
