@@ -43,7 +43,7 @@ _AND_SO = (
     r"\s*:?\s*"
 )
 _WHICH = r"(?:the )?(?:first|second) sentence\b|sentence [12]\b"
-_NAMED = r"(?:the )?[\w'-]+(?: [\w'-]+){0,2}?"
+_NAMED = r"(?<![\w'-])(?:the )?[\w'-]+(?: [\w'-]+){0,2}?"
 _LINE = re.compile(r"[^\n]+(?:(?<=[:*]) *\n+[^\n]+)?")
 """A line, with the next one where it ends in a colon."""
 _OR = re.compile(r",?\s+or\s+[\"']")
