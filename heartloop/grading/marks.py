@@ -105,7 +105,7 @@ _LEADING = re.compile(
 
 
 _NOT_THAT = re.compile(
-    r"(?<=[\w$})]),\s+(?:(?:and )?not\s+[-$\\\d][^,;]{0,40}|"
+    r"(?<=[\d$}]),\s+(?:(?:and )?not\s+[-$\\\d][^,;]{0,40}|"
     r"(?:because|since|which (?:is|are|was|makes|means)(?! (?:not|wrong|incorrect)))\b[^$\\]*)$"
 )
 """“8, not 6”, “22, because two were left out”, “84, which is more than 80”."""

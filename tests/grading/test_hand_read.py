@@ -13,7 +13,11 @@ Instruction Induction, 100 of each of the four arms; before any mend 387 agreed 
 EP04 100, EP06 94), and 12 of the 274 that hold an answer were unscored. One slip of the first was
 corrected afterwards and says so. ``hand_read_5.jsonl`` to ``hand_read_12.jsonl``: 6,849 more, each
 read by two readers apart; where they differed (21 on right or not, κ 0.98 to 1.00), a third reading
-settled it (``settled``). docs/grading.md says how the readers stood when each was opened.
+settled it (``settled``). ``hand_read_13.jsonl`` and ``hand_read_14.jsonl``: 921 and 1,433 more,
+read twice likewise (5 settled, κ 0.99); 1,312 of them were generated later (``run``: ``later``) by
+the same model from the recorded prompts, on questions that the runs had not asked (but for
+cause_and_effect, which has no others). docs/grading.md says how the readers stood when each was
+opened.
 """
 
 from __future__ import annotations
@@ -41,7 +45,7 @@ def read_rows(name: str) -> list[dict[str, Any]]:
 
 FIRST, SECOND = read_rows("hand_read.jsonl"), read_rows("hand_read_2.jsonl")
 THIRD, FOURTH = read_rows("hand_read_3.jsonl"), read_rows("hand_read_4.jsonl")
-TWICE = [read_rows(f"hand_read_{number}.jsonl") for number in range(5, 13)]
+TWICE = [read_rows(f"hand_read_{number}.jsonl") for number in range(5, 15)]
 PARTS = (FIRST, SECOND, THIRD, FOURTH, *TWICE)
 ROWS = [row for part in PARTS for row in part]
 NAMED = ("EP01", "EP04", "EP06")  # arms that answer in a form of their own
@@ -93,20 +97,26 @@ def test_readers_agree_with_the_hand_in_97_of_100(readings: list[Graded], part: 
 def test_no_kind_of_arm_is_read_worse_than_another(readings: list[Graded]) -> None:
     """What is added or lost to an arm, in points of its accuracy: right by reader minus by hand.
 
-    1,818 answers or more an arm that is named here; one answer is 0.05 points.
+    2,381 answers or more an arm that is named here; one answer is 0.04 points. What is read wrong
+    either way, added or lost, is no more than 2 points apart either, as it was in draw 14 blind.
     """
     wrong: Counter[str] = Counter()
+    either: Counter[str] = Counter()
     asked: Counter[str] = Counter()
     for row, verdict in zip(ROWS, readings, strict=True):
         arm = row["arm"]
         kind = arm if arm in (*NAMED, "none") else "others"
         asked[kind] += 1
-        wrong[kind] += (verdict.content.outcome == "correct") - (row["read"] == "right")
+        added = (verdict.content.outcome == "correct") - (row["read"] == "right")
+        wrong[kind] += added
+        either[kind] += abs(added)
     assert {kind: asked[kind] >= 800 for kind in asked} == dict.fromkeys(
         (*NAMED, "none", "others"), True
     )
     bias = {kind: wrong[kind] / asked[kind] for kind in asked}
     assert max(bias.values()) - min(bias.values()) <= 0.02, bias
+    named = {kind: either[kind] / asked[kind] for kind in ("none", *NAMED)}
+    assert max(named.values()) - min(named.values()) <= 0.02, named
 
 
 @pytest.mark.parametrize("suite", ["instruction_induction", "bigbench"])
@@ -133,9 +143,13 @@ def test_the_samples_are_what_they_say() -> None:
     arms = Counter(row["arm"] for row in FOURTH)
     assert len(FOURTH) == 400 and {arms[arm] for arm in ("none", *NAMED)} == {100}
     arms = [Counter(row["arm"] for row in part) for part in TWICE]
-    assert [len(part) for part in TWICE] == [1280, 1246, 1040, 780, 818, 541, 528, 616]
+    assert [len(part) for part in TWICE] == [
+        1280, 1246, 1040, 780, 818, 541, 528, 616, 921, 1433,
+    ]  # fmt: skip
+
     least = [min(found[arm] for arm in ("none", *NAMED)) for found in arms]
-    assert least == [292, 282, 232, 189, 193, 125, 132, 154]
-    assert sum("settled" in row for part in TWICE for row in part) == 21
-    asked = [(row["task"], row["question"], row["arm"]) for row in ROWS]
+    assert least == [292, 282, 232, 189, 193, 125, 132, 154, 204, 356]
+    assert sum("settled" in row for part in TWICE for row in part) == 26
+    assert sum(row.get("run") == "later" for row in ROWS) == 1312
+    asked = [(row["task"], row["question"], row["arm"], row.get("run")) for row in ROWS]
     assert len(set(asked)) == len(asked)
