@@ -12,6 +12,7 @@ from heartloop.errors import CardError
 from heartloop.grading import extract as ex
 from heartloop.grading.comparing import Comparer, Recent, Wanted, unscored
 from heartloop.grading.content import BY_KIND, READERS, Asked, Candidate, Reading, asked_of
+from heartloop.grading.content.surface import said_over_and_over
 from heartloop.grading.judge import Judge, JudgeAsk
 from heartloop.grading.maths.pool import MathPool
 from heartloop.grading.response import RESPONSE
@@ -215,6 +216,8 @@ class Grader(Comparer):
         if self._asked is None or self._asked[0] is not question or self._asked[1] is not gold:
             letters = True if self.verifier.kind == "choice" else None
             self._asked = question, gold, asked_of(question, gold, params, letters)
+        if self.reader != "whole":
+            text = said_over_and_over(text)
         return READERS[self.reader](text, self._asked[2])
 
     async def _candidates(self, text: str, wanted: Wanted) -> tuple[Reading, tuple[Candidate, ...]]:
@@ -247,7 +250,7 @@ class Grader(Comparer):
             return unscored(reading.reason or "unparsed", reading.detail)
         best: Verdict | None = None  # the barest reading of those that score most
         for candidate in candidates:
-            if cut and not _complete(text, candidate):
+            if cut and not _complete(said_over_and_over(text), candidate):
                 said = "cut by the token limit; what was read may be incomplete"
                 verdict = unscored("truncated", said, candidate.answer)
             else:

@@ -41,6 +41,8 @@ RESULT = re.compile(
     re.I,
 )
 """What stands in front of a result: “=”, “gives us”, “results in a difference of”."""
+_FAR = 80
+"""How far behind its sign a result is looked for; a text that repeats itself has many signs."""
 _GOES_ON = re.compile(r"\s*(?:[-+*/×]|and\b|from\b|to\b)\s*[-+$]?\d")
 _SCORE = re.compile(r"\b(?:confidence|certainty|score)\b", re.I)
 _OPERANDS = re.compile(r"[\d\s.,;+-]+")
@@ -52,7 +54,7 @@ _OPERATION = re.compile(
 def result_in(text: str) -> tuple[int, int, Fraction] | None:
     """The number behind the last sign of a result, where it stands alone; None without one."""
     for sign in reversed(list(RESULT.finditer(text))):
-        found = values_in(text[sign.end() :])
+        found = values_in(text[sign.end() : sign.end() + _FAR])
         if not found:
             continue
         start, end, value = found[0]

@@ -161,7 +161,9 @@ _CALL = re.compile(r"\W*[A-Za-z_][\w.]*\(")
 _GIVES = re.compile(r"(?:=|\b(?:is|equals|have|of|gives|get))\s*[-$]?\d", re.I)
 
 
-_TOTAL = re.compile(r"\b(?:total|altogether)\b[^.\n]*\d|\d[^.\n]*\b(?:in total|altogether)\b", re.I)
+_TOTAL = re.compile(
+    r"\b(?:total|altogether)\b[^.\n]{0,120}\d|\d[^.\n]{0,120}\b(?:in total|altogether)\b", re.I
+)
 """“Adding these together, we get a total of 4”, behind a list that counts one by one."""
 _POSSIBLE = re.compile(r"\W*(?:it|this|that|the answer) (?:could|might|may) (?:also )?be\b", re.I)
 _NAME_ALONE = re.compile(r"\s*(?!Not\b)[A-Z][\w'-]+(?: [A-Z][\w'-]+)?\.\s*")

@@ -50,6 +50,25 @@ _WRAPPER = re.compile(
 )
 
 
+def said_over_and_over(text: str) -> str:
+    """A text that ends in the same words over and over, with four of the repeats instead of all.
+
+    A model that fell into a loop fills its token limit with them; rules that look at every place
+    of a text would take seconds. What is kept is a prefix that ends as the text does, so that every
+    span in it is one of the text. Repeats of up to 200 characters, eight times or more, are found.
+    """
+    size = len(text)
+    if size < 1000:
+        return text
+    for period in range(1, min(200, size // 8) + 1):
+        if text[-7 * period :] == text[-8 * period : -period]:
+            start = size - 8 * period
+            while start and text[start - 1] == text[start - 1 + period]:
+                start -= 1
+            return text[: start + (size - start) % period + 4 * period]
+    return text
+
+
 def bare(text: str) -> str:
     """An even text whose markdown, tags and LaTeX wrappers are blanks; its length is the same.
 

@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from heartloop.grading import open_grader
+from heartloop.grading.content.surface import said_over_and_over
 from heartloop.types import Completion, Gold, Question
 
 FILMS = ("The Mask of Zorro", "Batman Begins", "Cannonball Run", "Heat")
@@ -100,3 +101,17 @@ def test_a_labelled_statement_is_named_by_what_is_said_of_it(text: str, outcome:
 def test_an_answer_whose_contrary_is_concluded_is_none_of_both(text: str, outcome: str) -> None:
     shown = "Q: All A are B. Therefore all B are A."
     assert read("choice_text", "Invalid", text, shown, ("Valid", "Invalid")) == outcome
+
+
+def test_a_text_that_says_the_same_over_and_over_is_read_by_its_first_repeats() -> None:
+    once = "The answer is Oslo. "
+    for head, unit, tail in (("Hm. ", once, ""), ("", "```\n", ""), ("1, 2: ", once * 3, once[:9])):
+        text = head + unit * (4000 // len(unit)) + tail
+        short = said_over_and_over(text)
+        assert text.startswith(short) and len(short) < len(head) + 8 * len(unit)
+        assert short.endswith(text[-len(unit) :])
+        # far more of it takes no longer: what is read does not grow
+        assert len(said_over_and_over(head + unit * 4000 + tail)) < len(head) + 8 * len(unit)
+    counted = "".join(f"{number}. The answer is Oslo.\n" for number in range(80))
+    assert said_over_and_over(counted) == counted
+    assert said_over_and_over("ab " * 20) == "ab " * 20
