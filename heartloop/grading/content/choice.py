@@ -252,7 +252,7 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
     if options.letters and found and len(plain.split()) <= 8:
         return Settled("outside", None, found[-1].span or spans[0], rule)
     said = unquoted(plain[slice(*spans[0])], asked.input)
-    if options.letters or not found or _NO_SUCH.search(said):
+    if options.letters or not found or _THERE_IS_NONE.search(said):
         return None
     if DENIAL.search(said) and len(said.split()) > 1:
         return None
@@ -261,7 +261,7 @@ def _said(plain: str, text: str, asked: Asked, options: Options) -> Settled | No
     return Settled("outside", None, found[-1].span or spans[0], rule)
 
 
-_NO_SUCH = re.compile(r"\bthere (?:is|are) no\b", re.I)
+_THERE_IS_NONE = re.compile(r"\bthere (?:is|are) no\b", re.I)
 
 
 def _mentioned(text: str, options: Options) -> Settled | None:

@@ -122,10 +122,6 @@ def _spelt(word: str, known: list[str]) -> str:
 
 
 _PARTICLES = frozenset("a an the in on at to of by as or and it is be".split())
-AND_SCORE = re.compile(
-    r"[\s,]+(?:and|with|which)\b[^.\n]{0,30}?\b(?:confidence|certainty)\b.*", re.I | re.S
-)
-"""“…, and the confidence score is 1”."""
 
 
 class Options:

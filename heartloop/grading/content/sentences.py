@@ -31,7 +31,7 @@ def _copied(answer: str, asked: Asked) -> str | None:
     """The numbered sentence that an answer gives in nearly its words, where one is to be copied."""
     if not _COPY.search(asked.instruction) or len(answer.split()) < 4:
         return None
-    sentences = [part.strip() for part in _NUMBERED.split(asked.item) if part.strip()]
+    sentences = numbered_sentences(asked.item)
     mine = _stems(answer)
     near = [len(mine & _stems(one)) / len(mine | _stems(one)) for one in sentences if mine]
     best = max(range(len(near)), key=near.__getitem__, default=None)
@@ -42,6 +42,11 @@ def _copied(answer: str, asked: Asked) -> str | None:
 
 _COPY = re.compile(r"\bcopy\b", re.I)
 _NUMBERED = re.compile(r"\bsentence \d+:", re.I)
+
+
+def numbered_sentences(item: str) -> list[str]:
+    """The sentences that an item numbers: “Sentence 1: Someone fainted. Sentence 2: …”."""
+    return [part.strip() for part in _NUMBERED.split(item) if part.strip()]
 
 
 def _stems(text: str) -> set[str]:

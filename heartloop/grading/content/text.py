@@ -7,7 +7,6 @@ from functools import lru_cache
 
 from heartloop import regex as re
 from heartloop.grading.content.numbers import answers_in, result_in, value_of, values_in
-from heartloop.grading.content.options import AND_SCORE
 from heartloop.grading.content.polar import restates
 from heartloop.grading.content.reading import Asked, Candidate, Reading, fold, nothing, plain
 from heartloop.grading.content.readings import readings
@@ -306,6 +305,10 @@ def read_number(text: str, asked: Asked) -> Reading:
     return Reading(tuple(found[-1:])) if found else _unanswered(body)
 
 
+_AND_SCORE = re.compile(
+    r"[\s,]+(?:and|with|which)\b[^.\n]{0,30}?\b(?:confidence|certainty)\b.*", re.I | re.S
+)
+"""“…, and the confidence score is 1”."""
 _ITEM_NUMBER = re.compile(r"\s*\d{1,2}[.)]\s+(?=\D)")
 """“2. The sum …”: the number of an item in a list is no answer."""
 
@@ -315,7 +318,7 @@ def _number_in(body: str, span: tuple[int, int], asked: Asked, rule: str) -> Can
     numbered = _ITEM_NUMBER.match(body, start, end)
     start = numbered.end() if numbered else start
     piece = body[start:end]
-    score = AND_SCORE.search(piece)
+    score = _AND_SCORE.search(piece)
     piece = piece[: score.start()] if score and score.start() else piece
     aside = re.search(r",?\s+(?:not|rather than|instead of)\s", piece)
     if aside and values_in(piece[: aside.start()]):

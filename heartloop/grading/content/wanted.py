@@ -8,6 +8,7 @@ from functools import lru_cache
 from heartloop import regex as re
 from heartloop.grading.content.beside import SO, VERDICT
 from heartloop.grading.content.reading import Asked, Span, fold
+from heartloop.grading.content.sentences import numbered_sentences
 from heartloop.grading.content.surface import sentence_end
 
 _ASKED = re.compile(
@@ -193,7 +194,7 @@ def _value(text: str, match: re.Match[str], item: str, letter: bool) -> Span | N
             end, said = start + 1, fold(text[start])  # "is C. It is a noun"
         if said.removeprefix("the ") in _members(item) or _POINTS.fullmatch(said):
             end = aside.start() if aside else end
-        elif said in _sentences(item):
+        elif said in map(fold, numbered_sentences(item)):
             pass
         elif (
             len(shown.split()) > 2 and "," not in item
@@ -228,11 +229,6 @@ def other_of_two(statement: str, asked: Asked) -> str | None:
     if found is None or said not in _members(asked.item):
         return None
     return names[1 - _members(asked.item).index(said)].strip()
-
-
-def _sentences(item: str) -> list[str]:
-    """The sentences that an item numbers: “Sentence 1: Someone fainted. Sentence 2: …”."""
-    return [fold(one) for one in re.split(r"\bsentence \d+:", item, flags=re.I)]
 
 
 def _members(item: str) -> list[str]:
